@@ -1,0 +1,72 @@
+/// What an account is for, and so whether it may be overdrawn.
+package enum AccountKind: UInt8, Hashable, Sendable, CaseIterable {
+    /// Where a campaign's money comes from. The only kind whose debits may exceed its credits.
+    case treasury = 1
+    /// What a scene may still give away. Owner: the scene's number.
+    case budget = 2
+    /// What a person has. Owner: the person's ID.
+    case person = 3
+    /// What the payout channel has paid out. It only ever receives.
+    case payouts = 4
+
+    /// M2: a person's, an escrow's and a budget's account is never negative.
+    package var mayBeOverdrawn: Bool { self == .treasury }
+}
+
+package struct AccountID: Hashable, Comparable, Sendable {
+    package let book: BookID
+    package let kind: AccountKind
+    package let owner: UInt64
+
+    @inlinable
+    package init(book: BookID, kind: AccountKind, owner: UInt64) {
+        self.book = book
+        self.kind = kind
+        self.owner = owner
+    }
+
+    package static func treasury(of book: BookID) -> Self { Self(book: book, kind: .treasury, owner: 0) }
+    package static func payouts(of book: BookID) -> Self { Self(book: book, kind: .payouts, owner: 0) }
+    package static func budget(of scene: SceneID) -> Self {
+        Self(book: scene.book, kind: .budget, owner: UInt64(scene.number))
+    }
+    package static func person(_ person: PersonID, in book: BookID) -> Self {
+        Self(book: book, kind: .person, owner: person.rawValue)
+    }
+
+    package static func < (a: Self, b: Self) -> Bool {
+        (a.book, a.kind.rawValue, a.owner) < (b.book, b.kind.rawValue, b.owner)
+    }
+}
+
+/// One side of the books. Debits and credits are kept as running sums, never as a difference, so that the history
+/// can be checked against them (M2, LG-1).
+package struct Account: Hashable, Sendable {
+    package let id: AccountID
+    package internal(set) var debits: Amount
+    package internal(set) var credits: Amount
+    /// Held by two-phase transfers that are neither posted nor voided (LG-3).
+    package internal(set) var held: Amount
+    /// How many two-phase transfers this account has started: the next one's serial number.
+    package internal(set) var holdsStarted: UInt32
+
+    package init(id: AccountID) {
+        self.init(id: id, debits: .zero, credits: .zero, held: .zero, holdsStarted: 0)
+    }
+
+    /// For stores, which read back what they were given.
+    package init(id: AccountID, debits: Amount, credits: Amount, held: Amount, holdsStarted: UInt32) {
+        self.id = id
+        self.debits = debits
+        self.credits = credits
+        self.held = held
+        self.holdsStarted = holdsStarted
+    }
+
+    /// What can be spent now, in fen: credits − debits − held. Negative only for the treasury.
+    package var available: Int64 { credits.fen - debits.fen - held.fen }
+
+    func canDebit(_ amount: Amount) -> Bool {
+        id.kind.mayBeOverdrawn || available >= amount.fen
+    }
+}

@@ -1,0 +1,147 @@
+/// The rows that a decision may touch, known before it runs.
+package struct Footprint: Sendable {
+    package var accounts: [AccountID] = []
+    package var transfers: [TransferID] = []
+    package var holds: [TransferID] = []
+    package var withdrawals: [WithdrawalKey] = []
+    /// Scenes whose budget row and all of whose leases are loaded.
+    package var budgets: [SceneID] = []
+    package var mints: [MintID] = []
+
+    package init() {}
+
+    /// The rows that posting these transfers touches.
+    package init(posting transfers: [Transfer]) {
+        self.transfers = transfers.map(\.id)
+        var accounts = Set<AccountID>()
+        accounts.reserveCapacity(transfers.count + 16)
+        for transfer in transfers {
+            accounts.insert(transfer.debit)
+            accounts.insert(transfer.credit)
+        }
+        self.accounts = Array(accounts)
+    }
+
+    /// The rows that a withdrawal touches. `serial` is that of an existing withdrawal.
+    package init(withdrawal key: WithdrawalKey, serial: UInt32?) {
+        accounts = [.person(key.person, in: key.book), .payouts(of: key.book)]
+        withdrawals = [key]
+        if let serial {
+            let id = TransferID(person: key.person, book: key.book, serial: serial)
+            holds = [id]
+            transfers = [id]
+        }
+    }
+}
+
+/// A holder of minting keys, and how far its log has come.
+package struct MintRecord: Hashable, Sendable {
+    package let id: MintID
+    /// Fencing: only the holder of the newest epoch may append to the log.
+    package internal(set) var epoch: UInt32
+    /// The last sequence in the log; sequences have no gap.
+    package internal(set) var lastSequence: UInt64
+    /// Everything up to this sequence is posted.
+    package internal(set) var postedSequence: UInt64
+
+    package init(id: MintID, epoch: UInt32, lastSequence: UInt64, postedSequence: UInt64) {
+        self.id = id
+        self.epoch = epoch
+        self.lastSequence = lastSequence
+        self.postedSequence = postedSequence
+    }
+}
+
+/// A key epoch as the store keeps it: what verifiers and readers need, and nothing that can mint.
+package struct EpochRecord: Hashable, Sendable {
+    package let mint: MintID
+    package let epoch: UInt32
+    /// The certificate's canonical bytes and the root key's signature over them.
+    package let certificate: [UInt8]
+    /// The data key, wrapped for the wallet role.
+    package let wrappedDataKey: [UInt8]
+    package let isRevoked: Bool
+
+    package init(mint: MintID, epoch: UInt32, certificate: [UInt8], wrappedDataKey: [UInt8], isRevoked: Bool) {
+        self.mint = mint
+        self.epoch = epoch
+        self.certificate = certificate
+        self.wrappedDataKey = wrappedDataKey
+        self.isRevoked = isRevoked
+    }
+}
+
+/// The working set of one decision: loaded by a store, changed by pure rules, written back whole or not at all.
+package struct Books: Sendable {
+    package var ledger: Ledger
+    private var withdrawals: [WithdrawalKey: Withdrawal]
+    private var budgets: [SceneID: Budget]
+    private var leases: [LeaseID: Lease]
+    private var mints: [MintID: MintRecord]
+
+    package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
+    package private(set) var changedBudgets: Set<SceneID> = []
+    package private(set) var changedLeases: Set<LeaseID> = []
+    package private(set) var changedMints: Set<MintID> = []
+    package private(set) var newEpochs: [EpochRecord] = []
+
+    package init(
+        ledger: Ledger = Ledger(),
+        withdrawals: [Withdrawal] = [],
+        budgets: [Budget] = [],
+        leases: [Lease] = [],
+        mints: [MintRecord] = []
+    ) {
+        self.ledger = ledger
+        self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
+        self.budgets = Dictionary(budgets.map { ($0.scene, $0) }) { _, last in last }
+        self.leases = Dictionary(leases.map { ($0.id, $0) }) { _, last in last }
+        self.mints = Dictionary(mints.map { ($0.id, $0) }) { _, last in last }
+    }
+
+    package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
+    package func budget(_ scene: SceneID) -> Budget? { budgets[scene] }
+    package func lease(_ id: LeaseID) -> Lease? { leases[id] }
+    package func leases(of scene: SceneID) -> [Lease] {
+        leases.values.filter { $0.id.scene == scene }.sorted { $0.id < $1.id }
+    }
+    package func mint(_ id: MintID) -> MintRecord? { mints[id] }
+
+    mutating func put(_ withdrawal: Withdrawal) {
+        withdrawals[withdrawal.key] = withdrawal
+        changedWithdrawals.insert(withdrawal.key)
+    }
+    mutating func put(_ budget: Budget) {
+        budgets[budget.scene] = budget
+        changedBudgets.insert(budget.scene)
+    }
+    mutating func put(_ lease: Lease) {
+        leases[lease.id] = lease
+        changedLeases.insert(lease.id)
+    }
+    mutating func put(_ mint: MintRecord) {
+        mints[mint.id] = mint
+        changedMints.insert(mint.id)
+    }
+
+    /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").
+    package mutating func openEpoch(of mint: MintID, _ record: (UInt32) -> EpochRecord) -> MintRecord {
+        var state = mints[mint] ?? MintRecord(id: mint, epoch: 0, lastSequence: 0, postedSequence: 0)
+        precondition(state.epoch < .max)
+        state.epoch += 1
+        put(state)
+        let epoch = record(state.epoch)
+        precondition(epoch.mint == mint && epoch.epoch == state.epoch)
+        newEpochs.append(epoch)
+        return state
+    }
+
+    /// Notes that everything of a mint up to `sequence` is in the ledger.
+    package mutating func advancePosted(of mint: MintID, to sequence: UInt64) {
+        guard var state = mints[mint] else { preconditionFailure("a mint outside the footprint") }
+        guard sequence > state.postedSequence else { return }
+        precondition(sequence <= state.lastSequence)
+        state.postedSequence = sequence
+        put(state)
+    }
+}

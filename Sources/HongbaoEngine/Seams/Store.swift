@@ -1,0 +1,117 @@
+package import HongbaoCore
+
+/// A fault of the store, as against a refusal by the rules.
+package struct StoreError: Error, Hashable, CustomStringConvertible {
+    package enum Code: Hashable, Sendable {
+        /// It did not happen, and may work later: disk full, locked, connection refused.
+        case unavailable
+        /// It may or may not have happened. Read back before doing anything else.
+        case outcomeUnknown
+        /// Somebody else holds a newer epoch: this process must stop accepting.
+        case fenced
+        /// The data contradicts itself or can't be read.
+        case corrupt
+        /// The data was written by a newer version of the program.
+        case tooNew
+    }
+
+    package let code: Code
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var isRetryable: Bool { code == .unavailable || code == .outcomeUnknown }
+    package var description: String { "\(code): \(message)" }
+}
+
+/// One batch of the log as the store keeps it. `record` is the encoded `SealedBatch`; the rest is there for constraints
+/// and reports.
+package struct LoggedBatch: Hashable, Sendable {
+    package let mint: MintID
+    package let epoch: UInt32
+    /// Gap-free for each mint, from 1.
+    package let sequence: UInt64
+    package let count: Int
+    package let total: Amount
+    package let at: Timestamp
+    package let record: [UInt8]
+
+    package init(
+        mint: MintID,
+        epoch: UInt32,
+        sequence: UInt64,
+        count: Int,
+        total: Amount,
+        at: Timestamp,
+        record: [UInt8]
+    ) {
+        self.mint = mint
+        self.epoch = epoch
+        self.sequence = sequence
+        self.count = count
+        self.total = total
+        self.at = at
+        self.record = record
+    }
+}
+
+/// What one group commit makes durable: batches of one mint in sequence, and what they take from its leases.
+package struct AppendGroup: Sendable {
+    package let mint: MintID
+    package let epoch: UInt32
+    package let batches: [LoggedBatch]
+    package let issued: [SceneID: Amount]
+
+    package init(mint: MintID, epoch: UInt32, batches: [LoggedBatch], issued: [SceneID: Amount]) {
+        self.mint = mint
+        self.epoch = epoch
+        self.batches = batches
+        self.issued = issued
+    }
+}
+
+/// Where the books and the log are kept. SQLite ships; MySQL comes behind a trait.
+package protocol Store: Sendable {
+    /// Makes the batches durable, in one transaction that also checks the mint's epoch (`fenced`), that the sequence
+    /// continues without a gap, and that no lease is overdrawn. When it returns, no crash can lose them (GR-5).
+    func append(_ group: AppendGroup) async throws(StoreError)
+
+    /// Loads the rows named, lets `decide` change them, and commits all of it or nothing, durably.
+    ///
+    /// `decide` must be pure: it may run more than once when the store has to retry.
+    func transact<Answer: Sendable>(
+        _ footprint: Footprint,
+        _ decide: @Sendable (inout Books) -> Answer
+    ) async throws(StoreError) -> Answer
+
+    /// Runs `body` on one snapshot of everything committed so far; later commits don't show in it.
+    func read<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer
+}
+
+/// Questions to one snapshot of a store. Valid only inside `Store.read`.
+package protocol StoreSnapshot {
+    func account(_ id: AccountID) throws(StoreError) -> Account
+    /// Which of these are posted.
+    func transfers(_ ids: [TransferID]) throws(StoreError) -> [Transfer]
+    /// All transfers whose ID names this person and book, in order of ID: grants and withdrawals that were paid.
+    func transfers(of person: PersonID, in book: BookID) throws(StoreError) -> [Transfer]
+    func withdrawals(of person: PersonID, in book: BookID) throws(StoreError) -> [Withdrawal]
+    func withdrawal(_ key: WithdrawalKey) throws(StoreError) -> Withdrawal?
+    /// Withdrawals that aren't final and are due for a check, oldest first.
+    func withdrawalsDue(at now: Timestamp, limit: Int) throws(StoreError) -> [Withdrawal]
+    func mints() throws(StoreError) -> [MintRecord]
+    func epochs() throws(StoreError) -> [EpochRecord]
+    func budgets() throws(StoreError) -> [(Budget, [Lease])]
+    /// Batches of a mint with a sequence above `sequence`, in sequence.
+    func batches(of mint: MintID, after sequence: UInt64, limit: Int) throws(StoreError) -> [LoggedBatch]
+    /// All rows in order of key, a page at a time, for the audit.
+    func accounts(after id: AccountID?, limit: Int) throws(StoreError) -> [Account]
+    func transfers(after id: TransferID?, limit: Int) throws(StoreError) -> [Transfer]
+    func holds(after id: TransferID?, limit: Int) throws(StoreError) -> [Hold]
+    func withdrawals(after key: WithdrawalKey?, limit: Int) throws(StoreError) -> [Withdrawal]
+}
