@@ -42,16 +42,16 @@ package struct GrantRequest: Hashable, Sendable {
     }
 }
 
-/// GR-6. The raw values are on the wire and in tokens.
-package enum GrantStatus: UInt8, Hashable, Sendable {
-    case processing = 2
-    case credited = 8
-}
+package typealias GrantStatus = GrantPayload.Status
 
-/// Why a grant was refused, in order of precedence: when several apply, the first is given. A refusal changes nothing.
+/// Why a grant was refused. A refusal changes nothing.
+///
+/// Cases are in order of precedence: when several apply, the first is given. Up to `openedAtInvalid` the request is
+/// wrong in itself; then a replay is answered as it was at first; what follows is only asked of new grants, and so is
+/// `notInPhase` for a phase that is over.
 package enum GrantRefusal: UInt8, Hashable, Sendable, CaseIterable {
     case campaignUnknown = 1
-    /// No phase was ever open at the time of the request.
+    /// No phase is open at the time of the request, or it doesn't admit the person, or the scene isn't being played.
     case notInPhase = 2
     case sceneUnknown = 3
     case appUnknown = 4
@@ -61,6 +61,8 @@ package enum GrantRefusal: UInt8, Hashable, Sendable, CaseIterable {
     /// The person or the parts inside the given order number aren't those of the request.
     case personMismatch = 7
     case amountInvalid = 8
+    /// Before the epoch, or later than the clock allows (`GrantRules.openedAtLeadSeconds`).
+    case openedAtInvalid = 14
     /// The same order number came before with another amount or reward (GR-3). An alarm.
     case orderConflict = 9
     /// The kind of reward isn't issued by this server yet, or was switched off.
