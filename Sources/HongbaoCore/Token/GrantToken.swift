@@ -1,10 +1,12 @@
 /// A grant token as its owner keeps it: enough to verify it, and for the wallet to read it, if all servers lose all.
 ///
-/// Its bytes: header, signature, index, blinder, length of the ciphertext, ciphertext, Merkle path. Certificates
-/// aren't in it: verifiers know them by mint and epoch. The views share the bytes that were parsed.
+/// Its bytes: header, signature, leaf, Merkle path. The leaf: index, length of the ciphertext, blinder, ciphertext.
+/// Certificates aren't in it: verifiers know them by mint and epoch. The views share the bytes that were parsed.
 package struct GrantToken: Hashable, Sendable {
     package static let blinderSize = 12
-    private static let fixedSize = SealedBatch.preambleSize + 1 + blinderSize + 1
+    /// The leaf's bytes before its ciphertext.
+    package static let leafPrefixSize = 2 + blinderSize
+    private static let fixedSize = SealedBatch.preambleSize + leafPrefixSize
     package static let sizeMax =
         fixedSize + GrantPayload.sizeMax + MerkleShape.pathLengthMax * Digest192.size
 
@@ -12,8 +14,8 @@ package struct GrantToken: Hashable, Sendable {
     package let headerBytes: ArraySlice<UInt8>
     package let signature: ArraySlice<UInt8>
     package let index: Int
-    package let blinder: ArraySlice<UInt8>
-    package let ciphertext: ArraySlice<UInt8>
+    /// What is hashed, after the header's context.
+    package let leaf: ArraySlice<UInt8>
     /// Siblings from the leaf up, 24 bytes each; as many as the index and the count demand.
     package let path: ArraySlice<UInt8>
 
@@ -23,6 +25,7 @@ package struct GrantToken: Hashable, Sendable {
         case malformed
     }
 
+    /// Reads exactly what a mint could have written: no byte may follow, and none be missing.
     package static func parse(_ bytes: ArraySlice<UInt8>) -> Parse {
         guard bytes.count <= sizeMax, let algorithm = bytes.first else { return .malformed }
         guard TokenAlgorithm(rawValue: algorithm) != nil else { return .unknownAlgorithm }
@@ -32,27 +35,25 @@ package struct GrantToken: Hashable, Sendable {
 
     private init?(_ bytes: ArraySlice<UInt8>) {
         guard bytes.count >= Self.fixedSize, let header = BatchHeader(bytes.span) else { return nil }
-        let start = bytes.startIndex
-        let afterHeader = start + BatchHeader.size
-        let afterSignature = start + SealedBatch.preambleSize
-        let afterBlinder = afterSignature + 1 + Self.blinderSize
-        let index = Int(bytes[afterSignature])
-        let length = Int(bytes[afterBlinder])
+        let signatureStart = bytes.startIndex + BatchHeader.size
+        let leafStart = bytes.startIndex + SealedBatch.preambleSize
+        let index = Int(bytes[leafStart])
+        let length = Int(bytes[leafStart + 1])
         guard
             index < header.count, (GrantPayload.sizeMin...GrantPayload.sizeMax).contains(length),
             bytes.count == Self.fixedSize + length
                 + MerkleShape.pathLength(index: index, count: header.count) * Digest192.size
         else { return nil }
-        let ciphertextStart = afterBlinder + 1
+        let pathStart = leafStart + Self.leafPrefixSize + length
         self.header = header
         self.index = index
-        headerBytes = bytes[start..<afterHeader]
-        signature = bytes[afterHeader..<afterSignature]
-        blinder = bytes[afterSignature + 1..<afterBlinder]
-        ciphertext = bytes[ciphertextStart..<ciphertextStart + length]
-        path = bytes[(ciphertextStart + length)...]
+        headerBytes = bytes[..<signatureStart]
+        signature = bytes[signatureStart..<leafStart]
+        leaf = bytes[leafStart..<pathStart]
+        path = bytes[pathStart...]
     }
 
+    package var ciphertext: ArraySlice<UInt8> { leaf.dropFirst(Self.leafPrefixSize) }
     package var thin: ThinToken { ThinToken(mint: header.mint, sequence: header.sequence, index: index) }
 }
 

@@ -39,6 +39,15 @@ package struct SealedBatch: Hashable, Sendable {
     /// Lengths and ciphertexts.
     package var body: ArraySlice<UInt8> { bytes[Self.preambleSize...] }
 
+    /// Header and signature.
+    package var preamble: ArraySlice<UInt8> { bytes[..<Self.preambleSize] }
+
+    /// The size of the ciphertext at `index`.
+    package func length(at index: Int) -> Int {
+        precondition((0..<count).contains(index))
+        return Int(bytes[Self.preambleSize + index])
+    }
+
     package func ciphertext(at index: Int) -> ArraySlice<UInt8> {
         precondition((0..<count).contains(index))
         return bytes[Int(offsets[index])..<Int(offsets[index + 1])]
