@@ -79,7 +79,7 @@ package struct Granted: Hashable, Sendable {
     package let order: OrderNumber
     package let status: GrantStatus
     package let amount: Amount
-    package let rewardID: String?
+    package let rewardID: String
     /// The full token, for the person's client to keep (TK-4).
     package let token: [UInt8]
     package let isReplay: Bool
@@ -88,7 +88,7 @@ package struct Granted: Hashable, Sendable {
         order: OrderNumber,
         status: GrantStatus,
         amount: Amount,
-        rewardID: String?,
+        rewardID: String,
         token: [UInt8],
         isReplay: Bool
     ) {
