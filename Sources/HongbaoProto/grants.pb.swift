@@ -27,7 +27,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-package nonisolated struct Hongbao_V1_GrantRequest: Sendable {
+package nonisolated struct WireGrantRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -86,12 +86,12 @@ package nonisolated struct Hongbao_V1_GrantRequest: Sendable {
 }
 
 /// 1 to 1,000 grants.
-package nonisolated struct Hongbao_V1_GrantBatch: Sendable {
+package nonisolated struct WireGrantBatch: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var grants: [Hongbao_V1_GrantRequest] = []
+  package var grants: [WireGrantRequest] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -99,7 +99,7 @@ package nonisolated struct Hongbao_V1_GrantBatch: Sendable {
 }
 
 /// Either `error` or all the others.
-package nonisolated struct Hongbao_V1_GrantResult: Sendable {
+package nonisolated struct WireGrantResult: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -141,8 +141,8 @@ package nonisolated struct Hongbao_V1_GrantResult: Sendable {
 
   package var replayed: Bool = false
 
-  package var error: Hongbao_V1_Error {
-    get {_error ?? Hongbao_V1_Error()}
+  package var error: WireError {
+    get {_error ?? WireError()}
     set {_error = newValue}
   }
   /// Returns true if `error` has been explicitly set.
@@ -157,16 +157,16 @@ package nonisolated struct Hongbao_V1_GrantResult: Sendable {
   fileprivate var _amount: Int64? = nil
   fileprivate var _rewardID: String? = nil
   fileprivate var _fallback: String? = nil
-  fileprivate var _error: Hongbao_V1_Error? = nil
+  fileprivate var _error: WireError? = nil
 }
 
 /// One result for each grant, in the same order.
-package nonisolated struct Hongbao_V1_GrantBatchResult: Sendable {
+package nonisolated struct WireGrantBatchResult: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  package var results: [Hongbao_V1_GrantResult] = []
+  package var results: [WireGrantResult] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -174,7 +174,7 @@ package nonisolated struct Hongbao_V1_GrantBatchResult: Sendable {
 }
 
 /// An RFC 9457 problem.
-package nonisolated struct Hongbao_V1_Error: Sendable {
+package nonisolated struct WireError: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -213,7 +213,7 @@ package nonisolated struct Hongbao_V1_Error: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "hongbao.v1"
 
-nonisolated extension Hongbao_V1_GrantRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireGrantRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantRequest"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}campaign\0\u{1}scene\0\u{1}rain\0\u{3}award_type\0\u{1}stage\0\u{1}person\0\u{1}app\0\u{1}amount\0\u{3}reward_id\0\u{3}opened_at\0")
 
@@ -276,7 +276,7 @@ nonisolated extension Hongbao_V1_GrantRequest: SwiftProtobuf.Message, SwiftProto
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_GrantRequest, rhs: Hongbao_V1_GrantRequest) -> Bool {
+  package static func ==(lhs: WireGrantRequest, rhs: WireGrantRequest) -> Bool {
     if lhs.campaign != rhs.campaign {return false}
     if lhs.scene != rhs.scene {return false}
     if lhs.rain != rhs.rain {return false}
@@ -292,7 +292,7 @@ nonisolated extension Hongbao_V1_GrantRequest: SwiftProtobuf.Message, SwiftProto
   }
 }
 
-nonisolated extension Hongbao_V1_GrantBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireGrantBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantBatch"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}grants\0")
 
@@ -315,14 +315,14 @@ nonisolated extension Hongbao_V1_GrantBatch: SwiftProtobuf.Message, SwiftProtobu
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_GrantBatch, rhs: Hongbao_V1_GrantBatch) -> Bool {
+  package static func ==(lhs: WireGrantBatch, rhs: WireGrantBatch) -> Bool {
     if lhs.grants != rhs.grants {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension Hongbao_V1_GrantResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireGrantResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantResult"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}order\0\u{1}status\0\u{1}amount\0\u{3}reward_id\0\u{1}fallback\0\u{1}token\0\u{1}replayed\0\u{1}error\0")
 
@@ -377,7 +377,7 @@ nonisolated extension Hongbao_V1_GrantResult: SwiftProtobuf.Message, SwiftProtob
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_GrantResult, rhs: Hongbao_V1_GrantResult) -> Bool {
+  package static func ==(lhs: WireGrantResult, rhs: WireGrantResult) -> Bool {
     if lhs.order != rhs.order {return false}
     if lhs.status != rhs.status {return false}
     if lhs._amount != rhs._amount {return false}
@@ -391,7 +391,7 @@ nonisolated extension Hongbao_V1_GrantResult: SwiftProtobuf.Message, SwiftProtob
   }
 }
 
-nonisolated extension Hongbao_V1_GrantBatchResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireGrantBatchResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantBatchResult"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}results\0")
 
@@ -414,14 +414,14 @@ nonisolated extension Hongbao_V1_GrantBatchResult: SwiftProtobuf.Message, SwiftP
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_GrantBatchResult, rhs: Hongbao_V1_GrantBatchResult) -> Bool {
+  package static func ==(lhs: WireGrantBatchResult, rhs: WireGrantBatchResult) -> Bool {
     if lhs.results != rhs.results {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
 }
 
-nonisolated extension Hongbao_V1_Error: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireError: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Error"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}title\0\u{1}status\0\u{1}detail\0\u{1}code\0\u{1}param\0\u{1}retryable\0\u{1}kind\0")
 
@@ -476,7 +476,7 @@ nonisolated extension Hongbao_V1_Error: SwiftProtobuf.Message, SwiftProtobuf._Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_Error, rhs: Hongbao_V1_Error) -> Bool {
+  package static func ==(lhs: WireError, rhs: WireError) -> Bool {
     if lhs.type != rhs.type {return false}
     if lhs.title != rhs.title {return false}
     if lhs.status != rhs.status {return false}

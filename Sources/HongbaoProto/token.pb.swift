@@ -30,7 +30,7 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-package nonisolated struct Hongbao_V1_GrantTokenPayload: Sendable {
+package nonisolated struct WireGrantTokenPayload: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -143,7 +143,7 @@ package nonisolated struct Hongbao_V1_GrantTokenPayload: Sendable {
 
 fileprivate nonisolated let _protobuf_package = "hongbao.v1"
 
-nonisolated extension Hongbao_V1_GrantTokenPayload: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+nonisolated extension WireGrantTokenPayload: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantTokenPayload"
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}app_id\0\u{3}act_id\0\u{3}activity_id\0\u{3}scene_id\0\u{1}amount\0\u{3}out_trade_no\0\u{3}open_time\0\u{3}rain_id\0\u{1}status\0")
 
@@ -202,7 +202,7 @@ nonisolated extension Hongbao_V1_GrantTokenPayload: SwiftProtobuf.Message, Swift
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  package static func ==(lhs: Hongbao_V1_GrantTokenPayload, rhs: Hongbao_V1_GrantTokenPayload) -> Bool {
+  package static func ==(lhs: WireGrantTokenPayload, rhs: WireGrantTokenPayload) -> Bool {
     if lhs._appID != rhs._appID {return false}
     if lhs._actID != rhs._actID {return false}
     if lhs._activityID != rhs._activityID {return false}
