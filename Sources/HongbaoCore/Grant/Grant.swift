@@ -42,7 +42,11 @@ package struct GrantRequest: Hashable, Sendable {
     }
 }
 
-package typealias GrantStatus = GrantPayload.Status
+/// The two states that a person can see (GR-6). The raw values are on the wire and in tokens.
+package enum GrantStatus: UInt8, Hashable, Sendable, CaseIterable {
+    case processing = 2
+    case credited = 8
+}
 
 /// Why a grant was refused. A refusal changes nothing.
 ///

@@ -12,18 +12,14 @@ package struct OpenedBatch: Sendable {
 
 /// Opens batches of the log with the data keys of all epochs known so far.
 package final class LogReader: Sendable {
-    private struct EpochID: Hashable, Sendable {
-        let mint: MintID
-        let epoch: UInt32
-    }
-
-    private let keys = Mutex<[EpochID: DataKey]>([:])
+    private let keys = Mutex<[MintEpoch: DataKey]>([:])
     private let wrappingKey: SymmetricKey
 
     package init(wrappingKey: SymmetricKey) { self.wrappingKey = wrappingKey }
 
     /// - Throws: `corrupt` when the data key was wrapped by another keyring, or altered.
-    package func learn(_ epoch: EpochRecord) throws(StoreError) {
+    @discardableResult
+    package func learn(_ epoch: EpochRecord) throws(StoreError) -> DataKey {
         guard let key = DataKey(wrapped: epoch.wrappedDataKey, by: wrappingKey) else {
             throw StoreError(
                 .corrupt,
@@ -31,7 +27,8 @@ package final class LogReader: Sendable {
                     + "the keyring isn't the one that the data was written with"
             )
         }
-        keys.withLock { $0[EpochID(mint: epoch.mint, epoch: epoch.epoch)] = key }
+        keys.withLock { $0[MintEpoch(mint: epoch.mint, epoch: epoch.epoch)] = key }
+        return key
     }
 
     package func open(_ logged: LoggedBatch) throws(StoreError) -> OpenedBatch {
@@ -64,7 +61,7 @@ package final class LogReader: Sendable {
         guard header.mint == logged.mint, header.sequence == logged.sequence, header.epoch == logged.epoch,
             header.count == logged.count, header.total == logged.total
         else { throw corrupt(logged, "its header differs from its row") }
-        guard let key = keys.withLock({ $0[EpochID(mint: logged.mint, epoch: logged.epoch)] }) else {
+        guard let key = keys.withLock({ $0[MintEpoch(mint: logged.mint, epoch: logged.epoch)] }) else {
             throw corrupt(logged, "there is no data key for epoch \(logged.epoch)")
         }
         return (record, BatchReader(record.batch, dataKey: key))
