@@ -217,7 +217,8 @@ extension Granting: Service {
                 epochSeconds: configuration.epochSeconds,
                 expecting: sealer.withLock { $0.epoch }
             )
-            try reader.learn(keys.record)
+            let dataKey = try reader.learn(keys.record)
+            _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
             sealer.withLock { $0 = BatchSealer(keys.keys) }
             epochEndsAt.withLock { $0 = keys.keys.certificate.notAfter }
         } catch {

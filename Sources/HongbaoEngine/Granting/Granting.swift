@@ -61,6 +61,7 @@ package final class Granting: Sendable {
     let tokens: TokenLists
     let poster: Poster
     let reader: LogReader
+    let verifier: TokenVerifier
     let keyring: Keyring
     let mint: MintID
     let configuration: Configuration
@@ -87,6 +88,7 @@ package final class Granting: Sendable {
         tokens: TokenLists,
         poster: Poster,
         reader: LogReader,
+        verifier: TokenVerifier,
         keyring: Keyring,
         epoch: EpochKeys,
         state: MintState,
@@ -100,6 +102,7 @@ package final class Granting: Sendable {
         self.tokens = tokens
         self.poster = poster
         self.reader = reader
+        self.verifier = verifier
         self.keyring = keyring
         self.mint = epoch.certificate.mint
         self.configuration = configuration
