@@ -1,0 +1,77 @@
+/// A grant token as its owner keeps it: enough to verify it, and for the wallet to read it, if all servers lose all.
+///
+/// Its bytes: header, signature, leaf, Merkle path. The leaf: index, length of the ciphertext, blinder, ciphertext.
+/// Certificates aren't in it: verifiers know them by mint and epoch. The views share the bytes that were parsed.
+package struct GrantToken: Hashable, Sendable {
+    package static let blinderSize = 12
+    /// The leaf's bytes before its ciphertext.
+    package static let leafPrefixSize = 2 + blinderSize
+    private static let fixedSize = SealedBatch.preambleSize + leafPrefixSize
+    package static let sizeMax =
+        fixedSize + GrantPayload.sizeMax + MerkleShape.pathLengthMax * Digest192.size
+
+    package let header: BatchHeader
+    package let headerBytes: ArraySlice<UInt8>
+    package let signature: ArraySlice<UInt8>
+    package let index: Int
+    /// What is hashed, after the header's context.
+    package let leaf: ArraySlice<UInt8>
+    /// Siblings from the leaf up, 24 bytes each; as many as the index and the count demand.
+    package let path: ArraySlice<UInt8>
+
+    package enum Parse: Hashable, Sendable {
+        case token(GrantToken)
+        case unknownAlgorithm
+        case malformed
+    }
+
+    /// Reads exactly what a mint could have written: no byte may follow, and none be missing.
+    package static func parse(_ bytes: ArraySlice<UInt8>) -> Parse {
+        guard bytes.count <= sizeMax, let algorithm = bytes.first else { return .malformed }
+        guard TokenAlgorithm(rawValue: algorithm) != nil else { return .unknownAlgorithm }
+        guard let token = GrantToken(bytes) else { return .malformed }
+        return .token(token)
+    }
+
+    private init?(_ bytes: ArraySlice<UInt8>) {
+        guard bytes.count >= Self.fixedSize, let header = BatchHeader(bytes.span) else { return nil }
+        let signatureStart = bytes.startIndex + BatchHeader.size
+        let leafStart = bytes.startIndex + SealedBatch.preambleSize
+        let index = Int(bytes[leafStart])
+        let length = Int(bytes[leafStart + 1])
+        guard
+            index < header.count, (GrantPayload.sizeMin...GrantPayload.sizeMax).contains(length),
+            bytes.count == Self.fixedSize + length
+                + MerkleShape.pathLength(index: index, count: header.count) * Digest192.size
+        else { return nil }
+        let pathStart = leafStart + Self.leafPrefixSize + length
+        self.header = header
+        self.index = index
+        headerBytes = bytes[..<signatureStart]
+        signature = bytes[signatureStart..<leafStart]
+        leaf = bytes[leafStart..<pathStart]
+        path = bytes[pathStart...]
+    }
+
+    package var ciphertext: ArraySlice<UInt8> { leaf.dropFirst(Self.leafPrefixSize) }
+    package var thin: ThinToken { ThinToken(mint: header.mint, sequence: header.sequence, index: index) }
+}
+
+/// The shape of a batch's Merkle tree, that of RFC 6962 section 2.1: the left subtree is the largest full one.
+package enum MerkleShape {
+    package static let pathLengthMax = 8
+
+    /// How many siblings lead from a leaf to the root. A node without a sibling moves up unchanged.
+    package static func pathLength(index: Int, count: Int) -> Int {
+        precondition((0..<count).contains(index))
+        var length = 0
+        var position = index
+        var last = count - 1
+        while last > 0 {
+            if position < last || position & 1 == 1 { length += 1 }
+            position >>= 1
+            last >>= 1
+        }
+        return length
+    }
+}
