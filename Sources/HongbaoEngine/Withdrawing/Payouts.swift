@@ -1,0 +1,295 @@
+package import Crypto
+package import HongbaoCore
+package import Logging
+import Metrics
+import ServiceLifecycle
+import Synchronization
+
+/// Brings every promised withdrawal to its end, exactly once, over a slow and unreliable channel (WD-3, AS-1).
+///
+/// A thin shell: `PayoutMachine` decides, this performs. Orders, which contain a person's ID, are logged only as a
+/// keyed digest.
+package final class Payouts: Service {
+    package struct Surroundings: Sendable {
+        package let now: @Sendable () -> Timestamp
+        package let clock: any Clock<Duration>
+        package var tickInterval: Duration = .milliseconds(200)
+        /// After that the channel's answer is no longer waited for, and the outcome is unknown.
+        package var channelDeadline: Duration = .seconds(10)
+
+        package init(now: @escaping @Sendable () -> Timestamp, clock: any Clock<Duration>) {
+            self.now = now
+            self.clock = clock
+        }
+    }
+
+    private let store: any Store
+    private let channel: any PayoutChannel
+    private let surroundings: Surroundings
+    private let digestKey: SymmetricKey
+    private let logger: Logger
+    private let metrics = PayoutMetrics()
+    private let machine: Mutex<PayoutMachine>
+    private let jobs: AsyncStream<PayoutMachine.Job>
+    private let start: AsyncStream<PayoutMachine.Job>.Continuation
+
+    package init(
+        store: any Store,
+        channel: any PayoutChannel,
+        policy: PayoutPolicy,
+        seed: UInt64,
+        digestKey: SymmetricKey,
+        surroundings: Surroundings,
+        logger: Logger
+    ) {
+        self.store = store
+        self.channel = channel
+        self.surroundings = surroundings
+        self.digestKey = digestKey
+        self.logger = logger
+        machine = Mutex(PayoutMachine(policy: policy, seed: seed))
+        // The machine never has more jobs out than its policy allows calls, one look-up and one sweep.
+        (jobs, start) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(policy.concurrencyMax + 2))
+    }
+
+    /// To be told of each withdrawal right after its transaction.
+    package func promised(_ withdrawal: Withdrawal) { feed(.promised(withdrawal)) }
+
+    /// Takes an authentic callback as a hint, and asks the channel (M9). Answers `false` when that's no payout order.
+    @discardableResult
+    package func callback(order: String) -> Bool {
+        guard let id = TransferID(payoutOrder: order) else { return false }
+        feed(.callback(id))
+        return true
+    }
+
+    /// What alarms and logs call a withdrawal, so that somebody with the key can find it and nobody else can.
+    package func digest(of withdrawal: Withdrawal) -> String {
+        let code = HMAC<SHA256>.authenticationCode(for: Array(withdrawal.payoutOrder.utf8), using: digestKey)
+        return code.prefix(8).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
+
+    /// Runs until graceful shutdown; then starts no more calls and finishes, with their records, those under way.
+    package func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.tick() }
+            for await job in jobs.cancelOnGracefulShutdown() {
+                group.addTask { await self.perform(job) }
+            }
+            start.finish()
+        }
+    }
+
+    private func tick() async {
+        do {
+            try await cancelWhenGracefulShutdown {
+                while true {
+                    self.feed(.tick)
+                    try await self.surroundings.clock.sleep(for: self.surroundings.tickInterval)
+                }
+            }
+        } catch is CancellationError {
+            logger.debug("the payout clock stopped")
+        } catch {
+            logger.error("the payout clock failed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func feed(_ input: PayoutMachine.Input) {
+        for effect in step(input) { perform(effect) }
+    }
+
+    private func step(_ input: PayoutMachine.Input) -> [PayoutMachine.Effect] {
+        let now = surroundings.now()
+        let (effects, count) = machine.withLock { ($0.step(input, now: now), $0.trackedCount) }
+        metrics.tracked.record(count)
+        return effects
+    }
+
+    private func perform(_ effect: PayoutMachine.Effect) {
+        switch effect {
+        case .start(let job): start.yield(job)
+        case .raise(let alarm): raise(alarm)
+        case .finished(let withdrawal): metrics.count(withdrawal)
+        case .leftToOthers: metrics.leftToOthers.increment()
+        case .apply: preconditionFailure("verdicts come only from the job that asked")
+        }
+    }
+
+    private func perform(_ job: PayoutMachine.Job) async {
+        switch job {
+        case .find(let ids): feed(.found(await find(ids)))
+        case .sweep(let limit): await sweep(limit)
+        case .pay(let withdrawals):
+            let orders = withdrawals.map(PayoutOrder.init)
+            await settle(withdrawals, await ask(\.pay, count: orders.count) { await $0.pay(orders) })
+        case .query(let withdrawals):
+            let orders = withdrawals.map(\.payoutOrder)
+            await settle(withdrawals, await ask(\.query, count: orders.count) { await $0.query(orders) })
+        }
+    }
+
+    /// What the channel said is written even while shutting down: only new calls are put off.
+    private func settle(_ withdrawals: [Withdrawal], _ reports: [PayoutReport]) async {
+        for effect in step(.reported(withdrawals.map(\.transferID), reports)) {
+            guard case .apply(let verdicts) = effect else {
+                perform(effect)
+                continue
+            }
+            feed(.applied(verdicts.map(\.withdrawal.transferID), await apply(verdicts)))
+        }
+    }
+
+    private func apply(_ verdicts: [PayoutMachine.Verdict]) async -> [PayoutMachine.Applied]? {
+        let now = surroundings.now()
+        do throws(StoreError) {
+            return try await store.transact(Footprint(verdicts)) { books in
+                verdicts.map { books.apply($0, now: now) }
+            }
+        } catch {
+            metrics.storeFaults.increment()
+            logger.error("payout reports weren't recorded and will be asked for again", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func find(_ ids: [TransferID]) async -> [Withdrawal] {
+        do throws(StoreError) {
+            return try await store.read { snapshot throws(StoreError) in
+                var found: [Withdrawal] = []
+                for id in ids {
+                    let all = try snapshot.withdrawals(of: id.person, in: id.book)
+                    if let withdrawal = all.first(where: { $0.transferID == id }) { found.append(withdrawal) }
+                }
+                return found
+            }
+        } catch {
+            metrics.storeFaults.increment()
+            logger.error("callbacks of payouts weren't looked up", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func sweep(_ limit: Int) async {
+        let now = surroundings.now()
+        do throws(StoreError) {
+            let due = try await store.read { snapshot throws(StoreError) in
+                try snapshot.withdrawalsDue(at: now, limit: limit)
+            }
+            let oldest = due.map(\.createdAt.milliseconds).min() ?? now.milliseconds
+            metrics.oldestPendingSeconds.record(Double(max(0, now.milliseconds - oldest)) / 1000)
+            feed(.swept(due, isWhole: due.count < limit))
+        } catch {
+            metrics.storeFaults.increment()
+            logger.error("the sweep of withdrawals failed", metadata: ["error": "\(error)"])
+            feed(.swept(nil, isWhole: true))
+        }
+    }
+
+    /// A call that outlives its deadline is cancelled, and its outcome unknown.
+    private func ask(
+        _ call: KeyPath<PayoutMetrics, PayoutMetrics.Call>,
+        count: Int,
+        _ body: @escaping @Sendable (any PayoutChannel) async -> [PayoutReport]
+    ) async -> [PayoutReport] {
+        let unreachable = [PayoutReport](repeating: .unreachable, count: count)
+        let began = ContinuousClock.now
+        let reports = await withTaskGroup(of: [PayoutReport]?.self) { group in
+            group.addTask { await body(self.channel) }
+            group.addTask {
+                do {
+                    try await self.surroundings.clock.sleep(for: self.surroundings.channelDeadline)
+                } catch {
+                    // Cancelled, since the answer came first.
+                }
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first ?? unreachable
+        }
+        guard reports.count == count else {
+            logger.error("the payout channel answered another number of orders than it was asked about")
+            metrics[keyPath: call].record(began.duration(to: .now), reports: unreachable)
+            return unreachable
+        }
+        metrics[keyPath: call].record(began.duration(to: .now), reports: reports)
+        return reports
+    }
+
+    private func raise(_ alarm: PayoutMachine.Alarm) {
+        switch alarm {
+        case .contradiction(let withdrawal, let report):
+            metrics.contradictions.increment()
+            var details = describe(withdrawal)
+            switch report {
+            case .paid(let amount): details["reported"] = "paid \(amount.fen)"
+            case .failed, .processing, .unknownOrder, .unreachable: details["reported"] = "\(report)"
+            }
+            logger.critical(
+                "the payout channel contradicts the ledger; nothing was changed: compare this order with its daily file",
+                metadata: details
+            )
+        case .tooManyAttempts(let withdrawal):
+            metrics.tooManyAttempts.increment()
+            logger.critical(
+                "a withdrawal isn't final after many attempts: ask the payout channel's operators about this order",
+                metadata: describe(withdrawal)
+            )
+        }
+    }
+
+    private func describe(_ withdrawal: Withdrawal) -> Logger.Metadata {
+        let age = max(0, surroundings.now().milliseconds - withdrawal.createdAt.milliseconds) / 1000
+        return [
+            "order": "\(digest(of: withdrawal))",
+            "book": "\(withdrawal.key.book.rawValue)",
+            "serial": "\(withdrawal.serial)",
+            "state": "\(withdrawal.state)",
+            "amountFen": "\(withdrawal.amount.fen)",
+            "attempts": "\(withdrawal.attempts)",
+            "ageSeconds": "\(age)",
+        ]
+    }
+}
+
+extension Footprint {
+    fileprivate init(_ verdicts: [PayoutMachine.Verdict]) {
+        self.init()
+        var accounts = Set<AccountID>()
+        for verdict in verdicts {
+            let key = verdict.withdrawal.key
+            accounts.insert(.person(key.person, in: key.book))
+            accounts.insert(.payouts(of: key.book))
+            withdrawals.append(key)
+            holds.append(verdict.withdrawal.transferID)
+            transfers.append(verdict.withdrawal.transferID)
+        }
+        self.accounts = Array(accounts)
+    }
+}
+
+extension Books {
+    /// What contradicts is only asked about again, as late as the policy allows.
+    package mutating func apply(_ verdict: PayoutMachine.Verdict, now: Timestamp) -> PayoutMachine.Applied {
+        let key = verdict.withdrawal.key
+        let progress = apply(verdict.report, to: key, now: now, retryAfterSeconds: verdict.retryAfterSeconds)
+        if progress == .contradiction {
+            _ = apply(.unreachable, to: key, now: now, retryAfterSeconds: verdict.retryAfterContradictionSeconds)
+        }
+        return PayoutMachine.Applied(progress: progress, withdrawal: withdrawal(key))
+    }
+}
+
+extension TransferID {
+    /// The inverse of `Withdrawal.payoutOrder`, and of nothing else.
+    package init?(payoutOrder text: String) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0].elementsEqual("w".utf8),
+            let person = UInt64(canonicalDecimal: parts[1]),
+            let book = UInt16(canonicalDecimal: parts[2]),
+            let serial = UInt32(canonicalDecimal: parts[3])
+        else { return nil }
+        self.init(person: PersonID(person), book: BookID(book), serial: serial)
+    }
+}

@@ -1,0 +1,122 @@
+package import HongbaoCore
+import Metrics
+
+/// What a person is told about a withdrawal, in order of precedence.
+package enum WithdrawalAnswer: Hashable, Sendable {
+    /// The same ID came before with the same amount, and stands as given (M14).
+    case replayed(Withdrawal)
+    /// The same ID came before with another amount.
+    case conflict
+    case amountInvalid
+    /// The gate isn't open, or not for this person (WD-1).
+    case closed
+    case insufficientBalance
+    /// The money is held and its payout is promised (M15).
+    case accepted(Withdrawal)
+    /// Nothing is known to have happened. The same request can be repeated safely.
+    case unavailable(StoreError)
+}
+
+/// Takes money out of a person's wallet: posts what is still in tokens, holds the amount and promises to pay it out.
+///
+/// The promise is the withdrawal's row, written in the transaction that holds the money (M15). Telling `promised` is
+/// only for speed: what gets lost on the way is found by `Payouts`' sweep.
+package struct Withdrawals: Sendable {
+    /// Puts a person's open tokens into the ledger and returns when they are in it (TK-7).
+    package typealias PostNow = @Sendable (PersonID, BookID) async throws(StoreError) -> Void
+
+    private let store: any Store
+    private let postNow: PostNow
+    private let promised: @Sendable (Withdrawal) -> Void
+    private let counters: Counters
+
+    package init(
+        store: any Store,
+        postNow: @escaping PostNow,
+        promised: @escaping @Sendable (Withdrawal) -> Void
+    ) {
+        self.store = store
+        self.postNow = postNow
+        self.promised = promised
+        counters = Counters()
+    }
+
+    /// `isOpen` is the gate of the phase whose book it is, asked at most once. It only keeps new withdrawals out: one that
+    /// was accepted answers under its ID for ever (WD-1).
+    package func request(
+        _ key: WithdrawalKey,
+        amount: Amount,
+        now: Timestamp,
+        isOpen: (PersonID, Timestamp) -> Bool
+    ) async -> WithdrawalAnswer {
+        let answer: WithdrawalAnswer
+        do throws(StoreError) {
+            answer = try await decide(key, amount: amount, now: now, isOpen: isOpen)
+        } catch {
+            answer = .unavailable(error)
+        }
+        counters.count(answer)
+        if case .accepted(let withdrawal) = answer { promised(withdrawal) }
+        return answer
+    }
+
+    package func find(_ key: WithdrawalKey) async throws(StoreError) -> Withdrawal? {
+        try await store.read { snapshot throws(StoreError) in try snapshot.withdrawal(key) }
+    }
+
+    private func decide(
+        _ key: WithdrawalKey,
+        amount: Amount,
+        now: Timestamp,
+        isOpen: (PersonID, Timestamp) -> Bool
+    ) async throws(StoreError) -> WithdrawalAnswer {
+        if let earlier = try await find(key) { return earlier.amount == amount ? .replayed(earlier) : .conflict }
+        guard amount > .zero else { return .amountInvalid }
+        guard isOpen(key.person, now) else { return .closed }
+        try await postNow(key.person, key.book)
+        switch try await hold(key, amount: amount, now: now) {
+        case .accepted(let withdrawal): return .accepted(withdrawal)
+        case .replayed(let withdrawal): return .replayed(withdrawal)
+        case .conflict: return .conflict
+        case .amountIsZero: return .amountInvalid
+        case .insufficientBalance: return .insufficientBalance
+        }
+    }
+
+    /// Holding is idempotent by the key, so an unknown outcome is cleared up by doing it once more.
+    private func hold(_ key: WithdrawalKey, amount: Amount, now: Timestamp) async throws(StoreError)
+        -> WithdrawalOutcome
+    {
+        let footprint = Footprint(withdrawal: key, serial: nil)
+        do throws(StoreError) {
+            return try await store.transact(footprint) { $0.requestWithdrawal(key, amount: amount, now: now) }
+        } catch {
+            guard error.code == .outcomeUnknown else { throw error }
+            return try await store.transact(footprint) { $0.requestWithdrawal(key, amount: amount, now: now) }
+        }
+    }
+
+    /// Handles made once; none has a person in a label.
+    private struct Counters: Sendable {
+        private static let name = "hongbao_withdrawal_requests_total"
+        private let accepted = Counter(label: name, dimensions: [("outcome", "accepted")])
+        private let replayed = Counter(label: name, dimensions: [("outcome", "replayed")])
+        private let conflict = Counter(label: name, dimensions: [("outcome", "conflict")])
+        private let amountInvalid = Counter(label: name, dimensions: [("outcome", "amount_invalid")])
+        private let closed = Counter(label: name, dimensions: [("outcome", "withdrawal_closed")])
+        private let insufficient = Counter(label: name, dimensions: [("outcome", "insufficient_balance")])
+        private let unavailable = Counter(label: name, dimensions: [("outcome", "unavailable")])
+
+        func count(_ answer: WithdrawalAnswer) {
+            switch answer {
+            case .accepted: accepted.increment()
+            case .replayed: replayed.increment()
+            case .conflict: conflict.increment()
+            case .amountInvalid: amountInvalid.increment()
+            case .closed: closed.increment()
+            case .insufficientBalance: insufficient.increment()
+            case .unavailable: unavailable.increment()
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+package import HongbaoCore
+package import HongbaoEngine
+
+/// The JSON that the platform and a payout channel exchange, read and written the same on both sides.
+///
+///     POST /payouts        {"orders":[{"order","person","amount"}…]} → {"results":[{"order","state","amount"?}…]}
+///     POST /payouts/query  {"orders":["…"…]}                         → {"results":[…]}
+///     callback             {"order","state","amount"?}
+package enum PayoutMessages {
+    package static let ordersMax = 1_000
+    /// Longest: `w_`, 20 digits, 5 digits, 10 digits, and separators.
+    package static let orderLength = 1...64
+
+    /// What the channel says of one order. `amount` is what it paid.
+    package struct Result: Hashable, Sendable {
+        package enum State: String, Hashable, Sendable, CaseIterable {
+            case processing
+            case paid
+            case failed
+            /// The channel has never seen the order.
+            case unknown
+            /// The channel has the order with other content, and did nothing.
+            case conflict
+        }
+
+        package let order: String
+        package let state: State
+        package let amount: Amount?
+
+        package init(order: String, state: State, amount: Amount?) {
+            self.order = order
+            self.state = state
+            self.amount = amount
+        }
+
+        /// A result that makes no sense tells nothing.
+        package var report: PayoutReport {
+            switch (state, amount) {
+            case (.processing, _): .processing
+            case (.paid, let amount?): .paid(amount)
+            case (.failed, _): .failed
+            case (.unknown, _): .unknownOrder
+            case (.paid, nil), (.conflict, _): .unreachable
+            }
+        }
+    }
+
+    private enum OrdersField: String, CaseIterable { case orders }
+    private enum OrderField: String, CaseIterable { case order, person, amount }
+    private enum ResultsField: String, CaseIterable { case results }
+    private enum ResultField: String, CaseIterable { case order, state, amount }
+    private static let ordersFields = JSONFields<OrdersField>()
+    private static let orderFields = JSONFields<OrderField>()
+    private static let resultsFields = JSONFields<ResultsField>()
+    private static let resultFields = JSONFields<ResultField>()
+
+    package static func payRequest(_ orders: [PayoutOrder]) -> [UInt8] {
+        var json = JSONWriter(capacity: 32 + 100 * orders.count)
+        json.object {
+            $0.key("orders")
+            $0.array {
+                for order in orders {
+                    $0.object {
+                        $0.field("order", order.order)
+                        $0.field("person", decimal: order.person.rawValue)
+                        $0.field("amount", order.amount.fen)
+                    }
+                }
+            }
+        }
+        return json.bytes
+    }
+
+    package static func readPayRequest(_ bytes: [UInt8]) throws(JSONFault) -> [PayoutOrder] {
+        var orders: [PayoutOrder] = []
+        try readOrders(bytes) { reader throws(JSONFault) in
+            var order: String?
+            var person: UInt64?
+            var amount: Amount?
+            try reader.object(orderFields) { (reader, field) throws(JSONFault) in
+                switch field {
+                case .order: order = try reader.identifier(length: orderLength)
+                case .person: person = try reader.decimal(UInt64.self)
+                case .amount: amount = try reader.amount()
+                }
+            }
+            guard let order else { throw .missing(OrderField.order) }
+            guard let person else { throw .missing(OrderField.person) }
+            guard let amount else { throw .missing(OrderField.amount) }
+            orders.append(PayoutOrder(order: order, person: PersonID(person), amount: amount))
+        }
+        return orders
+    }
+
+    package static func queryRequest(_ orders: [String]) -> [UInt8] {
+        var json = JSONWriter(capacity: 32 + 50 * orders.count)
+        json.object {
+            $0.key("orders")
+            $0.array { for order in orders { $0.value(order) } }
+        }
+        return json.bytes
+    }
+
+    package static func readQueryRequest(_ bytes: [UInt8]) throws(JSONFault) -> [String] {
+        var orders: [String] = []
+        try readOrders(bytes) { reader throws(JSONFault) in
+            orders.append(try reader.identifier(length: orderLength))
+        }
+        return orders
+    }
+
+    private static func readOrders(
+        _ bytes: [UInt8],
+        _ element: (inout JSONReader) throws(JSONFault) -> Void
+    ) throws(JSONFault) {
+        var reader = JSONReader(bytes)
+        var isThere = false
+        try reader.object(ordersFields) { (reader, _) throws(JSONFault) in
+            isThere = true
+            try reader.array(max: ordersMax, element)
+        }
+        try reader.finish()
+        guard isThere else { throw .missing(OrdersField.orders) }
+    }
+
+    package static func results(_ results: [Result]) -> [UInt8] {
+        var json = JSONWriter(capacity: 32 + 90 * results.count)
+        json.object {
+            $0.key("results")
+            $0.array { for result in results { write(result, &$0) } }
+        }
+        return json.bytes
+    }
+
+    package static func readResults(_ bytes: [UInt8]) throws(JSONFault) -> [Result] {
+        var results: [Result] = []
+        var reader = JSONReader(bytes)
+        var isThere = false
+        try reader.object(resultsFields) { (reader, _) throws(JSONFault) in
+            isThere = true
+            try reader.array(max: ordersMax) { reader throws(JSONFault) in results.append(try readResult(&reader)) }
+        }
+        try reader.finish()
+        guard isThere else { throw .missing(ResultsField.results) }
+        return results
+    }
+
+    package static func callback(_ result: Result) -> [UInt8] {
+        var json = JSONWriter()
+        write(result, &json)
+        return json.bytes
+    }
+
+    package static func readCallback(_ bytes: [UInt8]) throws(JSONFault) -> Result {
+        var reader = JSONReader(bytes)
+        let result = try readResult(&reader)
+        try reader.finish()
+        return result
+    }
+
+    private static func write(_ result: Result, _ json: inout JSONWriter) {
+        json.object {
+            $0.field("order", result.order)
+            $0.field("state", result.state.rawValue)
+            if let amount = result.amount { $0.field("amount", amount.fen) }
+        }
+    }
+
+    private static func readResult(_ reader: inout JSONReader) throws(JSONFault) -> Result {
+        var order: String?
+        var state: Result.State?
+        var amount: Amount?
+        try reader.object(resultFields) { (reader, field) throws(JSONFault) in
+            switch field {
+            case .order: order = try reader.identifier(length: orderLength)
+            case .state:
+                state = Result.State(rawValue: try reader.identifier())
+                guard state != nil else { throw reader.fault(.outOfRange) }
+            case .amount: amount = try reader.amount()
+            }
+        }
+        guard let order else { throw .missing(ResultField.order) }
+        guard let state else { throw .missing(ResultField.state) }
+        return Result(order: order, state: state, amount: amount)
+    }
+}
+
+extension JSONReader {
+    /// Reads a sum of money in fen.
+    package mutating func amount() throws(JSONFault) -> Amount {
+        guard let amount = Amount(fen: try integer()) else { throw fault(.outOfRange) }
+        return amount
+    }
+}
