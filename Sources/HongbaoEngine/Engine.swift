@@ -117,7 +117,6 @@ package struct Engine: Sendable {
             seed: seed,
             digestKey: keyring.identityHash,
             surroundings: Payouts.Surroundings(now: clock.now, clock: ContinuousClock()),
-            alarms: alarms,
             logger: logger
         )
         return Engine(
