@@ -26,6 +26,11 @@ function dayName(date) {
   return (date.getFullYear() === now.getFullYear() ? dayFormat : yearFormat).format(date);
 }
 
+/** A withdrawal that failed and its refund are two lines with one id. */
+function lineKey(entry) {
+  return `${entry.kind}:${entry.id}`;
+}
+
 function stateChip(entry) {
   // Grants never look unposted (TK-6): only a withdrawal has a state that a person can see.
   const word = entry.kind === "withdrawal" ? STATE_WORDS[entry.state] : undefined;
@@ -37,7 +42,7 @@ function row(entry) {
   const kind = has(`kind.${entry.kind}`) ? entry.kind : "grant";
   return element(
     "li",
-    { class: `entry entry-${kind}`, "data-id": entry.id, "data-amount": entry.amount },
+    { class: `entry entry-${kind}`, "data-line": lineKey(entry), "data-amount": entry.amount },
     element("span", { class: "entry-icon" }, icon(ICONS[kind])),
     element(
       "span",
@@ -90,7 +95,7 @@ export class Statement {
   }
 
   clear() {
-    this.ids = new Set();
+    this.lines = new Set();
     this.lastDay = null;
     this.list.replaceChildren();
     this.retry.hide();
@@ -124,17 +129,17 @@ export class Statement {
   append(page) {
     if (this.fresh) this.clear();
     this.fresh = false;
-    const isFirst = this.ids.size === 0;
-    const added = page.entries.filter((entry) => !this.ids.has(entry.id));
+    const isFirst = this.lines.size === 0;
+    const added = page.entries.filter((entry) => !this.lines.has(lineKey(entry)));
     for (const entry of added) {
-      this.ids.add(entry.id);
+      this.lines.add(lineKey(entry));
       this.dayList(new Date(entry.at)).append(row(entry));
     }
     this.barrenPages = added.length > 0 ? 0 : this.barrenPages + 1;
     this.cursor = typeof page.next === "string" && page.next !== "" ? page.next : undefined;
     this.finished = this.cursor === undefined;
     this.onMissing(page.complete === false ? page.missing ?? [] : []);
-    if (!isFirst && added.length > 0) announce(text("more.loaded", { count: this.ids.size }));
+    if (!isFirst && added.length > 0) announce(text("more.loaded", { count: this.lines.size }));
   }
 
   dayList(date) {

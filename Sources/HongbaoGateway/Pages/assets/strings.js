@@ -84,6 +84,7 @@ const zh = {
   "withdraw.failed": "提现未成功",
   "withdraw.failed.hint": "金额已退回余额，可以再试一次",
   "withdraw.stuck": "还没有收到结果",
+  "withdraw.unsent": "还没有提交成功",
   "withdraw.stuck.hint": "可以放心重试，同一笔不会提现两次",
   "withdraw.abandon": "放弃这一笔",
   "withdraw.abandon.early": "这一笔可能还在路上，请过一分钟再放弃，或者重试。",
@@ -103,6 +104,7 @@ const zh = {
   "error.rate_limited": "操作太频繁了，请稍等一会儿",
   "error.try_again": "现在人有点多，请稍等一会儿",
   "error.overloaded": "现在人有点多，请稍等一会儿",
+  "error.internal": "服务暂时不可用，你的钱是安全的，请稍后再试",
   "error.unavailable": "服务暂时不可用，你的钱是安全的，请稍后再试",
   "error.switched_off": "这项功能暂时关闭，请稍后再来",
   "error.amount_invalid": "请输入正确的金额",
@@ -110,10 +112,10 @@ const zh = {
   "error.campaign_unknown": "没有找到这个活动",
   "error.not_in_phase": "活动还没有开始或者已经结束",
   "error.not_found": "没有找到要看的内容",
+  "error.forbidden": "你没有权限看这里的内容",
   "error.out_of_scope": "你没有权限看这里的内容",
   "error.network": "网络不太好，请检查网络后重试",
   "error.other": "出了点问题，请稍后再试",
-  "noscript": "请打开 JavaScript 后再看钱包。",
 };
 
 const en = {
@@ -200,6 +202,7 @@ const en = {
   "withdraw.failed": "It didn't work",
   "withdraw.failed.hint": "The amount is back in your balance. You may try again",
   "withdraw.stuck": "No answer yet",
+  "withdraw.unsent": "Not sent yet",
   "withdraw.stuck.hint": "It's safe to try again: nothing is withdrawn twice",
   "withdraw.abandon": "Give up this one",
   "withdraw.abandon.early": "It may still be on its way. Try again, or wait a minute before giving up.",
@@ -219,6 +222,7 @@ const en = {
   "error.rate_limited": "Too many attempts. Please wait a moment",
   "error.try_again": "It's busy right now. Please wait a moment",
   "error.overloaded": "It's busy right now. Please wait a moment",
+  "error.internal": "Not available right now. Your money is safe. Please try later",
   "error.unavailable": "Not available right now. Your money is safe. Please try later",
   "error.switched_off": "This is switched off for now. Please come back later",
   "error.amount_invalid": "Please enter a valid amount",
@@ -226,10 +230,10 @@ const en = {
   "error.campaign_unknown": "There is no such campaign",
   "error.not_in_phase": "The campaign hasn't started or is over",
   "error.not_found": "Not found",
+  "error.forbidden": "You aren't allowed to see this",
   "error.out_of_scope": "You aren't allowed to see this",
   "error.network": "The network doesn't answer. Please check it and try again",
   "error.other": "Something went wrong. Please try later",
-  "noscript": "Please switch on JavaScript to see the wallet.",
 };
 
 export const language = new URLSearchParams(location.search).get("lang") === "en" ? "en" : "zh";

@@ -115,7 +115,8 @@ class Wallet {
         return wallet;
       } catch (problem) {
         if (problem.status === 413) break;
-        if (problem.code !== "token_invalid") throw problem;
+        const isAboutTokens = problem.code === "token_invalid" || /^tokens\b/.test(problem.param ?? "");
+        if (!isAboutTokens) throw problem;
         const index = /\d+/.exec(problem.param ?? "")?.[0];
         this.tokens.drop(index in tokens ? [tokens[index]] : this.tokens.suspects());
       }

@@ -162,6 +162,8 @@ export class WithdrawDialog {
   }
 
   showStuck(problem) {
+    const word = this.open.read().unsure ? "withdraw.stuck" : "withdraw.unsent";
+    document.getElementById("withdraw-stuck-title").textContent = text(word);
     this.pane("stuck");
     this.stuck.show(problem);
   }
