@@ -95,9 +95,9 @@ class Person:
                  "person": self.id, "app": self.app, "amount": amount}
                 for (rain, kind, stage), amount in zip(parts, asked)
             ]
-            results = self.server.call("POST", "/v1/grants/batch", {"grants": grants}, bearer=self.server.key)["results"]
+            answer = self.server.call("POST", "/v1/grants/batch", {"grants": grants}, bearer=self.server.key)
             refused = []
-            for amount, result in zip(asked, results):
+            for amount, result in zip(asked, answer["results"]):
                 if "error" not in result:
                     self.granted.append((amount, result["token"]))
                     continue

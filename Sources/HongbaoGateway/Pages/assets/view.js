@@ -36,15 +36,15 @@ export function announce(sentence) {
  * fewer requests, not more (FC-6).
  */
 export class RetryControl {
-  constructor(box, run) {
+  /** `signal` ends the control, when another takes over its box. */
+  constructor(box, run, signal) {
     this.box = box;
     this.sentence = box.querySelector("p");
     this.button = box.querySelector("button");
     this.failures = 0;
     this.timer = null;
-    this.button.addEventListener("click", () => {
-      if (this.button.getAttribute("aria-disabled") !== "true") run();
-    });
+    const tap = () => this.button.getAttribute("aria-disabled") === "true" || run();
+    this.button.addEventListener("click", tap, { signal });
   }
 
   get shown() {

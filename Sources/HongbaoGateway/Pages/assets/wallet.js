@@ -30,7 +30,8 @@ class Wallet {
     this.missing = { wallet: [], statement: [] };
     this.isOver = false;
     this.setPerson(person);
-    this.retry = new RetryControl(find("wallet-problem"), () => this.refresh());
+    this.listeners = new AbortController();
+    this.retry = new RetryControl(find("wallet-problem"), () => this.refresh(), this.listeners.signal);
     this.statement = statement;
     statement.load = (cursor, limit) => this.api.statement(cursor, limit);
     statement.onProblem = (problem) => this.takeProblem(problem);
@@ -64,6 +65,7 @@ class Wallet {
 
   end() {
     this.isOver = true;
+    this.listeners.abort();
     this.statement.stop();
     this.withdraw?.dispose();
     this.retry.hide();
@@ -89,6 +91,7 @@ class Wallet {
   async loadWallet() {
     find("hero").setAttribute("aria-busy", "true");
     this.retry.hide();
+    if (find("wallet").dataset.loaded === "failed") find("wallet").dataset.loaded = "false";
     try {
       const wallet = await this.fetchWallet();
       if (this.isOver) return;
@@ -98,6 +101,7 @@ class Wallet {
     } catch (problem) {
       if (this.isOver || this.takeProblem(problem)) return;
       this.retry.show(problem);
+      if (find("wallet").dataset.loaded === "false") find("wallet").dataset.loaded = "failed";
     }
     find("hero").setAttribute("aria-busy", "false");
   }
@@ -188,6 +192,7 @@ function enter({ jwt, person, campaign, name }) {
   current?.end();
   showView("wallet");
   find("wallet").dataset.loaded = "false";
+  for (const id of ["balance", "income"]) find(id).textContent = "—";
   find("who").textContent = name ?? (person === null ? "" : shortID(person));
   current = new Wallet({ jwt, person, campaign });
   current.start();

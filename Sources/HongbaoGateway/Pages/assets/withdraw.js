@@ -39,10 +39,11 @@ export class WithdrawDialog {
     this.submitButton = find("withdraw-submit");
     this.resumeBar = find("resume");
     this.lookButton = find("withdraw-look");
-    this.stuck = new RetryControl(find("withdraw-stuck-problem"), () => this.repeat());
-    this.following = 0;
     this.listeners = new AbortController();
+    this.stuck = new RetryControl(find("withdraw-stuck-problem"), () => this.repeat(), this.listeners.signal);
+    this.following = 0;
     this.listen(find);
+    this.pane("form");
   }
 
   listen(find) {
