@@ -86,6 +86,19 @@ def test_sign_in_with_the_form(open_page, server, window, shoot):
     expect(page.get_by_role("button", name="登录")).to_be_visible()
 
 
+def test_a_phone_that_cannot_be_is_explained(open_page, server):
+    page = open_page()
+    page.watch.expect("/v1/demo/login")
+    page.route("**/v1/demo/login", lambda route: answer(route, "malformed", 400, param="phone"))
+    page.goto("/wallet")
+    page.get_by_role("radio").first.check()
+    page.get_by_label("用户名").fill("zhang")
+    page.get_by_label("手机号").fill("12")
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_role("alert").filter(has_text="请填写 5 到 15 位数字的手机号")).to_be_visible()
+    expect(page.get_by_label("手机号")).to_be_focused()
+
+
 def test_one_phone_is_one_wallet_in_all_apps(open_page, server):
     phone = "139" + str(int(server.sign_in().id) % 10**8).zfill(8)
     app = server.apps()[0]["id"]
@@ -94,7 +107,7 @@ def test_one_phone_is_one_wallet_in_all_apps(open_page, server):
     page.goto("/wallet")
     page.get_by_role("radio").last.check()
     page.get_by_label("用户名").fill(f"other-{phone}")
-    page.get_by_label("手机号").fill(phone)
+    page.get_by_label("手机号").fill(f"{phone[:3]} {phone[3:7]}-{phone[7:]}")
     with page.expect_response("**/v1/demo/login") as response:
         page.get_by_role("button", name="登录").click()
     assert response.value.json()["person"] == login["person"]
@@ -264,11 +277,13 @@ def test_says_what_is_missing_and_shows_the_rest(open_page, server, window, shoo
     expect(banner).to_be_hidden()
 
 
-def test_an_unknown_balance_is_not_shown_as_zero(open_page, server):
+@pytest.mark.parametrize("fields", [{"balance": None, "income": None}, {"balance": 7, "income": 7}])
+def test_without_the_ledger_no_sum_is_shown(open_page, server, fields):
     page = open_page()
-    page.route(WALLET, lambda route: changed(route, complete=False, missing=["ledger", "whatever"], balance=None))
+    page.route(WALLET, lambda route: changed(route, complete=False, missing=["ledger", "whatever"], **fields))
     open_wallet(page, server.sign_in().grant([500]))
     expect(page.locator("#balance")).to_have_text("—")
+    expect(page.locator("#income")).to_have_text("—")
     expect(page.get_by_text("余额暂时无法显示")).to_be_visible()
     expect(page.locator("#missing")).to_contain_text("部分余额和明细、部分内容")
     expect(lines(page)).to_have_count(1)

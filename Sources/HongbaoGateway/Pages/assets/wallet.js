@@ -129,13 +129,16 @@ class Wallet {
   }
 
   show(wallet) {
-    this.balance = Number.isSafeInteger(wallet.balance) ? wallet.balance : null;
+    const missing = wallet.complete === false ? wallet.missing ?? [] : [];
+    // Without the ledger the sums are those of the newest grants alone: no figure is better than a wrong one.
+    const sum = (fen) => (Number.isSafeInteger(fen) && !missing.includes("ledger") ? fen : null);
+    this.balance = sum(wallet.balance);
     const amount = find("balance");
-    amount.textContent = formatFen(wallet.balance);
+    amount.textContent = formatFen(this.balance);
     amount.dataset.length = amount.textContent.length > 13 ? "long" : "short";
     find("balance-unknown").hidden = this.balance !== null;
-    find("income").textContent = formatFen(wallet.income);
-    this.setMissing("wallet", wallet.complete === false ? wallet.missing ?? [] : []);
+    find("income").textContent = formatFen(sum(wallet.income));
+    this.setMissing("wallet", missing);
     for (const name of REWARD_LISTS) showRewards(name, wallet[name], this.missing.wallet.includes(name));
     find("wallet").dataset.loaded = "true";
   }
@@ -257,14 +260,18 @@ async function signIn(event) {
   button.setAttribute("aria-disabled", "true");
   button.textContent = text("signin.busy");
   try {
-    const { person, jwt } = await demo.login(app.value, user, find("signin-phone").value.trim());
+    // People write phones in groups.
+    const phone = find("signin-phone").value.replace(/[\s-]/g, "");
+    const { person, jwt } = await demo.login(app.value, user, phone);
     const campaign = campaignAsked ?? demoCampaign;
     session.set({ jwt, person, campaign, name: `${app.dataset.name} · ${user}` });
     find("signin-phone").value = "";
     enter(session.get());
     find("hero-title").focus();
   } catch (problem) {
-    error.textContent = explain(problem);
+    const isField = problem.param === "user" || problem.param === "phone";
+    error.textContent = isField ? text(`signin.${problem.param}.invalid`) : explain(problem);
+    if (isField) find(`signin-${problem.param}`).focus();
   }
   button.setAttribute("aria-disabled", "false");
   button.textContent = text("signin.submit");
