@@ -82,16 +82,22 @@ package final class TokenVerifier: Sendable {
 
     /// Begins to accept the tokens of an epoch. With the data key, payloads are opened too.
     package func admit(_ certificate: MintCertificate, dataKey: DataKey? = nil) -> Admission {
-        let message = Keyring.certificateDomain + certificate.content
         guard
-            root.isValidSignature(certificate.signature, for: message),
+            Ed25519.isValid(
+                certificate.signature,
+                of: certificate.content,
+                domain: Keyring.certificateDomain,
+                by: root
+            ),
             let publicKey = Self.publicKey(certificate.publicKey)
         else { return .badSignature }
         let key = MintEpoch(mint: certificate.mint, epoch: certificate.epoch)
         return state.withLock { state in
             if let known = state.epochs[key] {
                 guard known.certificate.content == certificate.content else { return .conflicting }
-                if known.dataKey == nil { state.epochs[key]?.dataKey = dataKey }
+                if known.dataKey == nil, let dataKey {
+                    state.epochs[key] = Epoch(certificate: certificate, publicKey: publicKey, dataKey: dataKey)
+                }
                 return .known
             }
             state.epochs[key] = Epoch(certificate: certificate, publicKey: publicKey, dataKey: dataKey)
@@ -145,10 +151,17 @@ extension TokenVerifier {
         var headers: VerifiedHeaders
     }
 
-    private struct Epoch {
+    /// A class, so that looking one up is cheap.
+    private final class Epoch: Sendable {
         let certificate: MintCertificate
         let publicKey: Curve25519.Signing.PublicKey
-        var dataKey: DataKey?
+        let dataKey: DataKey?
+
+        init(certificate: MintCertificate, publicKey: Curve25519.Signing.PublicKey, dataKey: DataKey?) {
+            self.certificate = certificate
+            self.publicKey = publicKey
+            self.dataKey = dataKey
+        }
     }
 
     private enum HeaderVerdict {
@@ -169,18 +182,22 @@ extension TokenVerifier {
             header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
         else { return .refused(.outsideEpoch) }
         if isWarm { return .trusted(epoch) }
-        let message = BatchSealer.signatureDomain + token.headerBytes
-        guard epoch.publicKey.isValidSignature(token.signature, for: message) else { return .refused(.badSignature) }
+        guard
+            Ed25519.isValid(
+                token.signature,
+                of: token.preamble.prefix(BatchHeader.size),
+                domain: BatchSealer.signatureDomain,
+                by: epoch.publicKey
+            )
+        else { return .refused(.badSignature) }
         state.withLock { $0.headers.insert(token) }
         return .trusted(epoch)
     }
 
     private static func leadsToRoot(_ token: GrantToken) -> Bool {
-        let hasher = LeafHasher(context: token.headerBytes.prefix(BatchHeader.contextSize))
-        var node: [UInt8] = []
-        token.leaf.withUnsafeBytes { hasher.appendHash(ofLeaf: $0, to: &node) }
+        let leafHash = LeafHasher(context: token.preamble.prefix(BatchHeader.contextSize)).hash(ofLeaf: token.leaf)
         let root = MerkleTree.root(
-            leafHash: node[...],
+            leafHash: leafHash,
             index: token.index,
             count: token.header.count,
             path: token.path
