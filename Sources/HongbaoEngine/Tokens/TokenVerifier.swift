@@ -118,7 +118,7 @@ package final class TokenVerifier: Sendable {
         case .malformed: return .refused(.malformed)
         }
         let epoch: Epoch
-        switch headerVerdict(token, now: now) {
+        switch headerVerdict(token.header, preamble: token.preamble, now: now) {
         case .trusted(let known): epoch = known
         case .refused(let refusal): return .refused(refusal)
         }
@@ -128,6 +128,15 @@ package final class TokenVerifier: Sendable {
         case .payload(let payload): return .valid(token.verified(payload: payload))
         case .malformed: return .refused(.undecryptable)
         case .contradictory: return .refused(.payloadInconsistent)
+        }
+    }
+
+    /// Checks who signed a batch, without looking inside: what an auditor can do who has the root's public key only.
+    /// Tokens of the batch are then verified without a signature check.
+    package func refusal(of batch: SealedBatch, now: Timestamp) -> TokenRefusal? {
+        switch headerVerdict(batch.header, preamble: batch.preamble, now: now) {
+        case .trusted: nil
+        case .refused(let refusal): refusal
         }
     }
 
@@ -169,28 +178,29 @@ extension TokenVerifier {
         case refused(TokenRefusal)
     }
 
-    private func headerVerdict(_ token: GrantToken, now: Timestamp) -> HeaderVerdict {
-        let header = token.header
+    private func headerVerdict(
+        _ header: BatchHeader,
+        preamble: ArraySlice<UInt8>,
+        now: Timestamp
+    ) -> HeaderVerdict {
         let key = MintEpoch(mint: header.mint, epoch: header.epoch)
         let (known, isRevoked, isWarm) = state.withLock { state in
-            (state.epochs[key], state.revoked.contains(key), state.headers.contains(token))
+            (state.epochs[key], state.revoked.contains(key), state.headers.contains(preamble, nonce: header.nonce))
         }
         guard let epoch = known else { return .refused(.unknownEpoch) }
         guard !isRevoked else { return .refused(.revokedEpoch) }
-        guard
-            header.at >= epoch.certificate.notBefore, header.at <= epoch.certificate.notAfter,
-            header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
+        guard epoch.certificate.covers(header.at), header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
         else { return .refused(.outsideEpoch) }
         if isWarm { return .trusted(epoch) }
         guard
             Ed25519.isValid(
-                token.signature,
-                of: token.preamble.prefix(BatchHeader.size),
+                preamble.dropFirst(BatchHeader.size),
+                of: preamble.prefix(BatchHeader.size),
                 domain: BatchSealer.signatureDomain,
                 by: epoch.publicKey
             )
         else { return .refused(.badSignature) }
-        state.withLock { $0.headers.insert(token) }
+        state.withLock { $0.headers.insert(preamble, nonce: header.nonce) }
         return .trusted(epoch)
     }
 

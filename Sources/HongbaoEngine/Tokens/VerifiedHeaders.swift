@@ -18,13 +18,12 @@ struct VerifiedHeaders: Sendable {
 
     var count: Int { preambles.count }
 
-    func contains(_ token: GrantToken) -> Bool {
-        preambles[token.header.nonce].map { $0[...] == token.preamble } ?? false
+    func contains(_ preamble: ArraySlice<UInt8>, nonce: UInt128) -> Bool {
+        preambles[nonce].map { $0[...] == preamble } ?? false
     }
 
-    mutating func insert(_ token: GrantToken) {
-        let nonce = token.header.nonce
-        guard preambles.updateValue(Array(token.preamble), forKey: nonce) == nil else { return }
+    mutating func insert(_ preamble: ArraySlice<UInt8>, nonce: UInt128) {
+        guard preambles.updateValue(Array(preamble), forKey: nonce) == nil else { return }
         if order.count < max {
             order.append(nonce)
         } else {
