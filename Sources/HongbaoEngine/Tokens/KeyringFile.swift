@@ -105,20 +105,23 @@ extension Keyring {
     /// Writes a new file, whole or not at all, that survives a power cut once this returns.
     package func create(path: String) throws(KeyringFault) {
         var random = SystemRandomNumberGenerator()
-        let draft = "\(path).\(String(random.next(), radix: 16)).draft"
+        try writeNew(path: path, draft: "\(path).\(String(random.next(), radix: 16)).draft")
+        try Self.syncFolder(of: path)
+    }
+
+    private func writeNew(path: String, draft: String) throws(KeyringFault) {
         let file = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .failed(path: path, operation: "create", code: errno) }
-        defer { unlink(draft) }
-        do {
-            defer { close(file) }
-            try Self.write(Array(text.utf8), to: file, path: path)
-            guard fsync(file) == 0 else { throw KeyringFault.failed(path: path, operation: "fsync", code: errno) }
+        defer {
+            close(file)
+            unlink(draft)
         }
+        try Self.write(Array(text.utf8), to: file, path: path)
+        guard fsync(file) == 0 else { throw .failed(path: path, operation: "fsync", code: errno) }
         // Unlike rename, link doesn't replace what is there.
         guard link(draft, path) == 0 else {
             throw errno == EEXIST ? .exists(path: path) : .failed(path: path, operation: "link", code: errno)
         }
-        try Self.syncFolder(of: path)
     }
 
     private static func write(_ bytes: [UInt8], to file: Int32, path: String) throws(KeyringFault) {

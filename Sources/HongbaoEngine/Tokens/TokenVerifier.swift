@@ -82,16 +82,22 @@ package final class TokenVerifier: Sendable {
 
     /// Begins to accept the tokens of an epoch. With the data key, payloads are opened too.
     package func admit(_ certificate: MintCertificate, dataKey: DataKey? = nil) -> Admission {
-        let message = Keyring.certificateDomain + certificate.content
         guard
-            root.isValidSignature(certificate.signature, for: message),
+            Ed25519.isValid(
+                certificate.signature,
+                of: certificate.content,
+                domain: Keyring.certificateDomain,
+                by: root
+            ),
             let publicKey = Self.publicKey(certificate.publicKey)
         else { return .badSignature }
         let key = MintEpoch(mint: certificate.mint, epoch: certificate.epoch)
         return state.withLock { state in
             if let known = state.epochs[key] {
                 guard known.certificate.content == certificate.content else { return .conflicting }
-                if known.dataKey == nil { state.epochs[key]?.dataKey = dataKey }
+                if known.dataKey == nil, let dataKey {
+                    state.epochs[key] = Epoch(certificate: certificate, publicKey: publicKey, dataKey: dataKey)
+                }
                 return .known
             }
             state.epochs[key] = Epoch(certificate: certificate, publicKey: publicKey, dataKey: dataKey)
@@ -112,7 +118,7 @@ package final class TokenVerifier: Sendable {
         case .malformed: return .refused(.malformed)
         }
         let epoch: Epoch
-        switch headerVerdict(token, now: now) {
+        switch headerVerdict(token.header, preamble: token.preamble, now: now) {
         case .trusted(let known): epoch = known
         case .refused(let refusal): return .refused(refusal)
         }
@@ -122,6 +128,15 @@ package final class TokenVerifier: Sendable {
         case .payload(let payload): return .valid(token.verified(payload: payload))
         case .malformed: return .refused(.undecryptable)
         case .contradictory: return .refused(.payloadInconsistent)
+        }
+    }
+
+    /// Checks who signed a batch, without looking inside: what an auditor can do who has the root's public key only.
+    /// Tokens of the batch are then verified without a signature check.
+    package func refusal(of batch: SealedBatch, now: Timestamp) -> TokenRefusal? {
+        switch headerVerdict(batch.header, preamble: batch.preamble, now: now) {
+        case .trusted: nil
+        case .refused(let refusal): refusal
         }
     }
 
@@ -145,10 +160,17 @@ extension TokenVerifier {
         var headers: VerifiedHeaders
     }
 
-    private struct Epoch {
+    /// A class, so that looking one up is cheap.
+    private final class Epoch: Sendable {
         let certificate: MintCertificate
         let publicKey: Curve25519.Signing.PublicKey
-        var dataKey: DataKey?
+        let dataKey: DataKey?
+
+        init(certificate: MintCertificate, publicKey: Curve25519.Signing.PublicKey, dataKey: DataKey?) {
+            self.certificate = certificate
+            self.publicKey = publicKey
+            self.dataKey = dataKey
+        }
     }
 
     private enum HeaderVerdict {
@@ -156,31 +178,36 @@ extension TokenVerifier {
         case refused(TokenRefusal)
     }
 
-    private func headerVerdict(_ token: GrantToken, now: Timestamp) -> HeaderVerdict {
-        let header = token.header
+    private func headerVerdict(
+        _ header: BatchHeader,
+        preamble: ArraySlice<UInt8>,
+        now: Timestamp
+    ) -> HeaderVerdict {
         let key = MintEpoch(mint: header.mint, epoch: header.epoch)
         let (known, isRevoked, isWarm) = state.withLock { state in
-            (state.epochs[key], state.revoked.contains(key), state.headers.contains(token))
+            (state.epochs[key], state.revoked.contains(key), state.headers.contains(preamble, nonce: header.nonce))
         }
         guard let epoch = known else { return .refused(.unknownEpoch) }
         guard !isRevoked else { return .refused(.revokedEpoch) }
-        guard
-            header.at >= epoch.certificate.notBefore, header.at <= epoch.certificate.notAfter,
-            header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
+        guard epoch.certificate.covers(header.at), header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
         else { return .refused(.outsideEpoch) }
         if isWarm { return .trusted(epoch) }
-        let message = BatchSealer.signatureDomain + token.headerBytes
-        guard epoch.publicKey.isValidSignature(token.signature, for: message) else { return .refused(.badSignature) }
-        state.withLock { $0.headers.insert(token) }
+        guard
+            Ed25519.isValid(
+                preamble.dropFirst(BatchHeader.size),
+                of: preamble.prefix(BatchHeader.size),
+                domain: BatchSealer.signatureDomain,
+                by: epoch.publicKey
+            )
+        else { return .refused(.badSignature) }
+        state.withLock { $0.headers.insert(preamble, nonce: header.nonce) }
         return .trusted(epoch)
     }
 
     private static func leadsToRoot(_ token: GrantToken) -> Bool {
-        let hasher = LeafHasher(context: token.headerBytes.prefix(BatchHeader.contextSize))
-        var node: [UInt8] = []
-        token.leaf.withUnsafeBytes { hasher.appendHash(ofLeaf: $0, to: &node) }
+        let leafHash = LeafHasher(context: token.preamble.prefix(BatchHeader.contextSize)).hash(ofLeaf: token.leaf)
         let root = MerkleTree.root(
-            leafHash: node[...],
+            leafHash: leafHash,
             index: token.index,
             count: token.header.count,
             path: token.path

@@ -4,13 +4,9 @@ import HongbaoCore
 ///
 /// The signature is compared too: a token with a good header and a bad signature is as bad as before.
 struct VerifiedHeaders: Sendable {
-    private struct Entry {
-        let header: BatchHeader
-        let signature: [UInt8]
-    }
-
     let max: Int
-    private var entries: [UInt128: Entry] = [:]
+    /// Header and signature, by the header's nonce.
+    private var preambles: [UInt128: [UInt8]] = [:]
     /// The nonces in order of arrival; once full, `oldest` is the next to be replaced.
     private var order: [UInt128] = []
     private var oldest = 0
@@ -20,21 +16,18 @@ struct VerifiedHeaders: Sendable {
         self.max = max
     }
 
-    var count: Int { entries.count }
+    var count: Int { preambles.count }
 
-    func contains(_ token: GrantToken) -> Bool {
-        guard let entry = entries[token.header.nonce] else { return false }
-        return entry.header == token.header && entry.signature.elementsEqual(token.signature)
+    func contains(_ preamble: ArraySlice<UInt8>, nonce: UInt128) -> Bool {
+        preambles[nonce].map { $0[...] == preamble } ?? false
     }
 
-    mutating func insert(_ token: GrantToken) {
-        let nonce = token.header.nonce
-        let entry = Entry(header: token.header, signature: Array(token.signature))
-        guard entries.updateValue(entry, forKey: nonce) == nil else { return }
+    mutating func insert(_ preamble: ArraySlice<UInt8>, nonce: UInt128) {
+        guard preambles.updateValue(Array(preamble), forKey: nonce) == nil else { return }
         if order.count < max {
             order.append(nonce)
         } else {
-            entries[order[oldest]] = nil
+            preambles[order[oldest]] = nil
             order[oldest] = nonce
             oldest = (oldest + 1) % max
         }
