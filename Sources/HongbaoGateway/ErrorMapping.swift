@@ -123,6 +123,8 @@ extension GrantRefusal {
         case .appUnknown: Problem(.appUnknown, param: "app")
         case .rewardUnknown: Problem(.rewardUnknown, param: "rewardID")
         case .orderPartInvalid: Problem(.orderPartInvalid)
+        case .openedAtInvalid:
+            Problem(.malformed, param: "openedAt", detail: "The time is too far ahead of the server's clock.")
         case .personMismatch: Problem(.personMismatch, param: "order")
         case .amountInvalid: Problem(.amountInvalid, param: "amount")
         case .orderConflict: Problem(.orderConflict)
