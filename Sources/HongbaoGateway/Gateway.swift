@@ -1,3 +1,4 @@
+import Crypto
 package import Hummingbird
 package import Logging
 import NIOCore
@@ -56,6 +57,10 @@ package enum Gateway {
         routes += WalletRoutes(services: services).routes
         routes += WithdrawalRoutes(services: services).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
+        routes += CallbackRoutes(
+            services: services,
+            callbacks: configuration.callbackSecret.map { CallbackGuard(key: SymmetricKey(data: $0)) }
+        ).routes
         routes += PageRoutes().routes
         var issuers = configuration.issuers
         if let demo = configuration.demo {

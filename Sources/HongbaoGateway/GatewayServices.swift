@@ -47,6 +47,28 @@ package struct GatewayServices: Sendable {
     }
 }
 
+extension GatewayServices {
+    package init(_ engine: Engine, readiness: Readiness, metrics: PrometheusRegistry) {
+        self.init(
+            campaigns: { engine.campaigns.current },
+            grant: { await engine.granting.grant($0) },
+            findGrant: { (order) throws(StoreError) in try await engine.granting.find(order) },
+            wallet: { await engine.wallets.read(person: $0, campaign: $1, tokens: $2) },
+            budget: { (campaign, scene) throws(StoreError) in
+                try await engine.budgets.view(campaign: campaign, scene: scene)
+            },
+            requestWithdrawal: { key, amount, now, isOpen in
+                await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
+            },
+            findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
+            payoutCallback: { engine.payouts.callback(order: $0) },
+            readiness: readiness,
+            metrics: metrics,
+            now: engine.clock.now
+        )
+    }
+}
+
 /// Whether this process takes grants: never while it drains, and otherwise if all checks hold.
 package final class Readiness: Sendable {
     package struct Check: Sendable {

@@ -22,7 +22,7 @@ package final class RequestIDs: Sendable {
 }
 
 extension HTTPField.Name {
-    private static func name(_ text: String) -> HTTPField.Name {
+    static func name(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else { preconditionFailure("not a field name") }
         return name
     }

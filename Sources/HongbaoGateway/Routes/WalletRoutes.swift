@@ -8,7 +8,7 @@ import NIOCore
 struct WalletRoutes: Sendable {
     static let statementLimit: ClosedRange<UInt32> = 1...100
     static let statementLimitDefault = 20
-    static let tokensMax = 1_000
+    static let tokensMax = Wallets.clientTokensMax
     static let tokenLength = 0...4_096
 
     private enum TokensField: String, CaseIterable { case tokens }
