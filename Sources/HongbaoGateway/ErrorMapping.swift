@@ -1,5 +1,5 @@
-import HongbaoCore
-import HongbaoEngine
+package import HongbaoCore
+package import HongbaoEngine
 
 /// What kind of trouble a code stands for: the first thing that a caller decides by.
 package enum ErrorKind: String, Hashable, Sendable, CaseIterable {

@@ -1,5 +1,6 @@
 import Crypto
 package import Hummingbird
+import HummingbirdCore
 package import Logging
 import NIOCore
 
@@ -14,7 +15,7 @@ package enum Gateway {
         try configuration.checkLimits()
         let responder = try responder(configuration, services)
         var http = HTTP1Channel.Configuration(idleTimeout: .nanoseconds(configuration.idleTimeout.inNanoseconds))
-        http.httpDecoder = .init(
+        http.httpDecoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: configuration.headerBytesMax,
             maxHeaderListSize: configuration.headerBytesMax,
             maxHeaderFieldCount: 100

@@ -1,5 +1,5 @@
 import Crypto
-package import HongbaoCore
+import HongbaoCore
 
 /// Everything about the gateway that an operator can set.
 package struct GatewayConfiguration: Sendable {

@@ -1,5 +1,5 @@
 import HTTPTypes
-import Hummingbird
+package import Hummingbird
 import NIOCore
 
 /// Why a request, or an item of a batch, wasn't done: on the wire an RFC 9457 problem.

@@ -1,7 +1,7 @@
-package import HTTPTypes
+import HTTPTypes
 import HongbaoCore
 package import Hummingbird
-package import Logging
+import Logging
 package import NIOCore
 import Synchronization
 

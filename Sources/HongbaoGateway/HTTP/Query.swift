@@ -1,4 +1,5 @@
 import HTTPTypes
+import HongbaoCore
 
 /// The parameters behind the question mark, as strict as bodies are: unknown and repeated ones are refused.
 struct Query: Sendable {

@@ -1,4 +1,5 @@
 import HTTPTypes
+import HongbaoCore
 import HongbaoEngine
 import Hummingbird
 import NIOCore

@@ -1,4 +1,4 @@
-package import Metrics
+import Metrics
 import Synchronization
 
 /// A number that only grows.

@@ -1,3 +1,5 @@
+import Synchronization
+
 extension PrometheusRegistry {
     package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
     private static let droppedName = "hongbao_metrics_dropped_total"

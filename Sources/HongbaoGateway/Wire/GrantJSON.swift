@@ -109,7 +109,7 @@ struct GrantJSON {
             json.value(ascii: OrderText.bytes(granted.order))
             json.field("status", Int64(granted.status.rawValue))
             if granted.amount > .zero { json.field("amount", granted.amount.fen) }
-            if let rewardID = granted.rewardID { json.field("rewardID", rewardID) }
+            json.field("rewardID", granted.rewardID)
             json.key("token")
             json.value(ascii: Base64URL.encode(granted.token))
             json.field("replayed", granted.isReplay)

@@ -100,7 +100,7 @@ struct GrantProtobuf {
         proto.bytes(1, OrderText.bytes(granted.order))
         proto.varint(2, UInt64(granted.status.rawValue))
         if granted.amount > .zero { proto.varint(3, UInt64(granted.amount.fen)) }
-        if let rewardID = granted.rewardID { proto.bytes(4, rewardID.utf8) }
+        proto.bytes(4, granted.rewardID.utf8)
         proto.bytes(6, granted.token)
         if granted.isReplay { proto.varint(7, 1) }
     }
