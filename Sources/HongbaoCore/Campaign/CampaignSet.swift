@@ -50,4 +50,9 @@ package struct CampaignSet: Hashable, Sendable {
     package func phase(_ book: BookID) -> Phase? { campaign(book)?.phase(book) }
 
     package func scene(_ id: SceneID) -> Scene? { phase(id.book)?.scene(id) }
+
+    /// Every scene of every phase that gives cash, and so has a budget in the books.
+    package var cashScenes: [Scene] {
+        campaigns.flatMap(\.phases).flatMap(\.scenes).filter { $0.kind == .cash }
+    }
 }

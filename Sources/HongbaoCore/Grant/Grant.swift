@@ -42,7 +42,11 @@ package struct GrantRequest: Hashable, Sendable {
     }
 }
 
-package typealias GrantStatus = GrantPayload.Status
+/// The two states that a person can see (GR-6). The raw values are on the wire and in tokens.
+package enum GrantStatus: UInt8, Hashable, Sendable, CaseIterable {
+    case processing = 2
+    case credited = 8
+}
 
 /// Why a grant was refused. A refusal changes nothing.
 ///
@@ -79,7 +83,7 @@ package struct Granted: Hashable, Sendable {
     package let order: OrderNumber
     package let status: GrantStatus
     package let amount: Amount
-    package let rewardID: String?
+    package let rewardID: String
     /// The full token, for the person's client to keep (TK-4).
     package let token: [UInt8]
     package let isReplay: Bool
@@ -88,7 +92,7 @@ package struct Granted: Hashable, Sendable {
         order: OrderNumber,
         status: GrantStatus,
         amount: Amount,
-        rewardID: String?,
+        rewardID: String,
         token: [UInt8],
         isReplay: Bool
     ) {

@@ -6,6 +6,7 @@ package struct GrantDraft: Hashable, Sendable {
     package let openedAt: Timestamp
     /// The number of the reward ID, or 0 for the first of its scene, which is nearly always meant.
     package let reward: UInt16
+    package let rewardID: String
     package let posting: PostingMode
     /// Why this can't be granted if it wasn't before. A replay is answered all the same (GR-3: "spread over days").
     package let refusalIfNew: GrantRefusal?
@@ -71,7 +72,8 @@ package struct GrantRules: Sendable {
                 amount: amount,
                 app: app,
                 openedAt: openedAt,
-                reward: reward,
+                reward: reward.number,
+                rewardID: reward.key,
                 posting: scene.posting,
                 refusalIfNew: refusalIfNew(request.person, app, context),
                 cap: scene.cap ?? .zero
@@ -104,9 +106,10 @@ package struct GrantRules: Sendable {
         return app.id
     }
 
-    private func reward(_ key: String?, in scene: Scene) -> UInt16? {
-        guard let key, key != scene.rewardIDs.first?.key else { return 0 }
-        return scene.rewardIDs.first { $0.key == key }?.number
+    private func reward(_ key: String?, in scene: Scene) -> (number: UInt16, key: String)? {
+        let first = scene.rewardIDs[0]
+        guard let key, key != first.key else { return (0, first.key) }
+        return scene.rewardIDs.first { $0.key == key }.map { ($0.number, $0.key) }
     }
 
     private func amount(_ fen: Int64?, in scene: Scene) -> Amount? {

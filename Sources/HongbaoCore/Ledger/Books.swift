@@ -125,14 +125,12 @@ package struct Books: Sendable {
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").
-    package mutating func openEpoch(of mint: MintID, _ record: (UInt32) -> EpochRecord) -> MintRecord {
+    package mutating func openEpoch(of mint: MintID, _ record: EpochRecord) -> MintRecord {
         var state = mints[mint] ?? MintRecord(id: mint, epoch: 0, lastSequence: 0, postedSequence: 0)
-        precondition(state.epoch < .max)
+        precondition(state.epoch < .max && record.mint == mint && record.epoch == state.epoch + 1)
         state.epoch += 1
         put(state)
-        let epoch = record(state.epoch)
-        precondition(epoch.mint == mint && epoch.epoch == state.epoch)
-        newEpochs.append(epoch)
+        newEpochs.append(record)
         return state
     }
 

@@ -1,5 +1,6 @@
 extension Span<UInt8> {
     /// Reads an integer whose first byte is the most significant one. All its bytes must be there.
+    @inlinable
     package func bigEndian<Value: FixedWidthInteger>(at offset: Int) -> Value {
         let size = Value.bitWidth / 8
         precondition(offset >= 0 && offset <= count - size)
@@ -12,6 +13,7 @@ extension Span<UInt8> {
 }
 
 extension [UInt8] {
+    @inlinable
     package mutating func append(bigEndian value: some FixedWidthInteger) {
         for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
             append(UInt8(truncatingIfNeeded: value >> shift))

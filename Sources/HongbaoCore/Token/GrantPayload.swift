@@ -3,18 +3,12 @@
 /// Five of the nine can be read from the order number too. The encoder takes them from one source, and the decoder
 /// refuses a payload in which they differ, so that nobody downstream has to ask which of them counts (M4).
 package struct GrantPayload: Hashable, Sendable {
-    /// The wire numbers of the two states that a person can see (GR-6).
-    package enum Status: UInt8, Hashable, Sendable, CaseIterable {
-        case processing = 2
-        case credited = 8
-    }
-
     /// The app that earned the reward, for display only (ID-5).
     package let app: AppID
     package let order: OrderNumber
     package let amount: Amount
     package let openedAt: Timestamp
-    package let status: Status
+    package let status: GrantStatus
 
     @inlinable
     package init(
@@ -22,7 +16,7 @@ package struct GrantPayload: Hashable, Sendable {
         order: OrderNumber,
         amount: Amount,
         openedAt: Timestamp,
-        status: Status = .processing
+        status: GrantStatus = .processing
     ) {
         self.app = app
         self.order = order
@@ -100,7 +94,7 @@ extension GrantPayload {
             let openedAt = bytes.varint(tag: Tag.openedAt, at: &at),
             let rain = bytes.varint(tag: Tag.rain, at: &at).flatMap(UInt16.init(exactly:)),
             let status = bytes.varint(tag: Tag.status, at: &at)
-                .flatMap(UInt8.init(exactly:)).flatMap(Status.init(rawValue:)),
+                .flatMap(UInt8.init(exactly:)).flatMap(GrantStatus.init(rawValue:)),
             at == bytes.count
         else { return .malformed }
         guard

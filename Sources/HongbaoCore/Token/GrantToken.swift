@@ -11,13 +11,10 @@ package struct GrantToken: Hashable, Sendable {
         fixedSize + GrantPayload.sizeMax + MerkleShape.pathLengthMax * Digest192.size
 
     package let header: BatchHeader
-    package let headerBytes: ArraySlice<UInt8>
-    package let signature: ArraySlice<UInt8>
     package let index: Int
-    /// What is hashed, after the header's context.
-    package let leaf: ArraySlice<UInt8>
-    /// Siblings from the leaf up, 24 bytes each; as many as the index and the count demand.
-    package let path: ArraySlice<UInt8>
+    /// The whole token, as it was parsed.
+    package let bytes: ArraySlice<UInt8>
+    private let pathStart: Int
 
     package enum Parse: Hashable, Sendable {
         case token(GrantToken)
@@ -35,7 +32,6 @@ package struct GrantToken: Hashable, Sendable {
 
     private init?(_ bytes: ArraySlice<UInt8>) {
         guard bytes.count >= Self.fixedSize, let header = BatchHeader(bytes.span) else { return nil }
-        let signatureStart = bytes.startIndex + BatchHeader.size
         let leafStart = bytes.startIndex + SealedBatch.preambleSize
         let index = Int(bytes[leafStart])
         let length = Int(bytes[leafStart + 1])
@@ -44,16 +40,20 @@ package struct GrantToken: Hashable, Sendable {
             bytes.count == Self.fixedSize + length
                 + MerkleShape.pathLength(index: index, count: header.count) * Digest192.size
         else { return nil }
-        let pathStart = leafStart + Self.leafPrefixSize + length
         self.header = header
         self.index = index
-        headerBytes = bytes[..<signatureStart]
-        signature = bytes[signatureStart..<leafStart]
-        leaf = bytes[leafStart..<pathStart]
-        path = bytes[pathStart...]
+        self.bytes = bytes
+        pathStart = leafStart + Self.leafPrefixSize + length
     }
 
+    /// Header and signature.
+    package var preamble: ArraySlice<UInt8> { bytes.prefix(SealedBatch.preambleSize) }
+    package var signature: ArraySlice<UInt8> { preamble.dropFirst(BatchHeader.size) }
+    /// What is hashed, after the header's context.
+    package var leaf: ArraySlice<UInt8> { bytes[(bytes.startIndex + SealedBatch.preambleSize)..<pathStart] }
     package var ciphertext: ArraySlice<UInt8> { leaf.dropFirst(Self.leafPrefixSize) }
+    /// Siblings from the leaf up, 24 bytes each; as many as the index and the count demand.
+    package var path: ArraySlice<UInt8> { bytes[pathStart...] }
     package var thin: ThinToken { ThinToken(mint: header.mint, sequence: header.sequence, index: index) }
 }
 

@@ -186,6 +186,8 @@ package struct MintState: Sendable {
     /// A budget was raised or a lease came back: ask the store again.
     package mutating func reopenBudgets() { exhausted.removeAll() }
 
+    package func isExhausted(_ scene: SceneID) -> Bool { exhausted.contains(scene) }
+
     package func remaining(of scene: SceneID) -> Amount { slices[scene]?.remaining ?? .zero }
 
     /// Takes everything unreserved out of all slices, to give the leases back.

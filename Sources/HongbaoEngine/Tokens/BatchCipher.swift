@@ -71,10 +71,24 @@ struct LeafHasher {
         self.prefix = prefix
     }
 
-    /// Appends a node: the hash of index, length, blinder and ciphertext.
-    func appendHash(ofLeaf leaf: UnsafeRawBufferPointer, to nodes: inout [UInt8]) {
+    /// The node of a leaf: the hash of index, length, blinder and ciphertext.
+    func hash(ofLeaf leaf: ArraySlice<UInt8>) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Digest192.size) { node, count in
+            leaf.withUnsafeBytes { hash(ofLeaf: $0, to: UnsafeMutableRawBufferPointer(node)) }
+            count = Digest192.size
+        }
+    }
+
+    func hash(ofLeaf leaf: UnsafeRawBufferPointer, to node: UnsafeMutableRawBufferPointer) {
         var hasher = prefix
         hasher.update(bufferPointer: leaf)
-        hasher.finalize().withUnsafeBytes { nodes.append(contentsOf: $0.prefix(Digest192.size)) }
+        hasher.finalize(to: node)
+    }
+}
+
+extension SHA256 {
+    /// Writes as many bytes of the digest as there is room for.
+    func finalize(to node: UnsafeMutableRawBufferPointer) {
+        finalize().withUnsafeBytes { node.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<node.count])) }
     }
 }

@@ -54,7 +54,7 @@ package struct BatchReader: Sendable {
         Self.copyCiphertexts(of: batch, to: &slots)
         let tree = MerkleTree(
             context: batch.bytes[..<BatchHeader.contextSize],
-            lengths: batch.body.prefix(batch.count),
+            lengths: Array(batch.body.prefix(batch.count)),
             slots: slots
         )
         guard Digest192(tree.root.span) == batch.header.root else { throw .rootDiffers }

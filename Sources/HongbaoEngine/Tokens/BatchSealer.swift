@@ -70,7 +70,7 @@ package struct BatchSealer: Sendable {
         )
         let tree = MerkleTree(context: bytes[...], lengths: lengths, slots: slots)
         bytes.append(contentsOf: tree.root)
-        bytes.append(contentsOf: signature(ofHeader: bytes))
+        bytes.append(contentsOf: Ed25519.signature(of: bytes, domain: Self.signatureDomain, by: signingKey))
         bytes.append(contentsOf: lengths)
         start = GrantToken.blinderSize
         for length in lengths {
@@ -80,36 +80,32 @@ package struct BatchSealer: Sendable {
         guard let batch = SealedBatch(bytes) else { preconditionFailure("a sealed batch can be read") }
         return BatchTokens(batch: batch, slots: slots, tree: tree)
     }
-
-    private func signature(ofHeader header: [UInt8]) -> [UInt8] {
-        do {
-            return [UInt8](try signingKey.signature(for: Self.signatureDomain + header))
-        } catch {
-            preconditionFailure("Ed25519 signs every message: \(error)")
-        }
-    }
 }
 
 extension MerkleTree {
     /// Hashes the leaves of a batch from its keystream slots: blinder and ciphertext each.
-    init(context: ArraySlice<UInt8>, lengths: some Collection<UInt8>, slots: [UInt8]) {
+    init(context: ArraySlice<UInt8>, lengths: [UInt8], slots: [UInt8]) {
         let hasher = LeafHasher(context: context)
-        var hashes: [UInt8] = []
-        hashes.reserveCapacity(2 * lengths.count * Digest192.size + 8 * Digest192.size)
         var leaf = [UInt8](repeating: 0, count: 2 + BatchCipher.slotSize)
-        leaf.withUnsafeMutableBytes { leaf in
-            slots.withUnsafeBytes { slots in
-                for (index, length) in lengths.enumerated() {
-                    let size = GrantToken.blinderSize + Int(length)
-                    let start = index * BatchCipher.slotSize
-                    leaf[0] = UInt8(index)
-                    leaf[1] = length
-                    leaf[2...].copyBytes(from: slots[start..<start + size])
-                    hasher.appendHash(ofLeaf: UnsafeRawBufferPointer(rebasing: leaf[..<(2 + size)]), to: &hashes)
+        self.init(count: lengths.count, nodeSize: .truncated) { nodes in
+            leaf.withUnsafeMutableBytes { leaf in
+                slots.withUnsafeBytes { slots in
+                    for (index, length) in lengths.enumerated() {
+                        let slot = index * BatchCipher.slotSize
+                        let size = GrantToken.blinderSize + Int(length)
+                        let node = index * Digest192.size
+                        leaf[0] = UInt8(index)
+                        leaf[1] = length
+                        UnsafeMutableRawBufferPointer(rebasing: leaf[2...])
+                            .copyMemory(from: UnsafeRawBufferPointer(rebasing: slots[slot..<slot + size]))
+                        hasher.hash(
+                            ofLeaf: UnsafeRawBufferPointer(rebasing: leaf[..<(2 + size)]),
+                            to: UnsafeMutableRawBufferPointer(rebasing: nodes[node..<node + Digest192.size])
+                        )
+                    }
                 }
             }
         }
-        self.init(leafHashes: hashes)
     }
 }
 
@@ -132,14 +128,24 @@ package struct BatchTokens: Sendable {
     package subscript(index: Int) -> [UInt8] {
         precondition((0..<count).contains(index))
         let length = batch.length(at: index)
-        let start = index * BatchCipher.slotSize
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(GrantToken.sizeMax)
-        bytes.append(contentsOf: batch.preamble)
-        bytes.append(UInt8(index))
-        bytes.append(UInt8(length))
-        bytes.append(contentsOf: slots[start..<start + GrantToken.blinderSize + length])
-        tree.appendPath(of: index, to: &bytes)
-        return bytes
+        let slot = index * BatchCipher.slotSize
+        let leafEnd = SealedBatch.preambleSize + GrantToken.leafPrefixSize + length
+        let size = leafEnd + MerkleShape.pathLength(index: index, count: count) * Digest192.size
+        return [UInt8](unsafeUninitializedCapacity: size) { bytes, initialized in
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<size])
+            batch.bytes.withUnsafeBytes {
+                bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<SealedBatch.preambleSize]))
+            }
+            bytes[SealedBatch.preambleSize] = UInt8(index)
+            bytes[SealedBatch.preambleSize + 1] = UInt8(length)
+            slots.withUnsafeBytes {
+                UnsafeMutableRawBufferPointer(rebasing: bytes[(SealedBatch.preambleSize + 2)...])
+                    .copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: $0[slot..<slot + GrantToken.blinderSize + length])
+                    )
+            }
+            tree.copyPath(of: index, to: UnsafeMutableRawBufferPointer(rebasing: bytes[leafEnd...]))
+            initialized = size
+        }
     }
 }

@@ -58,10 +58,6 @@ package struct Keyring: Sendable {
     package var rootPublicKey: Curve25519.Signing.PublicKey { rootSigning.publicKey }
 
     func certificateSignature(of content: [UInt8]) -> [UInt8] {
-        do {
-            return [UInt8](try rootSigning.signature(for: Self.certificateDomain + content))
-        } catch {
-            preconditionFailure("Ed25519 signs every message: \(error)")
-        }
+        Ed25519.signature(of: content, domain: Self.certificateDomain, by: rootSigning)
     }
 }

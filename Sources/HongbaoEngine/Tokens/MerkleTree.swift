@@ -17,55 +17,64 @@ package struct MerkleTree: Sendable {
     /// All levels, leaves first; a level's nodes follow each other.
     private let nodes: [UInt8]
 
-    /// Takes the leaves' hashes one after the other: at least one, `nodeSize` bytes each.
-    package init(leafHashes: [UInt8], nodeSize: NodeSize = .truncated) {
+    /// - Parameter hashLeaves: writes the leaves' hashes one after the other.
+    init(count: Int, nodeSize: NodeSize, hashLeaves: (UnsafeMutableRawBufferPointer) -> Void) {
+        precondition(count >= 1)
         let size = nodeSize.rawValue
-        precondition(!leafHashes.isEmpty && leafHashes.count.isMultiple(of: size))
-        count = leafHashes.count / size
+        let total = Self.nodeCount(count) * size
+        self.count = count
         self.size = size
-        var nodes = leafHashes
-        nodes.reserveCapacity(2 * leafHashes.count + 8 * size)
-        var levelStart = 0
-        var width = count
-        var pair = MerklePair(size: size)
-        while width > 1 {
-            let next = nodes.count
-            for left in stride(from: 0, to: width - 1, by: 2) {
-                pair.appendParent(ofNodesAt: levelStart + left * size, in: &nodes)
-            }
-            if width & 1 == 1 {
-                let last = levelStart + (width - 1) * size
-                nodes.append(contentsOf: nodes[last..<last + size])
-            }
-            levelStart = next
-            width = (width + 1) / 2
+        nodes = [UInt8](unsafeUninitializedCapacity: total) { bytes, initialized in
+            let nodes = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(bytes)[..<total])
+            nodes.initializeMemory(as: UInt8.self, repeating: 0)
+            hashLeaves(UnsafeMutableRawBufferPointer(rebasing: nodes[..<(count * size)]))
+            Self.hashLevels(above: count, in: nodes, size: size)
+            initialized = total
         }
-        self.nodes = nodes
+    }
+
+    /// Takes the leaves' hashes one after the other.
+    package init(leafHashes: [UInt8], nodeSize: NodeSize = .truncated) {
+        precondition(leafHashes.count.isMultiple(of: nodeSize.rawValue))
+        self.init(count: leafHashes.count / nodeSize.rawValue, nodeSize: nodeSize) { $0.copyBytes(from: leafHashes) }
     }
 
     package var root: ArraySlice<UInt8> { nodes.suffix(size) }
 
-    /// Appends the siblings on the way from a leaf to the root, lowest first.
-    package func appendPath(of index: Int, to bytes: inout [UInt8]) {
+    /// The siblings on the way from a leaf to the root, lowest first.
+    package func path(of index: Int) -> [UInt8] {
+        let total = MerkleShape.pathLength(index: index, count: count) * size
+        return [UInt8](unsafeUninitializedCapacity: total) { bytes, initialized in
+            copyPath(of: index, to: UnsafeMutableRawBufferPointer(bytes))
+            initialized = total
+        }
+    }
+
+    func copyPath(of index: Int, to path: UnsafeMutableRawBufferPointer) {
         precondition((0..<count).contains(index))
-        var levelStart = 0
-        var width = count
-        var position = index
-        while width > 1 {
-            let sibling = position ^ 1
-            if sibling < width {
-                let start = levelStart + sibling * size
-                bytes.append(contentsOf: nodes[start..<start + size])
+        nodes.withUnsafeBytes { nodes in
+            var written = 0
+            var levelStart = 0
+            var width = count
+            var position = index
+            while width > 1 {
+                let sibling = position ^ 1
+                if sibling < width {
+                    let start = levelStart + sibling * size
+                    UnsafeMutableRawBufferPointer(rebasing: path[written...])
+                        .copyMemory(from: UnsafeRawBufferPointer(rebasing: nodes[start..<start + size]))
+                    written += size
+                }
+                levelStart += width * size
+                position >>= 1
+                width = (width + 1) / 2
             }
-            levelStart += width * size
-            position >>= 1
-            width = (width + 1) / 2
         }
     }
 
     /// The root that a leaf's hash and its path lead to; `nil` when the path has the wrong length.
     package static func root(
-        leafHash: ArraySlice<UInt8>,
+        leafHash: [UInt8],
         index: Int,
         count: Int,
         path: ArraySlice<UInt8>,
@@ -76,55 +85,86 @@ package struct MerkleTree: Sendable {
             (0..<count).contains(index), leafHash.count == size,
             path.count == MerkleShape.pathLength(index: index, count: count) * size
         else { return nil }
-        var pair = MerklePair(size: size)
-        var node = Array(leafHash)
+        var node = leafHash
+        node.withUnsafeMutableBytes { node in
+            path.withUnsafeBytes { path in
+                climb(from: node, index: index, count: count, path: path)
+            }
+        }
+        return node
+    }
+
+    /// Replaces a leaf's hash by the root's.
+    private static func climb(
+        from node: UnsafeMutableRawBufferPointer,
+        index: Int,
+        count: Int,
+        path: UnsafeRawBufferPointer
+    ) {
+        let size = node.count
+        var read = 0
         var position = index
         var last = count - 1
-        var rest = path
         while last > 0 {
-            if position & 1 == 1 {
-                pair.replace(&node, left: rest.prefix(size), right: node[...])
-                rest = rest.dropFirst(size)
-            } else if position < last {
-                pair.replace(&node, left: node[...], right: rest.prefix(size))
-                rest = rest.dropFirst(size)
+            if position & 1 == 1 || position < last {
+                let sibling = UnsafeRawBufferPointer(rebasing: path[read..<read + size])
+                let isRight = position & 1 == 1
+                let own = UnsafeRawBufferPointer(node)
+                hashPair(left: isRight ? sibling : own, right: isRight ? own : sibling, to: node)
+                read += size
             }
             position >>= 1
             last >>= 1
         }
-        return node
-    }
-}
-
-/// The input of an inner hash, in a buffer that is used again and again.
-private struct MerklePair {
-    private let size: Int
-    private var input: [UInt8]
-
-    init(size: Int) {
-        self.size = size
-        input = [0x01] + [UInt8](repeating: 0, count: 2 * size)
     }
 
-    mutating func appendParent(ofNodesAt start: Int, in nodes: inout [UInt8]) {
-        let size = size
-        input.withUnsafeMutableBytes { input in
-            nodes.withUnsafeBytes { nodes in
-                input[1...].copyBytes(from: nodes[start..<start + 2 * size])
+    private static func hashLevels(above leaves: Int, in nodes: UnsafeMutableRawBufferPointer, size: Int) {
+        var levelStart = 0
+        var width = leaves
+        while width > 1 {
+            let next = levelStart + width * size
+            for parent in 0..<(width + 1) / 2 {
+                let left = levelStart + 2 * parent * size
+                let target = UnsafeMutableRawBufferPointer(
+                    rebasing: nodes[(next + parent * size)..<(next + (parent + 1) * size)]
+                )
+                let leftNode = UnsafeRawBufferPointer(rebasing: nodes[left..<left + size])
+                if 2 * parent + 1 < width {
+                    let rightNode = UnsafeRawBufferPointer(rebasing: nodes[(left + size)..<(left + 2 * size)])
+                    hashPair(left: leftNode, right: rightNode, to: target)
+                } else {
+                    target.copyMemory(from: leftNode)
+                }
             }
+            levelStart = next
+            width = (width + 1) / 2
         }
-        hash { nodes.append(contentsOf: $0) }
     }
 
-    mutating func replace(_ node: inout [UInt8], left: ArraySlice<UInt8>, right: ArraySlice<UInt8>) {
-        input.replaceSubrange(1..<1 + size, with: left)
-        input.replaceSubrange((1 + size)..., with: right)
-        hash { hash in node.withUnsafeMutableBytes { $0.copyBytes(from: hash) } }
+    private static func hashPair(
+        left: UnsafeRawBufferPointer,
+        right: UnsafeRawBufferPointer,
+        to node: UnsafeMutableRawBufferPointer
+    ) {
+        let size = node.count
+        withUnsafeTemporaryAllocation(byteCount: 1 + 2 * size, alignment: 1) { input in
+            input[0] = 0x01
+            UnsafeMutableRawBufferPointer(rebasing: input[1...]).copyMemory(from: left)
+            UnsafeMutableRawBufferPointer(rebasing: input[(1 + size)...]).copyMemory(from: right)
+            var hasher = SHA256()
+            hasher.update(bufferPointer: UnsafeRawBufferPointer(input))
+            hasher.finalize(to: node)
+        }
     }
 
-    private func hash(_ body: (Slice<UnsafeRawBufferPointer>) -> Void) {
-        var hasher = SHA256()
-        input.withUnsafeBytes { hasher.update(bufferPointer: $0) }
-        hasher.finalize().withUnsafeBytes { body($0.prefix(size)) }
+    /// Over all levels, down to the root.
+    private static func nodeCount(_ leaves: Int) -> Int {
+        var total = leaves
+        var width = leaves
+        while width > 1 {
+            width = (width + 1) / 2
+            total += width
+        }
+        return total
     }
 }

@@ -1,0 +1,11 @@
+package import HongbaoCore
+import Synchronization
+
+/// The campaigns in force: an immutable snapshot that is swapped whole (CF-6).
+package final class Campaigns: Sendable {
+    private let snapshot: Mutex<CampaignSet>
+
+    package init(_ campaigns: CampaignSet) { snapshot = Mutex(campaigns) }
+
+    package var current: CampaignSet { snapshot.withLock { $0 } }
+}

@@ -1,0 +1,168 @@
+import Crypto
+package import HongbaoCore
+package import Logging
+package import ServiceLifecycle
+
+/// The use cases of one process, wired to one store: what the gateway, the command line and the tests talk to.
+package struct Engine: Sendable {
+    package struct Configuration: Sendable {
+        /// Which mint this process is. One process for each at a time: a newer one fences the older off.
+        package var mint = MintID(1)
+        package var granting = Granting.Configuration()
+        package var poster = Poster.Configuration()
+        package var payouts = PayoutPolicy()
+
+        package init() {}
+    }
+
+    package let store: any Store
+    package let campaigns: Campaigns
+    package let clock: WallClock
+    package let alarms: Alarms
+    package let tokens: TokenLists
+    package let verifier: TokenVerifier
+    package let granting: Granting
+    package let poster: Poster
+    package let wallets: Wallets
+    package let budgets: Budgets
+    package let withdrawals: Withdrawals
+    package let payouts: Payouts
+
+    /// In the order in which they must start; graceful shutdown goes the other way round.
+    package var services: [any Service] { [poster, payouts, granting] }
+
+    /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
+    ///
+    /// - Parameter seed: random, for the hash of the order table and for jitter.
+    /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over meanwhile.
+    package static func start(
+        store: any Store,
+        campaigns set: CampaignSet,
+        keyring: Keyring,
+        channel: any PayoutChannel,
+        clock: WallClock = .system,
+        seed: UInt64,
+        configuration: Configuration = Configuration(),
+        logger: Logger
+    ) async throws(StoreError) -> Engine {
+        let alarms = Alarms(logger: logger)
+        let campaigns = Campaigns(set)
+        let tokens = TokenLists()
+        let reader = LogReader(wrappingKey: keyring.walletWrapping)
+        let verifier = TokenVerifier(root: keyring.rootPublicKey)
+
+        let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
+        for scene in try await budgets.fund() {
+            logger.error("budget kept: its file says less than what is leased", metadata: ["scene": "\(scene.rawValue)"])
+        }
+        let opened = try await openEpoch(
+            of: configuration.mint,
+            store: store,
+            keyring: keyring,
+            scenes: set.cashScenes.map(\.id),
+            now: clock.now(),
+            leaseSeconds: configuration.granting.leaseSeconds,
+            epochSeconds: configuration.granting.epochSeconds,
+            expecting: nil
+        )
+        try await learnEpochs(store, reader, verifier)
+        let recovery = try await Recovery(
+            store: store,
+            reader: reader,
+            tokens: tokens,
+            mint: configuration.mint,
+            seed: seed
+        )
+        var mint = MintState(
+            orders: recovery.orders,
+            lastSequence: recovery.lastSequence,
+            backlog: recovery.backlog,
+            limits: configuration.granting.limits
+        )
+        for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
+            for lease in leases where lease.id.mint == configuration.mint && lease.unissued > .zero {
+                mint.extend(budget.scene, by: lease.unissued)
+            }
+        }
+
+        let poster = Poster(
+            store: store,
+            reader: reader,
+            tokens: tokens,
+            clock: clock,
+            configuration: configuration.poster,
+            alarms: alarms,
+            logger: logger
+        )
+        let granting = Granting(
+            store: store,
+            campaigns: campaigns,
+            clock: clock,
+            tokens: tokens,
+            poster: poster,
+            reader: reader,
+            verifier: verifier,
+            keyring: keyring,
+            epoch: opened.keys,
+            state: mint,
+            configuration: configuration.granting,
+            alarms: alarms,
+            logger: logger
+        )
+        poster.whenPosted { [weak granting] count in granting?.notePosted(count) }
+        let payouts = Payouts(
+            store: store,
+            channel: channel,
+            policy: configuration.payouts,
+            seed: seed,
+            digestKey: keyring.identityHash,
+            surroundings: Payouts.Surroundings(now: clock.now, clock: ContinuousClock()),
+            logger: logger
+        )
+        return Engine(
+            store: store,
+            campaigns: campaigns,
+            clock: clock,
+            alarms: alarms,
+            tokens: tokens,
+            verifier: verifier,
+            granting: granting,
+            poster: poster,
+            wallets: Wallets(
+                store: store,
+                campaigns: campaigns,
+                tokens: tokens,
+                verifier: verifier,
+                reader: reader,
+                poster: poster,
+                clock: clock,
+                alarms: alarms
+            ),
+            budgets: budgets,
+            withdrawals: Withdrawals(
+                store: store,
+                postNow: { (person, book) throws(StoreError) in try await poster.postNow(person, in: book) },
+                promised: { payouts.promised($0) }
+            ),
+            payouts: payouts
+        )
+    }
+
+    private static func learnEpochs(
+        _ store: any Store,
+        _ reader: LogReader,
+        _ verifier: TokenVerifier
+    ) async throws(StoreError) {
+        let epochs = try await store.read { (snapshot) throws(StoreError) in try snapshot.epochs() }
+        for epoch in epochs {
+            let dataKey = try reader.learn(epoch)
+            guard let certificate = MintCertificate(epoch.certificate),
+                certificate.mint == epoch.mint, certificate.epoch == epoch.epoch,
+                verifier.admit(certificate, dataKey: dataKey) == .admitted
+            else {
+                throw StoreError(.corrupt, "mint \(epoch.mint.rawValue) epoch \(epoch.epoch) isn't certified by this root key")
+            }
+            if epoch.isRevoked { verifier.revoke(MintEpoch(mint: epoch.mint, epoch: epoch.epoch)) }
+        }
+    }
+}

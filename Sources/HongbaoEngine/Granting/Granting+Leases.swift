@@ -1,0 +1,125 @@
+import HongbaoCore
+import Logging
+import Synchronization
+
+/// Keeps this node's slices of the budgets filled from leases in the store (BU-5).
+extension Granting {
+    /// Returns after the next attempt to extend the leases of these scenes.
+    func extendLeases(of scenes: Set<SceneID>) async {
+        await withCheckedContinuation { continuation in
+            let isStopped = state.withLock { state in
+                guard state.health == .accepting else { return true }
+                state.scenesToLease.formUnion(scenes)
+                state.leaseWaiters.append(continuation)
+                return false
+            }
+            if isStopped { continuation.resume() } else { leaseWork.ring() }
+        }
+    }
+
+    /// Extends leases when somebody waits for one, when a slice runs low, and in time before they expire.
+    func keepLeases() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    await pause(.seconds(1))
+                    self.state.withLock { $0.scenesToLease.formUnion(self.scenesRunningLow($0.mint)) }
+                    self.leaseWork.ring()
+                }
+            }
+            group.addTask {
+                var renewAt = self.clock.now()
+                while !Task.isCancelled {
+                    await self.leaseWork.wait()
+                    let isRenewal = self.clock.now() >= renewAt
+                    if isRenewal { renewAt = self.clock.now().advanced(bySeconds: self.configuration.leaseSeconds / 3) }
+                    await self.extendLeasesOnce(isRenewal: isRenewal)
+                }
+                self.resumeLeaseWaiters()
+            }
+        }
+    }
+
+    private func scenesRunningLow(_ mint: MintState) -> [SceneID] {
+        campaigns.current.cashScenes.filter { scene in
+            guard let budget = scene.budget else { return false }
+            return mint.remaining(of: scene.id) < chunk(of: budget).half && !mint.isExhausted(scene.id)
+        }.map(\.id)
+    }
+
+    private func extendLeasesOnce(isRenewal: Bool) async {
+        let wanted = state.withLock { state in
+            defer { state.scenesToLease = [] }
+            return state.scenesToLease
+        }
+        let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted.contains($0.id) }
+        let epoch = sealer.withLock { $0.epoch }
+        if !scenes.isEmpty {
+            var footprint = Footprint()
+            footprint.budgets = scenes.map(\.id)
+            let mint = mint
+            let now = clock.now()
+            let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
+            let amounts = scenes.map { scene in wanted.contains(scene.id) ? chunk(of: scene.budget ?? .zero) : .zero }
+            do {
+                let added = try await store.transact(footprint) { books in
+                    zip(scenes, amounts).map { scene, amount in
+                        for lease in books.leases(of: scene.id) where lease.id.mint != mint {
+                            _ = books.reclaimLease(lease.id, now: now)
+                        }
+                        return books.extendLease(
+                            LeaseID(scene: scene.id, mint: mint),
+                            epoch: epoch,
+                            by: amount,
+                            expiresAt: expiresAt
+                        )
+                    }
+                }
+                state.withLock { state in
+                    if isRenewal { state.mint.reopenBudgets() }
+                    for (scene, amount) in zip(scenes, added) where wanted.contains(scene.id) {
+                        state.mint.extend(scene.id, by: amount)
+                    }
+                }
+            } catch {
+                logger.error("can't extend leases", metadata: ["error": "\(error)"])
+            }
+        }
+        resumeLeaseWaiters()
+    }
+
+    private func resumeLeaseWaiters() {
+        let waiters = state.withLock { state in
+            defer { state.leaseWaiters = [] }
+            return state.leaseWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func chunk(of budget: Amount) -> Amount {
+        Amount(fen: max(1, budget.fen / configuration.leaseDivisor)) ?? budget
+    }
+
+    /// Gives back what was leased and not issued, so that others, or the next start, can issue it.
+    func returnLeases() async {
+        let drained = state.withLock { $0.mint.drainSlices() }
+        guard !drained.isEmpty, state.withLock({ $0.health }) != .fenced else { return }
+        let epoch = sealer.withLock { $0.epoch }
+        let mint = mint
+        var footprint = Footprint()
+        footprint.budgets = Array(drained.keys)
+        do {
+            try await store.transact(footprint) { books in
+                for (scene, amount) in drained {
+                    _ = books.returnLease(LeaseID(scene: scene, mint: mint), epoch: epoch, amount: amount)
+                }
+            }
+        } catch {
+            logger.error("can't give leases back", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+extension Amount {
+    fileprivate var half: Amount { Amount(fen: fen / 2) ?? .zero }
+}

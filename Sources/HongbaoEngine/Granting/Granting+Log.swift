@@ -1,0 +1,237 @@
+import HongbaoCore
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// From decided batches to durable records: seal, append, confirm. One group is sealed while the one before is written.
+extension Granting: Service {
+    /// A group of batches, sealed and ready to be written.
+    private struct SealedGroup: Sendable {
+        let generation: Int
+        let tokens: [BatchTokens]
+        let open: [OpenBatch]
+        let append: AppendGroup
+        var lastSequence: UInt64 { open[open.count - 1].sequence }
+    }
+
+    /// Runs until graceful shutdown, then makes durable what was decided and gives the leases back.
+    package func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepLeases() }
+            await withGracefulShutdownHandler {
+                await self.sealAndAppend()
+            } onGracefulShutdown: {
+                self.state.withLock { state in
+                    if state.health == .accepting { state.health = .draining }
+                }
+                self.work.ring()
+            }
+            group.cancelAll()
+        }
+        await returnLeases()
+    }
+
+    private func sealAndAppend() async {
+        await withTaskGroup(of: Void.self) { writes in
+            while !Task.isCancelled {
+                let (batches, generation, isOver) = state.withLock { state in
+                    (
+                        state.mint.takeBatches(limit: configuration.groupBatchesMax), state.generation,
+                        state.health == .draining && !state.mint.hasWork || state.health == .fenced
+                    )
+                }
+                guard !batches.isEmpty else {
+                    if isOver { break }
+                    await work.wait()
+                    continue
+                }
+                if epochEndsAt.withLock({ $0 }) <= clock.now() {
+                    await writes.waitForAll()
+                    await rotateEpoch()
+                }
+                let group = await seal(batches, generation)
+                await writes.waitForAll()
+                writes.addTask { await self.write(group) }
+            }
+            await writes.waitForAll()
+        }
+        state.withLock { state in
+            if state.health == .draining { state.health = .stopped }
+        }
+        failWaiters()
+    }
+
+    private func seal(_ batches: [OpenBatch], _ generation: Int) async -> SealedGroup {
+        let sealer = sealer.withLock { $0 }
+        let now = clock.now()
+        // One half here, one in a child task: sealing is the dearest step, and two cores share it.
+        let middle = batches.count > 1 ? batches.count / 2 : 0
+        async let firstHalf = Self.seal(batches[..<middle], sealer, now)
+        let secondHalf = Self.seal(batches[middle...], sealer, now)
+        let sealed = await firstHalf + secondHalf
+        var issued: [SceneID: Amount] = [:]
+        for batch in batches {
+            for (scene, amount) in batch.issued {
+                guard let sum = (issued[scene] ?? .zero).adding(amount) else {
+                    preconditionFailure("a group larger than any budget")
+                }
+                issued[scene] = sum
+            }
+        }
+        return SealedGroup(
+            generation: generation,
+            tokens: sealed.map(\.tokens),
+            open: batches,
+            append: AppendGroup(mint: mint, epoch: sealer.epoch, batches: sealed.map(\.logged), issued: issued)
+        )
+    }
+
+    private static func seal(
+        _ batches: ArraySlice<OpenBatch>,
+        _ sealer: BatchSealer,
+        _ now: Timestamp
+    ) -> [(tokens: BatchTokens, logged: LoggedBatch)] {
+        batches.map { batch in
+            let tokens = sealer.sealWithTokens(batch.payloads, sequence: batch.sequence, at: now)
+            let header = tokens.batch.header
+            let logged = LoggedBatch(
+                mint: header.mint,
+                epoch: header.epoch,
+                sequence: header.sequence,
+                count: header.count,
+                total: header.total,
+                at: header.at,
+                record: LogRecord(batch: tokens.batch, rewards: batch.rewards).bytes
+            )
+            return (tokens, logged)
+        }
+    }
+
+    private func write(_ group: SealedGroup) async {
+        guard state.withLock({ $0.generation == group.generation && $0.health != .fenced }) else { return }
+        do {
+            try await store.append(group.append)
+            confirm(group)
+        } catch {
+            await recover(group, from: error)
+        }
+    }
+
+    /// The group is durable: show it in the wallets, then answer.
+    private func confirm(_ group: SealedGroup) {
+        for batch in group.open { tokens.add(batch.payloads) }
+        let resumed = state.withLock { state in
+            state.mint.confirm(upTo: group.lastSequence)
+            for (batch, tokens) in zip(group.open, group.tokens) { state.recent[batch.sequence] = tokens }
+            forgetOldTokens(&state)
+            return takeWaiters(&state) { $0.sequence <= group.lastSequence }
+        }
+        for waiter in resumed { waiter.continuation.resume(returning: true) }
+        poster.ring()
+    }
+
+    private func forgetOldTokens(_ state: inout State) {
+        guard state.recent.count > 2 * configuration.recentBatchesMax else { return }
+        let oldest = state.mint.durableSequence - min(
+            state.mint.durableSequence,
+            UInt64(configuration.recentBatchesMax)
+        )
+        state.recent = state.recent.filter { $0.key > oldest }
+    }
+
+    private func takeWaiters(_ state: inout State, where isTaken: (Waiter) -> Bool) -> [Waiter] {
+        var taken: [Waiter] = []
+        state.waiters.removeAll { waiter in
+            guard isTaken(waiter) else { return false }
+            taken.append(waiter)
+            return true
+        }
+        return taken
+    }
+
+    private func failWaiters() {
+        let failed = state.withLock { state in takeWaiters(&state) { _ in true } }
+        for waiter in failed { waiter.continuation.resume(returning: false) }
+    }
+
+    // MARK: Faults
+
+    /// Finds out how much of a failed group is durable, keeps that, and takes the rest back.
+    private func recover(_ group: SealedGroup, from error: StoreError) async {
+        logger.error("log append failed", metadata: ["error": "\(error)", "batches": "\(group.open.count)"])
+        state.withLock { $0.health = $0.health == .draining ? .draining : .recovering }
+        switch error.code {
+        case .unavailable: break
+        case .outcomeUnknown:
+            if await readLastSequence() >= group.lastSequence {
+                confirm(group)
+                state.withLock { if $0.health == .recovering { $0.health = .accepting } }
+                return
+            }
+        case .fenced:
+            alarms.raise(.fenced, "mint \(mint.rawValue): another process has a newer epoch; this one stops accepting")
+            state.withLock { $0.health = .fenced }
+        case .corrupt, .tooNew:
+            alarms.raise(.corruptData, "the log refuses batches: \(error)")
+        }
+        let failed = state.withLock { state in
+            state.mint.rollBack()
+            state.generation += 1
+            if state.health == .recovering { state.health = .accepting }
+            return takeWaiters(&state) { _ in true }
+        }
+        for waiter in failed { waiter.continuation.resume(returning: false) }
+    }
+
+    /// Asks the store until it answers: what a lost reply left behind must be known before anything is accepted again.
+    private func readLastSequence() async -> UInt64 {
+        let mint = mint
+        var delay = Duration.milliseconds(10)
+        while !Task.isCancelled {
+            do {
+                let record = try await store.read { (snapshot) throws(StoreError) in
+                    try snapshot.mints().first { $0.id == mint }
+                }
+                return record?.lastSequence ?? 0
+            } catch {
+                logger.error("can't read the log's end", metadata: ["error": "\(error)"])
+                await pause(delay)
+                delay = min(delay * 2, .seconds(1))
+            }
+        }
+        // The process ends. Nobody is told that his grant is accepted; asking again after the restart tells him.
+        return 0
+    }
+
+    /// Begins a new key epoch; the old one stays verifiable. On failure the old keys are used on: they're still certified
+    /// by name, and the next group tries again.
+    private func rotateEpoch() async {
+        do {
+            let keys = try await openEpoch(
+                of: mint,
+                store: store,
+                keyring: keyring,
+                scenes: campaigns.current.cashScenes.map(\.id),
+                now: clock.now(),
+                leaseSeconds: configuration.leaseSeconds,
+                epochSeconds: configuration.epochSeconds,
+                expecting: sealer.withLock { $0.epoch }
+            )
+            let dataKey = try reader.learn(keys.record)
+            _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
+            sealer.withLock { $0 = BatchSealer(keys.keys) }
+            epochEndsAt.withLock { $0 = keys.keys.certificate.notAfter }
+        } catch {
+            logger.error("can't begin a new key epoch", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
+func pause(_ duration: Duration) async {
+    do {
+        try await Task.sleep(for: duration)
+    } catch {
+        return
+    }
+}

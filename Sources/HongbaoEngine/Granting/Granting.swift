@@ -1,0 +1,397 @@
+package import HongbaoCore
+import Logging
+import Metrics
+import Synchronization
+
+package enum GrantAnswer: Sendable {
+    case granted(Granted)
+    case refused(GrantRefusal)
+    /// A fault. The grant may or may not be accepted: asking again with the same order number tells (GR-4).
+    case unavailable(StoreError)
+}
+
+/// The asset order layer: the only way to issue a reward (GR-1).
+///
+/// Requests are decided under one lock by `MintState`, gathered into batches, sealed, and appended to the log in
+/// group commits. Nobody is answered before the record is durable (GR-5). `run` does the sealing and appending.
+package final class Granting: Sendable {
+    package struct Configuration: Sendable {
+        package var limits = MintState.Limits()
+        /// Batches in one group commit. Larger groups cost latency, smaller ones throughput.
+        package var groupBatchesMax = 64
+        /// Batches whose tokens are kept ready for answers and replays.
+        package var recentBatchesMax = 512
+        package var leaseSeconds: Int64 = 60
+        /// A lease is extended by this part of the scene's budget.
+        package var leaseDivisor: Int64 = 16
+        package var epochSeconds: Int64 = EpochKeys.validSeconds
+        /// Everything is posted before it's answered: the switch that cuts the token path (TK-8).
+        package var postsFirst = false
+        /// Grants that wait for their posting at a time when `postsFirst` is on.
+        package var postingFirstMax = 2_000
+
+        package init() {}
+    }
+
+    /// What can happen to a group of batches on its way to the log; see `Granting+Log`.
+    enum Health: Hashable { case accepting, recovering, fenced, draining, stopped }
+
+    struct State {
+        var mint: MintState
+        var waiters: [Waiter] = []
+        var nextWaiter: UInt64 = 0
+        /// Grows with each roll-back; a wait begun before one is over.
+        var generation = 0
+        var health = Health.accepting
+        var recent: [UInt64: BatchTokens] = [:]
+        var postingFirst = 0
+        var leaseWaiters: [CheckedContinuation<Void, Never>] = []
+        var scenesToLease: Set<SceneID> = []
+    }
+
+    struct Waiter {
+        let id: UInt64
+        let sequence: UInt64
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
+    let store: any Store
+    let campaigns: Campaigns
+    let clock: WallClock
+    let tokens: TokenLists
+    let poster: Poster
+    let reader: LogReader
+    let verifier: TokenVerifier
+    let keyring: Keyring
+    let mint: MintID
+    let configuration: Configuration
+    let alarms: Alarms
+    let logger: Logger
+    let sealer: Mutex<BatchSealer>
+    let epochEndsAt: Mutex<Timestamp>
+    let state: Mutex<State>
+    let work = Doorbell()
+    let leaseWork = Doorbell()
+    private let accepted = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "accepted")])
+    private let replayed = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "replayed")])
+    private let unavailable = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "unavailable")])
+    private let refused: [GrantRefusal: Counter] = Dictionary(
+        uniqueKeysWithValues: GrantRefusal.allCases.map {
+            ($0, Counter(label: "hongbao_grants_total", dimensions: [("outcome", "\($0)")]))
+        }
+    )
+
+    init(
+        store: any Store,
+        campaigns: Campaigns,
+        clock: WallClock,
+        tokens: TokenLists,
+        poster: Poster,
+        reader: LogReader,
+        verifier: TokenVerifier,
+        keyring: Keyring,
+        epoch: EpochKeys,
+        state: MintState,
+        configuration: Configuration,
+        alarms: Alarms,
+        logger: Logger
+    ) {
+        self.store = store
+        self.campaigns = campaigns
+        self.clock = clock
+        self.tokens = tokens
+        self.poster = poster
+        self.reader = reader
+        self.verifier = verifier
+        self.keyring = keyring
+        self.mint = epoch.certificate.mint
+        self.configuration = configuration
+        self.alarms = alarms
+        self.logger = logger
+        sealer = Mutex(BatchSealer(epoch))
+        epochEndsAt = Mutex(epoch.certificate.notAfter)
+        self.state = Mutex(State(mint: state))
+    }
+
+    /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.
+    package func grant(_ requests: [GrantRequest]) async -> [GrantAnswer] {
+        var rules = GrantRules(campaigns: campaigns.current, now: clock.now())
+        let resolutions = requests.map { rules.resolve($0) }
+        var ticket = decide(resolutions)
+        for _ in 0..<3 where !ticket.scenesToLease.isEmpty {
+            await extendLeases(of: ticket.scenesToLease)
+            redecide(resolutions, &ticket)
+        }
+        guard await isDurable(ticket) else { return answers(ticket, requests, fault: Self.notDurable) }
+        if let fault = await postFirst(ticket, resolutions) { return answers(ticket, requests, fault: fault) }
+        let batches = await tokens(for: ticket)
+        return answers(ticket, requests, resolutions, batches)
+    }
+
+    /// What is known of an order, or `nil` when it was never accepted.
+    package func find(_ order: OrderNumber) async throws(StoreError) -> GrantView? {
+        let (entry, durable) = state.withLock { ($0.mint.orders.entry(for: order), $0.mint.durableSequence) }
+        guard let entry, entry.sequence <= durable else { return nil }
+        let posted = try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.transfers([TransferID(order)]).first
+        }
+        if let posted {
+            return GrantView(
+                order: order,
+                status: .credited,
+                amount: entry.amount,
+                openedAt: posted.at,
+                postedAt: posted.postedAt
+            )
+        }
+        let open = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
+        guard let openedAt = open?.openedAt else {
+            throw StoreError(.unavailable, "the order is in neither the ledger nor the token list")
+        }
+        return GrantView(order: order, status: .processing, amount: entry.amount, openedAt: openedAt, postedAt: nil)
+    }
+
+    /// Grants that are accepted and not posted.
+    package var backlog: Int { state.withLock { $0.mint.backlog } }
+    package var orderCount: Int { state.withLock { $0.mint.orders.count } }
+    package var isAccepting: Bool { state.withLock { $0.health == .accepting } }
+
+    func notePosted(_ count: Int) { state.withLock { $0.mint.notePosted(count) } }
+
+    // MARK: Deciding
+
+    /// The decisions on one call's requests, in their order.
+    struct Ticket {
+        var decisions: [MintState.Decision]
+        var lastSequence: UInt64 = 0
+        var generation: Int
+        var isRefusedWhole = false
+        var scenesToLease: Set<SceneID> = []
+    }
+
+    private static let notDurable = StoreError(.unavailable, "the log can't be written")
+
+    private func decide(_ resolutions: [GrantRules.Resolution]) -> Ticket {
+        let ticket = state.withLock { state in
+            var ticket = Ticket(decisions: [], generation: state.generation)
+            guard state.health == .accepting else {
+                ticket.isRefusedWhole = true
+                return ticket
+            }
+            ticket.decisions.reserveCapacity(resolutions.count)
+            for resolution in resolutions {
+                let decision = decide(resolution, &state)
+                note(decision, in: &ticket)
+                ticket.decisions.append(decision)
+            }
+            return ticket
+        }
+        if ticket.lastSequence > 0 { work.ring() }
+        return ticket
+    }
+
+    /// Decides again what waited for a lease.
+    private func redecide(_ resolutions: [GrantRules.Resolution], _ ticket: inout Ticket) {
+        ticket.scenesToLease = []
+        state.withLock { state in
+            guard state.health == .accepting, state.generation == ticket.generation else {
+                ticket.isRefusedWhole = true
+                return
+            }
+            for (index, earlier) in ticket.decisions.enumerated() {
+                guard case .needsLease = earlier else { continue }
+                let decision = decide(resolutions[index], &state)
+                note(decision, in: &ticket)
+                ticket.decisions[index] = decision
+            }
+        }
+        work.ring()
+    }
+
+    private func decide(_ resolution: GrantRules.Resolution, _ state: inout State) -> MintState.Decision {
+        switch resolution {
+        case .refused(let refusal): return .refused(refusal)
+        case .draft(let draft):
+            let postsFirst = postsFirst(draft)
+            if postsFirst, state.postingFirst >= configuration.postingFirstMax { return .refused(.overloaded) }
+            return state.mint.decide(draft, isPostedFirst: postsFirst)
+        }
+    }
+
+    private func postsFirst(_ draft: GrantDraft) -> Bool { configuration.postsFirst || draft.posting == .sync }
+
+    private func note(_ decision: MintState.Decision, in ticket: inout Ticket) {
+        switch decision {
+        case .accepted(let sequence, _): ticket.lastSequence = max(ticket.lastSequence, sequence)
+        case .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
+        case .needsLease(let scene): ticket.scenesToLease.insert(scene)
+        case .refused: break
+        }
+    }
+
+    /// Waits until everything that the ticket refers to is durable; `false` when it won't be, or when cancelled.
+    private func isDurable(_ ticket: Ticket) async -> Bool {
+        if ticket.isRefusedWhole { return false }
+        if ticket.lastSequence == 0 { return true }
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let answer: Bool? = state.withLock { state in
+                    guard state.generation == ticket.generation, !Task.isCancelled else { return false }
+                    if ticket.lastSequence <= state.mint.durableSequence { return true }
+                    state.waiters.append(
+                        Waiter(id: id, sequence: ticket.lastSequence, continuation: continuation)
+                    )
+                    return nil
+                }
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state in
+                state.waiters.firstIndex { $0.id == id }.map { state.waiters.remove(at: $0) }
+            }
+            waiter?.continuation.resume(returning: false)
+        }
+    }
+
+    // MARK: Answering
+
+    /// Posts what has to be in the ledger before it's answered.
+    private func postFirst(_ ticket: Ticket, _ resolutions: [GrantRules.Resolution]) async -> StoreError? {
+        var grants: [OpenGrant] = []
+        for (decision, resolution) in zip(ticket.decisions, resolutions) {
+            guard case .draft(let draft) = resolution else { continue }
+            switch decision {
+            case .accepted where postsFirst(draft): break
+            case .replayed(let entry) where entry.status == .credited: break
+            default: continue
+            }
+            grants.append(
+                OpenGrant(order: draft.order, amount: draft.amount, openedAt: draft.openedAt, app: draft.app)
+            )
+        }
+        if grants.isEmpty { return nil }
+        state.withLock { $0.postingFirst += grants.count }
+        defer { state.withLock { $0.postingFirst -= grants.count } }
+        do {
+            try await poster.postFirst(grants)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// The batches whose tokens the answers need: recent ones from memory, old ones from the log.
+    private func tokens(for ticket: Ticket) async -> [UInt64: Result<BatchTokens, StoreError>] {
+        var sequences = Set<UInt64>()
+        for decision in ticket.decisions {
+            switch decision {
+            case .accepted(let sequence, _): sequences.insert(sequence)
+            case .replayed(let entry): sequences.insert(entry.sequence)
+            case .refused, .needsLease: break
+            }
+        }
+        var batches: [UInt64: Result<BatchTokens, StoreError>] = [:]
+        state.withLock { state in
+            for sequence in sequences { batches[sequence] = state.recent[sequence].map { .success($0) } }
+        }
+        for sequence in sequences where batches[sequence] == nil {
+            do {
+                batches[sequence] = .success(try await readTokens(sequence))
+            } catch {
+                batches[sequence] = .failure(error)
+            }
+        }
+        return batches
+    }
+
+    private func readTokens(_ sequence: UInt64) async throws(StoreError) -> BatchTokens {
+        let mint = mint
+        let logged = try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.batches(of: mint, after: sequence - 1, limit: 1).first
+        }
+        guard let logged, logged.sequence == sequence else {
+            throw StoreError(.corrupt, "batch \(sequence) is missing from the log")
+        }
+        return try reader.tokens(logged)
+    }
+
+    private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {
+        guard ticket.decisions.count == requests.count else {
+            unavailable.increment(by: requests.count)
+            return requests.map { _ in .unavailable(fault) }
+        }
+        return zip(ticket.decisions, requests).map { decision, request in
+            if case .refused(let refusal) = decision { return refuse(refusal, request) }
+            unavailable.increment()
+            return .unavailable(fault)
+        }
+    }
+
+    private func answers(
+        _ ticket: Ticket,
+        _ requests: [GrantRequest],
+        _ resolutions: [GrantRules.Resolution],
+        _ batches: [UInt64: Result<BatchTokens, StoreError>]
+    ) -> [GrantAnswer] {
+        var acceptedCount = 0
+        var answers: [GrantAnswer] = []
+        answers.reserveCapacity(requests.count)
+        for (index, decision) in ticket.decisions.enumerated() {
+            switch (decision, resolutions[index]) {
+            case (.refused(let refusal), _): answers.append(refuse(refusal, requests[index]))
+            case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
+            case (.accepted(let sequence, let place), .draft(let draft)):
+                acceptedCount += 1
+                let status: GrantStatus = postsFirst(draft) ? .credited : .processing
+                answers.append(answer(draft, status, batches[sequence], place, isReplay: false))
+            case (.replayed(let entry), .draft(let draft)):
+                replayed.increment()
+                answers.append(answer(draft, entry.status, batches[entry.sequence], entry.index, isReplay: true))
+            case (.accepted, .refused), (.replayed, .refused): preconditionFailure("decided without a draft")
+            }
+        }
+        if acceptedCount > 0 { accepted.increment(by: acceptedCount) }
+        return answers
+    }
+
+    /// A replay's draft has the amount and the reward of the first request, or it would be a conflict.
+    private func answer(
+        _ draft: GrantDraft,
+        _ status: GrantStatus,
+        _ batch: Result<BatchTokens, StoreError>?,
+        _ index: Int,
+        isReplay: Bool
+    ) -> GrantAnswer {
+        switch batch {
+        case .success(let tokens):
+            .granted(
+                Granted(
+                    order: draft.order,
+                    status: status,
+                    amount: draft.amount,
+                    rewardID: draft.rewardID,
+                    token: tokens[index],
+                    isReplay: isReplay
+                )
+            )
+        case .failure(let error): .unavailable(error)
+        case nil: preconditionFailure("an accepted grant without a batch")
+        }
+    }
+
+    private func refuse(_ refusal: GrantRefusal, _ request: GrantRequest) -> GrantAnswer {
+        refused[refusal]?.increment()
+        switch refusal {
+        case .orderConflict:
+            alarms.raise(.orderConflict, "campaign \(request.campaign) scene \(request.scene) rain \(request.rain.rawValue)")
+        case .overCap:
+            alarms.raise(.overCap, "campaign \(request.campaign) scene \(request.scene) amount \(request.amount ?? 0) fen")
+        default: break
+        }
+        return .refused(refusal)
+    }
+}

@@ -1,0 +1,57 @@
+import HongbaoCore
+
+/// Takes a new key epoch for a mint: one transaction fences off whoever held the one before, takes its leases over, and
+/// records what verifiers and readers need.
+///
+/// - Parameter expecting: the epoch that the caller holds now; `fenced` when another process took a newer one.
+func openEpoch(
+    of mint: MintID,
+    store: any Store,
+    keyring: Keyring,
+    scenes: [SceneID],
+    now: Timestamp,
+    leaseSeconds: Int64,
+    epochSeconds: Int64,
+    expecting: UInt32?
+) async throws(StoreError) -> (keys: EpochKeys, record: EpochRecord) {
+    let known = try await store.read { (snapshot) throws(StoreError) in
+        try snapshot.mints().first { $0.id == mint }
+    }
+    let epoch = (known?.epoch ?? 0) + 1
+    if let expecting, epoch != expecting + 1 {
+        throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1), not \(expecting)")
+    }
+    let keys = EpochKeys.mint(
+        mint,
+        epoch: epoch,
+        cap: Amount(fen: .max) ?? .zero,
+        at: now,
+        validSeconds: epochSeconds,
+        keyring: keyring
+    )
+    let record = EpochRecord(
+        mint: mint,
+        epoch: epoch,
+        certificate: keys.certificate.bytes,
+        wrappedDataKey: keys.wrappedDataKey,
+        isRevoked: false
+    )
+    var footprint = Footprint()
+    footprint.mints = [mint]
+    footprint.budgets = scenes
+    let isOpened = try await store.transact(footprint) { books in
+        guard books.mint(mint)?.epoch == known?.epoch else { return false }
+        _ = books.openEpoch(of: mint, record)
+        for scene in scenes where books.budget(scene) != nil {
+            _ = books.extendLease(
+                LeaseID(scene: scene, mint: mint),
+                epoch: epoch,
+                by: .zero,
+                expiresAt: now.advanced(bySeconds: leaseSeconds)
+            )
+        }
+        return true
+    }
+    guard isOpened else { throw StoreError(.fenced, "mint \(mint.rawValue) was taken over just now") }
+    return (keys, record)
+}

@@ -1,0 +1,73 @@
+package import Crypto
+package import HongbaoCore
+import Synchronization
+
+/// One batch of the log, opened.
+package struct OpenedBatch: Sendable {
+    package let mint: MintID
+    package let sequence: UInt64
+    package let payloads: [GrantPayload]
+    package let rewards: [UInt16]
+}
+
+/// Opens batches of the log with the data keys of all epochs known so far.
+package final class LogReader: Sendable {
+    private let keys = Mutex<[MintEpoch: DataKey]>([:])
+    private let wrappingKey: SymmetricKey
+
+    package init(wrappingKey: SymmetricKey) { self.wrappingKey = wrappingKey }
+
+    /// - Throws: `corrupt` when the data key was wrapped by another keyring, or altered.
+    @discardableResult
+    package func learn(_ epoch: EpochRecord) throws(StoreError) -> DataKey {
+        guard let key = DataKey(wrapped: epoch.wrappedDataKey, by: wrappingKey) else {
+            throw StoreError(
+                .corrupt,
+                "the data key of mint \(epoch.mint.rawValue) epoch \(epoch.epoch) can't be unwrapped: "
+                    + "the keyring isn't the one that the data was written with"
+            )
+        }
+        keys.withLock { $0[MintEpoch(mint: epoch.mint, epoch: epoch.epoch)] = key }
+        return key
+    }
+
+    package func open(_ logged: LoggedBatch) throws(StoreError) -> OpenedBatch {
+        let (record, reader) = try reader(logged)
+        do {
+            return OpenedBatch(
+                mint: logged.mint,
+                sequence: logged.sequence,
+                payloads: try reader.payloads(),
+                rewards: record.rewards
+            )
+        } catch {
+            throw corrupt(logged, "\(error)")
+        }
+    }
+
+    package func tokens(_ logged: LoggedBatch) throws(StoreError) -> BatchTokens {
+        do {
+            return try reader(logged).1.tokens()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw corrupt(logged, "\(error)")
+        }
+    }
+
+    private func reader(_ logged: LoggedBatch) throws(StoreError) -> (LogRecord, BatchReader) {
+        guard let record = LogRecord(logged.record) else { throw corrupt(logged, "it isn't a log record") }
+        let header = record.batch.header
+        guard header.mint == logged.mint, header.sequence == logged.sequence, header.epoch == logged.epoch,
+            header.count == logged.count, header.total == logged.total
+        else { throw corrupt(logged, "its header differs from its row") }
+        guard let key = keys.withLock({ $0[MintEpoch(mint: logged.mint, epoch: logged.epoch)] }) else {
+            throw corrupt(logged, "there is no data key for epoch \(logged.epoch)")
+        }
+        return (record, BatchReader(record.batch, dataKey: key))
+    }
+
+    private func corrupt(_ logged: LoggedBatch, _ why: String) -> StoreError {
+        StoreError(.corrupt, "batch \(logged.sequence) of mint \(logged.mint.rawValue) can't be read: \(why)")
+    }
+}

@@ -1,0 +1,243 @@
+package import HongbaoCore
+package import Logging
+import Metrics
+import ServiceLifecycle
+import Synchronization
+
+/// Drains the log into the ledger: many transfers in one transaction, each scene's budget account updated once (LG-4).
+///
+/// The log is the truth and the watermark of each mint moves in the same transaction as the transfers, so a crash at any
+/// moment posts nothing twice and leaves nothing out (M3, M5).
+package final class Poster: Service {
+    package struct Configuration: Sendable {
+        /// Batches of the log in one transaction.
+        package var batchesMax = 24
+        /// How long a posted token stays listed, for readers whose snapshot is older than the posting.
+        package var graceSeconds: Int64 = 10
+        /// At most so many postings a second; 0 is without limit. What the ledger bears is for SREs to say.
+        package var ratePerSecond = 0
+
+        package init() {}
+    }
+
+    /// How far posting is behind; for metrics and readiness.
+    package struct Progress: Hashable, Sendable {
+        package var posted = 0
+        /// When the oldest batch that isn't posted was accepted; `nil` when all are.
+        package var oldestUnposted: Timestamp?
+    }
+
+    private let store: any Store
+    private let reader: LogReader
+    private let tokens: TokenLists
+    private let clock: WallClock
+    private let configuration: Configuration
+    private let alarms: Alarms
+    private let logger: Logger
+    private let work = Doorbell()
+    private let isPaused = Mutex(false)
+    private let state: Mutex<Progress>
+    private let onPosted = Mutex<(@Sendable (Int) -> Void)?>(nil)
+    private let postedCounter = Counter(label: "hongbao_postings_total")
+    private let ageGauge = Gauge(label: "hongbao_oldest_unposted_seconds")
+    private let transactionTimer = Timer(label: "hongbao_posting_transaction_duration_seconds")
+
+    package init(
+        store: any Store,
+        reader: LogReader,
+        tokens: TokenLists,
+        clock: WallClock,
+        configuration: Configuration = Configuration(),
+        alarms: Alarms,
+        logger: Logger
+    ) {
+        self.store = store
+        self.reader = reader
+        self.tokens = tokens
+        self.clock = clock
+        self.configuration = configuration
+        self.alarms = alarms
+        self.logger = logger
+        state = Mutex(Progress())
+    }
+
+    package var progress: Progress { state.withLock { $0 } }
+
+    /// There is something new in the log.
+    package func ring() { work.ring() }
+
+    /// Pauses and resumes posting (an operator's switch; the backlog grows meanwhile, and wallets don't show it).
+    package func setPaused(_ paused: Bool) {
+        isPaused.withLock { $0 = paused }
+        work.ring()
+    }
+
+    /// Who wants to know how many grants of the log have been posted.
+    func whenPosted(_ body: @escaping @Sendable (Int) -> Void) { onPosted.withLock { $0 = body } }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var delay = Duration.milliseconds(10)
+            while !Task.isCancelled {
+                do {
+                    let isDrained = try await self.isPaused.withLock({ $0 }) ? true : self.postNext()
+                    self.tokens.sweep(now: self.clock.now())
+                    delay = .milliseconds(10)
+                    if isDrained { await self.work.wait() }
+                } catch {
+                    self.logger.error("posting failed", metadata: ["error": "\(error)"])
+                    await pause(delay)
+                    delay = min(delay * 2, .seconds(5))
+                }
+            }
+        }
+    }
+
+    // MARK: The log
+
+    /// Posts the next batches of each mint; answers whether nothing was left.
+    package func postNext() async throws(StoreError) -> Bool {
+        let limit = configuration.batchesMax
+        let pending = try await store.read { (snapshot) throws(StoreError) in
+            var pending: [(MintRecord, [LoggedBatch])] = []
+            for mint in try snapshot.mints() where mint.postedSequence < mint.lastSequence {
+                pending.append((mint, try snapshot.batches(of: mint.id, after: mint.postedSequence, limit: limit)))
+            }
+            return pending
+        }
+        note(oldest: pending.compactMap { $0.1.first?.at }.min())
+        for (mint, batches) in pending { try await post(batches, of: mint) }
+        return pending.allSatisfy { $0.1.count < limit }
+    }
+
+    private func post(_ logged: [LoggedBatch], of mint: MintRecord) async throws(StoreError) {
+        guard let last = logged.last else {
+            throw StoreError(.corrupt, "the log of mint \(mint.id.rawValue) ends before its last sequence")
+        }
+        var expected = mint.postedSequence
+        for batch in logged {
+            expected += 1
+            guard batch.sequence == expected else {
+                throw StoreError(.corrupt, "batch \(expected) of mint \(mint.id.rawValue) is missing from the log")
+            }
+        }
+        let now = clock.now()
+        var transfers: [Transfer] = []
+        transfers.reserveCapacity(logged.count * BatchHeader.countMax)
+        for batch in logged {
+            for payload in try open(batch).payloads { transfers.append(Transfer(payload, postedAt: now)) }
+        }
+        // In order of key, which is the order of the rows on disk.
+        let sorted = transfers.sorted { $0.id < $1.id }
+        var footprint = Footprint(posting: sorted)
+        footprint.mints = [mint.id]
+        let began = ContinuousClock.now
+        let outcomes = try await store.transact(footprint) { books in
+            // Not one is posted unless all can be: the watermark says "everything up to here".
+            let outcomes = sorted.map { books.ledger.post($0) }
+            if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint.id, to: last.sequence) }
+            return outcomes
+        }
+        transactionTimer.record(duration: began.duration(to: .now))
+        try raiseAlarms(outcomes, sorted)
+        finish(sorted, count: sorted.count)
+    }
+
+    private func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
+        do {
+            return try reader.open(batch)
+        } catch {
+            alarms.raise(.corruptData, "\(error)")
+            throw error
+        }
+    }
+
+    /// - Throws: when an accepted grant can't be posted: the watermark stays before it, and people are called (M5).
+    private func raiseAlarms(_ outcomes: [TransferOutcome], _ transfers: [Transfer]) throws(StoreError) {
+        for (outcome, transfer) in zip(outcomes, transfers) {
+            switch outcome {
+            case .posted, .alreadyPosted: break
+            case .idReusedForAnotherTransfer:
+                alarms.raise(.postingConflict, "scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)")
+            case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow:
+                alarms.raise(
+                    .postingStuck,
+                    "\(outcome): scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)"
+                )
+                throw StoreError(.corrupt, "an accepted grant can't be posted: \(outcome)")
+            }
+        }
+    }
+
+    private func finish(_ transfers: [Transfer], count: Int) {
+        tokens.markPosted(
+            transfers.compactMap(\.id.order),
+            keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds)
+        )
+        postedCounter.increment(by: count)
+        state.withLock { $0.posted += count }
+        onPosted.withLock { $0 }?(count)
+    }
+
+    private func note(oldest: Timestamp?) {
+        state.withLock { $0.oldestUnposted = oldest }
+        let age = oldest.map { max(0, clock.now().milliseconds - $0.milliseconds) } ?? 0
+        ageGauge.record(Double(age) / 1000)
+    }
+
+    // MARK: Ahead of the log
+
+    /// Posts a person's open tokens in one book now (TK-7). The log's poster finds them already posted.
+    package func postNow(_ person: PersonID, in book: BookID) async throws(StoreError) {
+        try await postFirst(tokens.unposted(of: person, in: book))
+    }
+
+    /// Posts grants that are in the log, ahead of their turn.
+    package func postFirst(_ grants: [OpenGrant]) async throws(StoreError) {
+        guard !grants.isEmpty else { return }
+        let now = clock.now()
+        let transfers = grants.map { grant in
+            Transfer(grant, postedAt: now)
+        }.sorted { $0.id < $1.id }
+        let outcomes = try await store.transact(Footprint(posting: transfers)) { books in
+            transfers.map { books.ledger.post($0) }
+        }
+        try raiseAlarms(outcomes, transfers)
+        tokens.markPosted(
+            grants.map(\.order),
+            keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds)
+        )
+    }
+}
+
+extension TransferOutcome {
+    /// The grant's number is in the ledger, whether by this transfer or, with an alarm, by another.
+    fileprivate var isSettled: Bool {
+        switch self {
+        case .posted, .alreadyPosted, .idReusedForAnotherTransfer: true
+        case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow: false
+        }
+    }
+}
+
+extension Transfer {
+    init(_ payload: GrantPayload, postedAt: Timestamp) {
+        self.init(
+            OpenGrant(order: payload.order, amount: payload.amount, openedAt: payload.openedAt, app: payload.app),
+            postedAt: postedAt
+        )
+    }
+
+    /// Budget account → person's account (LG-1).
+    init(_ grant: OpenGrant, postedAt: Timestamp) {
+        self.init(
+            id: TransferID(grant.order),
+            debit: .budget(of: grant.order.scene),
+            credit: .person(grant.order.person, in: grant.order.book),
+            amount: grant.amount,
+            at: grant.openedAt,
+            postedAt: postedAt,
+            app: grant.app
+        )
+    }
+}

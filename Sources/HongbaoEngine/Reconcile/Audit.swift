@@ -1,0 +1,299 @@
+import Crypto
+import HongbaoCore
+
+/// One rule of the audit: how much was looked at, and what was found.
+package struct AuditCheck: Sendable {
+    /// The invariant, M1…M16.
+    package let invariant: String
+    package let title: String
+    package fileprivate(set) var examined = 0
+    package fileprivate(set) var breachCount = 0
+    /// The first few breaches, without personal data.
+    package fileprivate(set) var breaches: [String] = []
+
+    fileprivate mutating func expect(_ holds: Bool, _ breach: @autoclosure () -> String) {
+        examined += 1
+        guard !holds else { return }
+        breachCount += 1
+        if breaches.count < 10 { breaches.append(breach()) }
+    }
+}
+
+package struct AuditReport: Sendable {
+    package fileprivate(set) var checks: [AuditCheck]
+    package fileprivate(set) var totals: Totals
+
+    /// Sums over everything, in fen, for people who compare them with what they know.
+    package struct Totals: Hashable, Sendable {
+        package var grantsAccepted = 0
+        package var acceptedFen: Int128 = 0
+        package var grantsPosted = 0
+        package var postedFen: Int128 = 0
+        package var withdrawalsPaid = 0
+        package var paidFen: Int128 = 0
+        package var heldFen: Int128 = 0
+    }
+
+    package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
+}
+
+/// Proves the conservation rules on live data (RC-5), from one snapshot of the store.
+///
+/// It shares no state with the engine: it adds up the transfers, opens and verifies every batch of the log, and compares.
+package struct Audit {
+    private let verifier: TokenVerifier
+    private let reader: LogReader
+    private static let page = 4096
+
+    private var zeroSum = AuditCheck(invariant: "M1", title: "debits equal credits, accounts sum to zero")
+    private var balances = AuditCheck(invariant: "M2", title: "balances are the sums of their entries, none negative")
+    private var uniqueOrders = AuditCheck(invariant: "M3", title: "one grant for each order number, paid to its person")
+    private var sameEverywhere = AuditCheck(invariant: "M4", title: "booked = token = accepted")
+    private var allPosted = AuditCheck(invariant: "M5", title: "every accepted grant is posted or waits in the log")
+    private var withinBudget = AuditCheck(invariant: "M6", title: "issued + leased + available = budget")
+    private var payouts = AuditCheck(invariant: "M9", title: "withdrawals, holds and payouts agree")
+    private var forward = AuditCheck(invariant: "M10", title: "final states are complete, middle ones are pending")
+    private var oneBook = AuditCheck(invariant: "M13", title: "no transfer leaves its book")
+    private var log = AuditCheck(invariant: "TK", title: "batches are signed, without gap, and add up")
+
+    private var sums: [AccountID: (debits: Int128, credits: Int128, held: Int128)] = [:]
+    /// Accepted and not yet seen in the ledger.
+    private var accepted: [UInt128: (fen: Int64, mustBePosted: Bool)] = [:]
+    private var issued: [LeaseID: Int128] = [:]
+    private var holds: [TransferID: Hold] = [:]
+    private var totals = AuditReport.Totals()
+
+    private init(verifier: TokenVerifier, reader: LogReader) {
+        self.verifier = verifier
+        self.reader = reader
+    }
+
+    /// - Throws: when the store can't be read, or its keys don't belong to this keyring: then nothing is proven.
+    package static func run(_ store: any Store, keyring: Keyring) async throws(StoreError) -> AuditReport {
+        try await store.read { (snapshot) throws(StoreError) in
+            var audit = Audit(
+                verifier: TokenVerifier(root: keyring.rootPublicKey),
+                reader: LogReader(wrappingKey: keyring.walletWrapping)
+            )
+            try audit.learnEpochs(snapshot)
+            for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
+            try audit.readTransfers(snapshot)
+            try audit.readHolds(snapshot)
+            try audit.readWithdrawals(snapshot)
+            try audit.readAccounts(snapshot)
+            try audit.readBudgets(snapshot)
+            return audit.report
+        }
+    }
+
+    private var report: AuditReport {
+        AuditReport(
+            checks: [
+                zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, payouts, forward, oneBook, log,
+            ],
+            totals: totals
+        )
+    }
+
+    private mutating func learnEpochs(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        for epoch in try snapshot.epochs() {
+            try reader.learn(epoch)
+            guard let certificate = MintCertificate(epoch.certificate) else {
+                log.expect(false, "the certificate of epoch \(epoch.epoch) can't be read")
+                continue
+            }
+            let isCertified = verifier.admit(certificate) == .admitted
+            log.expect(
+                isCertified && certificate.mint == epoch.mint && certificate.epoch == epoch.epoch,
+                "the certificate of mint \(epoch.mint.rawValue) epoch \(epoch.epoch) isn't the root's"
+            )
+        }
+    }
+
+    private mutating func readLog(of mint: MintRecord, _ snapshot: any StoreSnapshot) throws(StoreError) {
+        var sequence: UInt64 = 0
+        while true {
+            let batches = try snapshot.batches(of: mint.id, after: sequence, limit: 256)
+            guard let last = batches.last else { break }
+            for batch in batches {
+                log.expect(
+                    batch.sequence == sequence + 1,
+                    "mint \(mint.id.rawValue): \(batch.sequence) follows \(sequence)"
+                )
+                sequence = batch.sequence
+                read(batch, isPosted: batch.sequence <= mint.postedSequence)
+            }
+            sequence = last.sequence
+        }
+        log.expect(
+            sequence == mint.lastSequence,
+            "mint \(mint.id.rawValue): the log ends at \(sequence), not at \(mint.lastSequence)"
+        )
+    }
+
+    private mutating func read(_ logged: LoggedBatch, isPosted: Bool) {
+        let place = "mint \(logged.mint.rawValue) batch \(logged.sequence)"
+        let opened: OpenedBatch
+        do {
+            opened = try reader.open(logged)
+            // Any token of the batch leads to the signed root, so one that verifies vouches for signature and tree.
+            let token = try reader.tokens(logged)[0]
+            guard case .valid = verifier.verify(token, now: logged.at) else {
+                log.expect(false, "\(place): its signature doesn't verify")
+                return
+            }
+        } catch {
+            log.expect(false, "\(place): \(error)")
+            return
+        }
+        log.expect(
+            opened.payloads.count == logged.count && opened.payloads.reduce(0) { $0 + Int128($1.amount.fen) }
+                == Int128(logged.total.fen),
+            "\(place): its row differs from its grants"
+        )
+        for payload in opened.payloads {
+            let isNew = accepted.updateValue((payload.amount.fen, isPosted), forKey: payload.order.bits) == nil
+            uniqueOrders.expect(isNew && payload.person.rawValue > 0, "\(place) repeats an order number")
+            issued[LeaseID(scene: payload.scene, mint: logged.mint), default: 0] += Int128(payload.amount.fen)
+            totals.grantsAccepted += 1
+            totals.acceptedFen += Int128(payload.amount.fen)
+        }
+    }
+
+    private mutating func readTransfers(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        var last: TransferID?
+        while true {
+            let page = try snapshot.transfers(after: last, limit: Self.page)
+            for transfer in page { read(transfer) }
+            guard let end = page.last else { break }
+            last = end.id
+        }
+        for (_, grant) in accepted {
+            allPosted.expect(!grant.mustBePosted, "a grant of \(grant.fen) fen before the watermark isn't in the ledger")
+        }
+    }
+
+    private mutating func read(_ transfer: Transfer) {
+        let amount = Int128(transfer.amount.fen)
+        sums[transfer.debit, default: (0, 0, 0)].debits += amount
+        sums[transfer.credit, default: (0, 0, 0)].credits += amount
+        oneBook.expect(
+            transfer.debit.book == transfer.credit.book && transfer.id.book == transfer.debit.book,
+            "a transfer between books \(transfer.debit.book.rawValue) and \(transfer.credit.book.rawValue)"
+        )
+        guard let order = transfer.id.order else { return }
+        totals.grantsPosted += 1
+        totals.postedFen += amount
+        let grant = accepted.removeValue(forKey: order.bits)
+        sameEverywhere.expect(
+            grant?.fen == transfer.amount.fen && transfer.debit == .budget(of: order.scene)
+                && transfer.credit == .person(order.person, in: order.book),
+            "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, \(grant.map { "\($0.fen)" } ?? "nothing") accepted"
+        )
+    }
+
+    private mutating func readHolds(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        var last: TransferID?
+        while true {
+            let page = try snapshot.holds(after: last, limit: Self.page)
+            for hold in page {
+                holds[hold.id] = hold
+                if hold.state == .pending {
+                    sums[hold.debit, default: (0, 0, 0)].held += Int128(hold.amount.fen)
+                    totals.heldFen += Int128(hold.amount.fen)
+                }
+            }
+            guard let end = page.last else { break }
+            last = end.id
+        }
+    }
+
+    private mutating func readWithdrawals(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        var last: WithdrawalKey?
+        var paid: [BookID: Int128] = [:]
+        while true {
+            let page = try snapshot.withdrawals(after: last, limit: Self.page)
+            for withdrawal in page {
+                let hold = holds.removeValue(forKey: withdrawal.transferID)
+                let expected: Hold.State =
+                    switch withdrawal.state {
+                    case .pending: .pending
+                    case .paid: .posted
+                    case .failed: .voided
+                    }
+                payouts.expect(
+                    hold?.state == expected && hold?.amount == withdrawal.amount,
+                    "withdrawal serial \(withdrawal.serial): \(withdrawal.state), its hold is \(hold.map { "\($0.state)" } ?? "missing")"
+                )
+                forward.expect(
+                    (withdrawal.state == .pending) == (withdrawal.finalAt == nil),
+                    "withdrawal serial \(withdrawal.serial) is \(withdrawal.state), final at \(withdrawal.finalAt?.milliseconds ?? 0)"
+                )
+                if withdrawal.state == .paid {
+                    paid[withdrawal.key.book, default: 0] += Int128(withdrawal.amount.fen)
+                    totals.withdrawalsPaid += 1
+                    totals.paidFen += Int128(withdrawal.amount.fen)
+                }
+            }
+            guard let end = page.last else { break }
+            last = end.key
+        }
+        payouts.expect(holds.isEmpty, "\(holds.count) holds without a withdrawal")
+        for (book, amount) in paid {
+            payouts.expect(
+                sums[.payouts(of: book)]?.credits == amount,
+                "book \(book.rawValue): \(amount) fen paid, \(sums[.payouts(of: book)]?.credits ?? 0) in the ledger"
+            )
+        }
+    }
+
+    private mutating func readAccounts(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        var last: AccountID?
+        var debits = Int128(0)
+        var credits = Int128(0)
+        while true {
+            let page = try snapshot.accounts(after: last, limit: Self.page)
+            for account in page {
+                let sum = sums.removeValue(forKey: account.id) ?? (0, 0, 0)
+                debits += Int128(account.debits.fen)
+                credits += Int128(account.credits.fen)
+                balances.expect(
+                    Int128(account.debits.fen) == sum.debits && Int128(account.credits.fen) == sum.credits
+                        && Int128(account.held.fen) == sum.held
+                        && (account.id.kind.mayBeOverdrawn || account.available >= 0),
+                    "a \(account.id.kind) account of book \(account.id.book.rawValue): "
+                        + "\(account.debits.fen)/\(account.credits.fen)/\(account.held.fen), "
+                        + "its entries say \(sum.debits)/\(sum.credits)/\(sum.held)"
+                )
+            }
+            guard let end = page.last else { break }
+            last = end.id
+        }
+        balances.expect(sums.isEmpty, "\(sums.count) accounts have entries and no balance")
+        zeroSum.expect(debits == credits, "debits \(debits), credits \(credits)")
+    }
+
+    private mutating func readBudgets(_ snapshot: any StoreSnapshot) throws(StoreError) {
+        for (budget, leases) in try snapshot.budgets() {
+            var allotted = Int128(0)
+            for lease in leases {
+                allotted += Int128(lease.allotted.fen)
+                let logged = issued.removeValue(forKey: lease.id) ?? 0
+                withinBudget.expect(
+                    Int128(lease.issued.fen) == logged && lease.issued <= lease.allotted,
+                    "scene \(budget.scene.rawValue): lease says \(lease.issued.fen) fen issued, the log \(logged)"
+                )
+            }
+            let funded = try snapshot.account(.budget(of: budget.scene))
+            withinBudget.expect(
+                allotted == Int128(budget.allotted.fen) && budget.allotted <= budget.total,
+                "scene \(budget.scene.rawValue): leases add up to \(allotted), the budget says \(budget.allotted.fen)"
+            )
+            withinBudget.expect(
+                funded.credits >= budget.total,
+                "scene \(budget.scene.rawValue): a budget of \(budget.total.fen) was funded with \(funded.credits.fen)"
+            )
+        }
+        withinBudget.expect(issued.isEmpty, "grants of \(issued.count) scenes without a lease")
+    }
+}

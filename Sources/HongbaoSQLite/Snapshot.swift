@@ -1,0 +1,146 @@
+import GRDB
+import GRDBSQLite
+import HongbaoCore
+import HongbaoEngine
+
+/// Answers questions on one of the pool's reading connections, inside the transaction that its reader has opened.
+struct Snapshot: StoreSnapshot {
+    let database: Database
+
+    private func prepared(_ query: Query) throws(StoreError) -> PreparedStatement {
+        do {
+            return PreparedStatement(raw: try database.cachedStatement(sql: query.sql).sqliteStatement)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func account(_ id: AccountID) throws(StoreError) -> Account {
+        let statement = try prepared(.account)
+        statement.bind(id)
+        return try statement.first { row throws(StoreError) in try row.account(id) } ?? Account(id: id)
+    }
+
+    func transfers(_ ids: [TransferID]) throws(StoreError) -> [Transfer] {
+        let statement = try prepared(.transfer)
+        var found: [Transfer] = []
+        for id in ids {
+            statement.bind(id)
+            if let row = try statement.first({ row throws(StoreError) in try row.transfer() }) { found.append(row) }
+        }
+        return found
+    }
+
+    func transfers(of person: PersonID, in book: BookID) throws(StoreError) -> [Transfer] {
+        let statement = try prepared(.transfersOfPerson)
+        let first = UInt64(book.rawValue) << 48
+        statement.bind(1, bits: person.rawValue)
+        statement.bind(2, bits: first)
+        statement.bind(3, bits: first | ((1 << 48) - 1))
+        return try statement.all { row throws(StoreError) in try row.transfer() }
+    }
+
+    func withdrawals(of person: PersonID, in book: BookID) throws(StoreError) -> [Withdrawal] {
+        let statement = try prepared(.withdrawalsOfPerson)
+        statement.bind(1, bits: person.rawValue)
+        statement.bind(2, Int64(book.rawValue))
+        return try statement.all { row throws(StoreError) in try row.withdrawal() }
+    }
+
+    func withdrawal(_ key: WithdrawalKey) throws(StoreError) -> Withdrawal? {
+        let statement = try prepared(.withdrawal)
+        statement.bind(key)
+        return try statement.first { row throws(StoreError) in try row.withdrawal() }
+    }
+
+    func withdrawalsDue(at now: Timestamp, limit: Int) throws(StoreError) -> [Withdrawal] {
+        let statement = try prepared(.withdrawalsDue)
+        statement.bind(1, now.milliseconds)
+        statement.bind(2, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.withdrawal() }
+    }
+
+    func mints() throws(StoreError) -> [MintRecord] {
+        try prepared(.mints).all { row throws(StoreError) in try row.mint() }
+    }
+
+    func epochs() throws(StoreError) -> [EpochRecord] {
+        try prepared(.epochs).all { row throws(StoreError) in try row.epoch() }
+    }
+
+    func budgets() throws(StoreError) -> [(Budget, [Lease])] {
+        let leases = try prepared(.allLeases).all { row throws(StoreError) in try row.lease() }
+        let byScene = Dictionary(grouping: leases, by: \.id.scene)
+        return try prepared(.budgets).all { row throws(StoreError) in try row.budget() }
+            .map { ($0, byScene[$0.scene] ?? []) }
+    }
+
+    func batches(of mint: MintID, after sequence: UInt64, limit: Int) throws(StoreError) -> [LoggedBatch] {
+        let statement = try prepared(.batches)
+        statement.bind(1, Int64(mint.rawValue))
+        statement.bind(2, Int64(clamping: sequence))
+        statement.bind(3, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.batch() }
+    }
+}
+
+// Pages for the audit. Their order is that of the stored keys: numbers from 2^63 on come before zero.
+extension Snapshot {
+    func accounts(after id: AccountID?, limit: Int) throws(StoreError) -> [Account] {
+        let statement = try prepared(.accountPage)
+        if let id {
+            statement.bind(id)
+        } else {
+            statement.bind(1, -1)  // Below every book.
+            statement.bind(2, 0)
+            statement.bind(3, 0)
+        }
+        statement.bind(4, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.keyedAccount() }
+    }
+
+    func transfers(after id: TransferID?, limit: Int) throws(StoreError) -> [Transfer] {
+        guard let statement = try page(.transferPage, after: id, limit: limit) else { return [] }
+        return try statement.all { row throws(StoreError) in try row.transfer() }
+    }
+
+    func holds(after id: TransferID?, limit: Int) throws(StoreError) -> [Hold] {
+        guard let statement = try page(.holdPage, after: id, limit: limit) else { return [] }
+        return try statement.all { row throws(StoreError) in try row.hold() }
+    }
+
+    func withdrawals(after key: WithdrawalKey?, limit: Int) throws(StoreError) -> [Withdrawal] {
+        let statement = try prepared(.withdrawalPage)
+        if let key {
+            statement.bind(key)
+        } else {
+            statement.bind(1, Int64.min)
+            statement.bind(2, 0)
+            statement.bind(3, text: "")  // Below every ID.
+        }
+        statement.bind(4, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.withdrawal() }
+    }
+
+    /// A query for the rows from the key after `id` on; `nil` when there is no such key.
+    private func page(_ query: Query, after id: TransferID?, limit: Int) throws(StoreError) -> PreparedStatement? {
+        var person = Int64.min
+        var part = Int64.min
+        if let id {
+            person = Int64(bitPattern: id.high)
+            part = Int64(bitPattern: id.low)
+            if part < .max {
+                part += 1
+            } else {
+                guard person < .max else { return nil }
+                person += 1
+                part = .min
+            }
+        }
+        let statement = try prepared(query)
+        statement.bind(1, person)
+        statement.bind(2, part)
+        statement.bind(3, Int64(limit))
+        return statement
+    }
+}

@@ -1,0 +1,249 @@
+import GRDBSQLite
+import HongbaoCore
+import HongbaoEngine
+
+/// The one connection that writes, with every statement it needs compiled once.
+///
+/// Its owner sees to it that one thread at a time uses it, and that it's gone before the connection is closed.
+final class WriterConnection {
+    private let handle: OpaquePointer
+    private var statements: [Query: PreparedStatement] = [:]
+    private let begin: PreparedStatement
+    private let commitAll: PreparedStatement
+    private let rollbackAll: PreparedStatement
+    private let beginPart: PreparedStatement
+    private let commitPart: PreparedStatement
+    private let rollbackPart: PreparedStatement
+
+    init(_ handle: OpaquePointer) throws(StoreError) {
+        self.handle = handle
+        begin = try Self.prepare("BEGIN IMMEDIATE", handle)
+        commitAll = try Self.prepare("COMMIT", handle)
+        rollbackAll = try Self.prepare("ROLLBACK", handle)
+        beginPart = try Self.prepare("SAVEPOINT part", handle)
+        commitPart = try Self.prepare("RELEASE part", handle)
+        rollbackPart = try Self.prepare("ROLLBACK TO part", handle)
+    }
+
+    deinit {
+        for statement in statements.values { sqlite3_finalize(statement.raw) }
+        for statement in [begin, commitAll, rollbackAll, beginPart, commitPart, rollbackPart] {
+            sqlite3_finalize(statement.raw)
+        }
+    }
+
+    private static func prepare(_ sql: String, _ handle: OpaquePointer) throws(StoreError) -> PreparedStatement {
+        var raw: OpaquePointer?
+        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &raw, nil)
+        guard code == SQLITE_OK, let raw else { throw StoreError(sqlite: code, of: handle) }
+        return PreparedStatement(raw: raw)
+    }
+
+    func prepared(_ query: Query) throws(StoreError) -> PreparedStatement {
+        if let statement = statements[query] { return statement }
+        let statement = try Self.prepare(query.sql, handle)
+        statements[query] = statement
+        return statement
+    }
+
+    // MARK: Transactions
+
+    var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+
+    /// How many rows this connection has ever changed.
+    var rowsChanged: Int64 { sqlite3_total_changes64(handle) }
+
+    func beginTransaction() throws(StoreError) { try begin.run() }
+
+    /// Throws `outcomeUnknown` unless it's certain that nothing was committed.
+    func commit() throws(StoreError) {
+        let code = commitAll.runForCode()
+        guard code == SQLITE_DONE else { throw StoreError(sqliteCommit: code, of: handle) }
+    }
+
+    /// Undoes whatever SQLite has not undone by itself. A rollback that fails leaves nothing behind either.
+    func rollback() {
+        if isInTransaction { _ = rollbackAll.runForCode() }
+    }
+
+    func beginSavepoint() throws(StoreError) { try beginPart.run() }
+    func releaseSavepoint() throws(StoreError) { try commitPart.run() }
+    func rollbackToSavepoint() throws(StoreError) {
+        try rollbackPart.run()
+        try commitPart.run()
+    }
+
+    // MARK: The log
+
+    func append(_ group: AppendGroup) throws(StoreError) {
+        guard let first = group.batches.first, let last = group.batches.last else {
+            guard group.issued.isEmpty else { throw StoreError(.corrupt, "grants without a batch") }
+            return
+        }
+        try checkWhole(group)
+        try advanceMint(group, from: first.sequence, to: last.sequence)
+        let issue = try prepared(.issueFromLease)
+        for (scene, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
+            issue.bind(1, amount.fen)
+            issue.bind(2, Int64(scene.rawValue))
+            issue.bind(3, Int64(group.mint.rawValue))
+            issue.bind(4, Int64(group.epoch))
+            let code = issue.runForCode()
+            // M6: an overdrawn lease fails its CHECK; a lease that was reclaimed or isn't there changes no row.
+            if code & 0xFF == SQLITE_CONSTRAINT || (code == SQLITE_DONE && sqlite3_changes(handle) != 1) {
+                throw StoreError(.fenced, "mint \(group.mint.rawValue) has no such lease of scene \(scene.rawValue)")
+            }
+            guard code == SQLITE_DONE else { throw StoreError(sqlite: code, of: handle) }
+        }
+        let add = try prepared(.addBatch)
+        for batch in group.batches {
+            add.bind(batch)
+            try add.run()
+        }
+        sqlite3_clear_bindings(add.raw)
+    }
+
+    /// M6: what leaves the leases is what the batches give away, and the batches continue each other.
+    private func checkWhole(_ group: AppendGroup) throws(StoreError) {
+        var total = Int128(0)
+        var expected = group.batches.first?.sequence ?? 0
+        for batch in group.batches {
+            guard batch.mint == group.mint, batch.epoch == group.epoch, batch.sequence == expected else {
+                throw StoreError(.corrupt, "batch \(batch.sequence) doesn't continue its group")
+            }
+            expected &+= 1
+            total += Int128(batch.total.fen)
+        }
+        let issued = group.issued.values.reduce(Int128(0)) { $0 + Int128($1.fen) }
+        guard total == issued else {
+            throw StoreError(.corrupt, "the batches give \(total) fen and the leases \(issued)")
+        }
+    }
+
+    private func advanceMint(_ group: AppendGroup, from first: UInt64, to last: UInt64) throws(StoreError) {
+        let advance = try prepared(.advanceMint)
+        advance.bind(1, bits: last)
+        advance.bind(2, Int64(group.mint.rawValue))
+        advance.bind(3, Int64(group.epoch))
+        advance.bind(4, bits: first &- 1)
+        try advance.run()
+        guard sqlite3_changes(handle) != 1 else { return }
+        guard let mint = try loadMint(group.mint), mint.epoch <= group.epoch else {
+            throw StoreError(.fenced, "mint \(group.mint.rawValue) has left epoch \(group.epoch)")
+        }
+        guard mint.epoch == group.epoch else {
+            throw StoreError(.corrupt, "mint \(group.mint.rawValue) was never in epoch \(group.epoch)")
+        }
+        throw StoreError(.corrupt, "batch \(first) of mint \(group.mint.rawValue) doesn't follow \(mint.lastSequence)")
+    }
+
+    // MARK: The books
+
+    /// The rows that a footprint names. An account that has no row is empty; other rows may be absent.
+    func load(_ footprint: Footprint) throws(StoreError) -> Books {
+        var withdrawals: [Withdrawal] = []
+        var budgets: [Budget] = []
+        var leases: [Lease] = []
+        var mints: [MintRecord] = []
+        for key in footprint.withdrawals {
+            let statement = try prepared(.withdrawal)
+            statement.bind(key)
+            if let row = try statement.first({ row throws(StoreError) in try row.withdrawal() }) {
+                withdrawals.append(row)
+            }
+        }
+        for scene in footprint.budgets {
+            let budget = try prepared(.budget)
+            budget.bind(1, Int64(scene.rawValue))
+            if let row = try budget.first({ row throws(StoreError) in try row.budget() }) { budgets.append(row) }
+            let lease = try prepared(.leases)
+            lease.bind(1, Int64(scene.rawValue))
+            leases += try lease.all { row throws(StoreError) in try row.lease() }
+        }
+        for id in footprint.mints {
+            if let row = try loadMint(id) { mints.append(row) }
+        }
+        return Books(
+            ledger: try loadLedger(footprint),
+            withdrawals: withdrawals,
+            budgets: budgets,
+            leases: leases,
+            mints: mints
+        )
+    }
+
+    private func loadMint(_ id: MintID) throws(StoreError) -> MintRecord? {
+        let statement = try prepared(.mint)
+        statement.bind(1, Int64(id.rawValue))
+        return try statement.first { row throws(StoreError) in try row.mint() }
+    }
+
+    /// Reads in order of key, so that neighbours are found on the same page.
+    private func loadLedger(_ footprint: Footprint) throws(StoreError) -> Ledger {
+        var accounts: [Account] = []
+        var transfers: [Transfer] = []
+        var holds: [Hold] = []
+        accounts.reserveCapacity(footprint.accounts.count)
+        let account = try prepared(.account)
+        for id in footprint.accounts.sorted() {
+            account.bind(id)
+            let row = try account.first { row throws(StoreError) in try row.account(id) }
+            accounts.append(row ?? Account(id: id))
+        }
+        let transfer = try prepared(.transfer)
+        for id in footprint.transfers.sorted() {
+            transfer.bind(id)
+            if let row = try transfer.first({ row throws(StoreError) in try row.transfer() }) { transfers.append(row) }
+        }
+        let hold = try prepared(.hold)
+        for id in footprint.holds {
+            hold.bind(id)
+            if let row = try hold.first({ row throws(StoreError) in try row.hold() }) { holds.append(row) }
+        }
+        return Ledger(accounts: accounts, transfers: transfers, holds: holds)
+    }
+
+    /// Writes what a decision has changed, and nothing else, in order of key.
+    func save(_ books: Books) throws(StoreError) {
+        let account = try prepared(.putAccount)
+        for row in books.ledger.changedAccounts.sorted(by: { $0.id < $1.id }) {
+            account.bind(row)
+            try account.run()
+        }
+        let transfer = try prepared(.addTransfer)
+        for row in books.ledger.newTransfers.sorted(by: { $0.id < $1.id }) {
+            transfer.bind(row)
+            try transfer.run()
+        }
+        for row in books.ledger.changedHolds {
+            let statement = try prepared(.putHold)
+            statement.bind(row)
+            try statement.run()
+        }
+        for row in books.changedWithdrawals.compactMap(books.withdrawal) {
+            let statement = try prepared(.putWithdrawal)
+            statement.bind(row)
+            try statement.run()
+        }
+        for row in books.changedBudgets.compactMap(books.budget) {
+            let statement = try prepared(.putBudget)
+            statement.bind(row)
+            try statement.run()
+        }
+        for row in books.changedLeases.compactMap(books.lease) {
+            let statement = try prepared(.putLease)
+            statement.bind(row)
+            try statement.run()
+        }
+        for row in books.changedMints.compactMap(books.mint) {
+            let statement = try prepared(.putMint)
+            statement.bind(row)
+            try statement.run()
+        }
+        for row in books.newEpochs {
+            let statement = try prepared(.addEpoch)
+            statement.bind(row)
+            try statement.run()
+        }
+    }
+}

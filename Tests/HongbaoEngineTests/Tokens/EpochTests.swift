@@ -1,0 +1,137 @@
+import Crypto
+import HongbaoCore
+import Testing
+
+@testable import HongbaoEngine
+
+@Suite struct EpochTests {
+    private let fixture = TokenFixture()
+    private static let day: Int64 = 24 * 60 * 60 * 1000
+
+    private func refusal(_ verdict: TokenVerdict) -> TokenRefusal? {
+        guard case .refused(let refusal) = verdict else { return nil }
+        return refusal
+    }
+
+    /// Relative to the epoch's first instant: when the batch was sealed, when the token is shown, in ms.
+    @Test(
+        arguments: [
+            (0, 0, nil), (0, 400 * day, nil), (day, day, nil), (day, 400 * day, nil),
+            (-1, 0, .outsideEpoch), (day + 1, day + 1, .outsideEpoch), (-400 * day, 0, .outsideEpoch),
+            (300_000, 0, nil), (300_001, 0, .outsideEpoch), (day, 0, .outsideEpoch),
+            (.max / 2, .max / 2, .outsideEpoch),
+        ] as [(Int64, Int64, TokenRefusal?)]
+    )
+    func aBatchMustBeSealedWithinItsEpoch(sealed: Int64, shown: Int64, expected: TokenRefusal?) {
+        func at(_ offset: Int64) -> Timestamp {
+            Timestamp(milliseconds: TokenFixture.noon.milliseconds + offset)
+        }
+        var random = SeededBits(seed: 1)
+        let tokens = fixture.sealer.sealWithTokens(random.payloads(2), sequence: 1, at: at(sealed))
+        #expect(refusal(fixture.reading.verify(tokens[1], now: at(shown))) == expected)
+    }
+
+    @Test func revocationTakesEffectAtOnceAndForOneEpochOnly() {
+        let token = fixture.sealed(2).tokens[0]
+        let next = EpochKeys.mint(
+            MintID(3),
+            epoch: 8,
+            cap: fen(100),
+            at: TokenFixture.noon,
+            keyring: fixture.keyring
+        )
+        #expect(fixture.reading.admit(next.certificate, dataKey: next.dataKey) == .admitted)
+        var random = SeededBits(seed: 2)
+        let payloads = random.payloads(2)
+        let later = BatchSealer(next).sealWithTokens(payloads, sequence: 2, at: TokenFixture.noon)
+        #expect(refusal(fixture.verdict(token)) == nil)
+        #expect(refusal(fixture.verdict(later[0])) == nil)
+        fixture.reading.revoke(MintEpoch(mint: MintID(3), epoch: 7))
+        #expect(refusal(fixture.verdict(token)) == .revokedEpoch)
+        #expect(refusal(fixture.verdict(later[0])) == nil)
+    }
+
+    @Test func unknownEpochsAreRefused() {
+        let fresh = TokenVerifier(root: fixture.keyring.rootPublicKey)
+        let token = fixture.sealed(1).tokens[0]
+        #expect(fresh.verify(token, now: TokenFixture.noon) == .refused(.unknownEpoch))
+        // Revoked before it was known, it can't be used later.
+        fresh.revoke(MintEpoch(mint: MintID(3), epoch: 7))
+        #expect(fresh.admit(fixture.keys.certificate) == .admitted)
+        #expect(fresh.verify(token, now: TokenFixture.noon) == .refused(.revokedEpoch))
+    }
+
+    @Test func certificatesAreTakenFromOneRootOnly() throws {
+        let other = TokenFixture()
+        #expect(fixture.reading.admit(other.keys.certificate, dataKey: other.keys.dataKey) == .badSignature)
+        let bytes = fixture.keys.certificate.bytes
+        #expect(MintCertificate(bytes) == fixture.keys.certificate)
+        for bit in 0..<bytes.count * 8 {
+            var altered = bytes
+            altered[bit / 8] ^= 1 << (bit % 8)
+            guard let certificate = MintCertificate(altered) else { continue }
+            #expect(fixture.reading.admit(certificate) == .badSignature, "bit \(bit)")
+        }
+        for size in 0..<bytes.count { #expect(MintCertificate(Array(bytes.prefix(size))) == nil) }
+        #expect(MintCertificate(bytes + [0]) == nil)
+    }
+
+    @Test func twoKeysForOneEpochAreAConflict() {
+        #expect(fixture.reading.admit(fixture.keys.certificate) == .known)
+        let again = EpochKeys.mint(MintID(3), epoch: 7, cap: fen(1), at: TokenFixture.noon, keyring: fixture.keyring)
+        #expect(fixture.reading.admit(again.certificate, dataKey: again.dataKey) == .conflicting)
+        // The first stays in force.
+        #expect(refusal(fixture.verdict(fixture.sealed(1).tokens[0])) == nil)
+        // A data key may come later.
+        #expect(fixture.blind.admit(fixture.keys.certificate, dataKey: fixture.keys.dataKey) == .known)
+        guard case .valid(let token) = fixture.blind.verify(fixture.sealed(1).tokens[0], now: TokenFixture.noon)
+        else {
+            Issue.record("refused")
+            return
+        }
+        #expect(token.payload != nil)
+    }
+
+    @Test func theWalletRoleUnwrapsTheDataKey() throws {
+        let keys = fixture.keys
+        let key = try #require(DataKey(wrapped: keys.wrappedDataKey, by: fixture.keyring.walletWrapping))
+        #expect(key.symmetric == keys.dataKey.symmetric)
+        #expect(DataKey(wrapped: keys.wrappedDataKey, by: Keyring().walletWrapping) == nil)
+    }
+
+    /// Headers beyond the bound are forgotten, and verified again when they come back.
+    @Test func theHeaderCacheIsBounded() throws {
+        var headers = VerifiedHeaders(max: 3)
+        let tokens = try (1...5 as ClosedRange<UInt64>).map { sequence in
+            guard case .token(let token) = GrantToken.parse(fixture.sealed(1, sequence: sequence).tokens[0][...])
+            else { throw BatchFault.unreadable(index: 0) }
+            return token
+        }
+        for token in tokens {
+            headers.insert(token.preamble, nonce: token.header.nonce)
+            headers.insert(token.preamble, nonce: token.header.nonce)
+            #expect(headers.contains(token.preamble, nonce: token.header.nonce))
+            #expect(headers.count <= 3)
+        }
+        let isKept = tokens.map { headers.contains($0.preamble, nonce: $0.header.nonce) }
+        #expect(isKept == [false, false, true, true, true])
+
+        let small = TokenVerifier(root: fixture.keyring.rootPublicKey, headersMax: 1)
+        _ = small.admit(fixture.keys.certificate)
+        for token in tokens + tokens {
+            #expect(refusal(small.verify(Array(token.bytes), now: TokenFixture.noon)) == nil)
+        }
+    }
+
+    /// An auditor with the root's public key alone can check who signed a batch of the log.
+    @Test func batchesAreVerifiedByTheirHeader() throws {
+        let batch = fixture.sealed(3).tokens.batch
+        #expect(fixture.blind.refusal(of: batch, now: TokenFixture.noon) == nil)
+        for bit in 0..<SealedBatch.preambleSize * 8 {
+            var bytes = batch.bytes
+            bytes[bit / 8] ^= 1 << (bit % 8)
+            guard let altered = SealedBatch(bytes) else { continue }
+            #expect(fixture.blind.refusal(of: altered, now: TokenFixture.noon) != nil, "bit \(bit)")
+        }
+    }
+}
