@@ -171,8 +171,12 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoSQLite", "HongbaoTesting",
-                "hongbao", "hongbao-dev",
+                "HongbaoGateway", "hongbao", "hongbao-dev",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
