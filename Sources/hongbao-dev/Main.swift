@@ -1,1 +1,9 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+
+@main struct HongbaoDev: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hongbao-dev",
+        abstract: "Tools for those who develop or test Hongbao. None is needed to run it.",
+        subcommands: [SandboxCommand.self]
+    )
+}

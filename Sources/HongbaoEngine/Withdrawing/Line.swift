@@ -54,21 +54,3 @@ struct AlarmClock: Sendable {
 
     private func isBefore(_ a: Int, _ b: Int) -> Bool { (heap[a].due, heap[a].id) < (heap[b].due, heap[b].id) }
 }
-
-/// The generator of Steele, Lea and Flood: the same seed gives the same numbers everywhere.
-struct SplitMix64: Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    /// The bias is below 2^-40 for all bounds that occur here.
-    mutating func next(below bound: UInt64) -> UInt64 { next().multipliedFullWidth(by: bound).high }
-}

@@ -116,8 +116,9 @@ package struct PayoutMachine: Sendable {
     private var callsInFlight = 0
     private var nextSweepAt: Timestamp?
     private var isSweeping = false
-    /// With the sweep off, the delayed queries still take up at the start what an earlier process left.
-    private var hasRecovered = false
+    /// With the sweep off, the delayed queries still take up what an earlier process left or what didn't fit into
+    /// memory: until this time they sweep, too. `nil` before the first tick.
+    private var recoversUntil: Timestamp?
 
     package init(policy: PayoutPolicy, seed: UInt64) {
         precondition(policy.batchMax > 0 && policy.concurrencyMax > 0 && policy.trackedMax > 0)
@@ -139,7 +140,7 @@ package struct PayoutMachine: Sendable {
             for withdrawal in withdrawals { track(withdrawal, &effects) { $0.toQuery.append($1) } }
         case .swept(let withdrawals, let isWhole):
             isSweeping = false
-            hasRecovered = hasRecovered || withdrawals != nil
+            if withdrawals == nil { recoversUntil = nil }
             for withdrawal in withdrawals ?? [] { track(withdrawal, &effects) { $0.toQuery.append($1) } }
             nextSweepAt = isWhole ? now.advanced(bySeconds: policy.sweepIntervalSeconds) : now
         case .reported(let ids, let reports): take(reports, of: ids, &effects)
@@ -158,7 +159,10 @@ package struct PayoutMachine: Sendable {
     ) {
         let id = withdrawal.transferID
         guard withdrawal.state == .pending, items[id] == nil else { return }
-        guard items.count < policy.trackedMax else { return effects.append(.leftToOthers) }
+        guard items.count < policy.trackedMax else {
+            recoversUntil = nil
+            return effects.append(.leftToOthers)
+        }
         items[id] = Item(withdrawal: withdrawal, place: .waiting)
         enqueue(&self, id)
     }
@@ -185,7 +189,9 @@ package struct PayoutMachine: Sendable {
             if items[id]?.place == .sleeping(until: due) { wake(id) }
         }
         let sweeps = policy.mechanisms.contains(.sweep)
-        let recovers = policy.mechanisms.contains(.delayedQuery) && !hasRecovered
+        let recoversUntil = recoversUntil ?? now.advanced(bySeconds: recoverySeconds)
+        self.recoversUntil = recoversUntil
+        let recovers = policy.mechanisms.contains(.delayedQuery) && now <= recoversUntil
         if sweeps || recovers, !isSweeping, nextSweepAt.map({ $0 <= now }) ?? true {
             isSweeping = true
             effects.append(.start(.sweep(limit: policy.sweepPageMax)))
@@ -288,6 +294,11 @@ package struct PayoutMachine: Sendable {
         let middle = overflow ? longest : min(product, longest)
         let spread = middle / 2
         return max(1, middle - middle / 4 + Int64(random.next(below: UInt64(spread) + 1)))
+    }
+
+    /// Whatever is pending now is due by then, and swept.
+    private var recoverySeconds: Int64 {
+        2 * seconds(policy.backoffLongestMilliseconds) + 2 * policy.sweepIntervalSeconds
     }
 
     private func seconds(_ milliseconds: Int64) -> Int64 { max(1, (milliseconds + 999) / 1000) }

@@ -92,7 +92,12 @@ package struct Withdrawals: Sendable {
             return try await store.transact(footprint) { $0.requestWithdrawal(key, amount: amount, now: now) }
         } catch {
             guard error.code == .outcomeUnknown else { throw error }
-            return try await store.transact(footprint) { $0.requestWithdrawal(key, amount: amount, now: now) }
+            let outcome = try await store.transact(footprint) { books in
+                books.requestWithdrawal(key, amount: amount, now: now)
+            }
+            // What stands there now is what was lost, so nobody has been told of it yet.
+            if case .replayed(let withdrawal) = outcome { return .accepted(withdrawal) }
+            return outcome
         }
     }
 

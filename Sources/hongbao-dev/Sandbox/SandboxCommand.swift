@@ -1,0 +1,144 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Crypto
+import Foundation
+import HongbaoGateway
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+struct SandboxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sandbox",
+        abstract: "Play the payout channel over HTTP: slow, and as unreliable as asked.",
+        discussion: """
+            Takes POST /payouts and POST /payouts/query, signed with the key. It pays each order at most once, remembers \
+            it across crashes, and calls back. GET /payouts tells the totals, GET /daily-file?date=2022-01-31 gives the \
+            file for reconciliation, and PUT /settings changes how it behaves, with the same names as the options: \
+            {"delay":200,"distribution":"fixed","failures":0,"lostCallbacks":0,"duplicates":0,"lostReplies":0,"hangs":0,\
+            "hangTime":60000,"wrongAmounts":0}.
+
+            Its address is printed as one line on standard output when it is ready; logs go to standard error.
+            """
+    )
+
+    @Option(help: "Address to listen on. Anything but a loopback address lets others in.")
+    var host = "127.0.0.1"
+    @Option(help: "Port to listen on; 0 takes any that is free.")
+    var port = 9600
+    @Option(help: "File that keeps what was accepted and paid. It is made when it isn't there.")
+    var data = "sandbox-payouts.log"
+    @Option(help: "Where to report final orders; without it nobody is called back.")
+    var callback: String?
+    @Option(help: "Secret that requests and callbacks are signed with.")
+    var key = "hongbao-sandbox"
+    @Flag(help: "Take requests without a signature, too.")
+    var unsigned = false
+    @Option(help: "Seed of all that happens by chance.")
+    var seed: UInt64 = 1
+    @Option(help: "Milliseconds from acceptance to the final state.")
+    var delay: Int64 = 200
+    @Option(help: "How the delay spreads: fixed, uniform or exponential.")
+    var distribution = "fixed"
+    @Option(help: "Orders that fail, in thousandths.")
+    var failures = 0
+    @Option(help: "Final orders that nobody is called back about, in thousandths.")
+    var lostCallbacks = 0
+    @Option(help: "Final orders that are called back about three times, in thousandths.")
+    var duplicates = 0
+    @Option(help: "Requests that are carried out and never answered, in thousandths.")
+    var lostReplies = 0
+    @Option(help: "Requests that are answered only after the hang time, in thousandths.")
+    var hangs = 0
+    @Option(help: "Milliseconds that such a request hangs.")
+    var hangTime: Int64 = 60_000
+    @Option(help: "Orders that are paid with one fen too many, in thousandths.")
+    var wrongAmounts = 0
+
+    func validate() throws {
+        for share in [failures, lostCallbacks, duplicates, lostReplies, hangs, wrongAmounts] {
+            guard (0...1000).contains(share) else { throw ValidationError("shares are from 0 to 1000 thousandths") }
+        }
+        guard (0...SandboxSettings.delayMax).contains(delay), (0...SandboxSettings.delayMax).contains(hangTime) else {
+            throw ValidationError("times are from 0 to a day")
+        }
+        guard SandboxSettings.Distribution(rawValue: distribution) != nil else {
+            throw ValidationError("the distribution is fixed, uniform or exponential")
+        }
+        guard (0...65_535).contains(port) else { throw ValidationError("ports are from 0 to 65535") }
+        guard !key.isEmpty else { throw ValidationError("the key must not be empty") }
+    }
+
+    func run() async throws {
+        let logger = Self.makeLogger()
+        let (journal, text) = try SandboxJournal.open(data)
+        var bank = SandboxBank(seed: seed)
+        let unacknowledged = try bank.replay(text)
+        let secret = SymmetricKey(data: Array(key.utf8))
+        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        let callbacks = callback.map {
+            SandboxCallbacks(url: $0, client: client, key: secret, journal: journal, logger: logger)
+        }
+        let sandbox = Sandbox(
+            bank: bank,
+            settings: settings,
+            seed: seed,
+            journal: journal,
+            callbacks: callbacks,
+            door: unsigned ? nil : CallbackGuard(key: secret)
+        )
+        if let callbacks { for entry in unacknowledged { callbacks.send(entry) } }
+        let host = host
+        let application = Application(
+            router: sandbox.routes,
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "sandbox"),
+            onServerRunning: { channel in
+                let port = channel.localAddress?.port ?? 0
+                do {
+                    try FileHandle.standardOutput.write(contentsOf: Data("http://\(host):\(port)\n".utf8))
+                } catch {
+                    logger.warning("nobody reads standard output", metadata: ["error": "\(error)"])
+                }
+            },
+            logger: logger
+        )
+        // They stop in reverse: no more requests, then no more work, then the journal.
+        var services: [any Service] = [journal]
+        if let callbacks { services.append(callbacks) }
+        services += [sandbox, application]
+        let group = ServiceGroup(
+            services: services,
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        do {
+            try await group.run()
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+    }
+
+    private static func makeLogger() -> Logger {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "hongbao-dev.sandbox")
+        logger.logLevel = .notice
+        return logger
+    }
+
+    private var settings: SandboxSettings {
+        SandboxSettings(
+            delayMilliseconds: delay,
+            distribution: SandboxSettings.Distribution(rawValue: distribution) ?? .fixed,
+            failures: failures,
+            lostCallbacks: lostCallbacks,
+            duplicateCallbacks: duplicates,
+            lostReplies: lostReplies,
+            hangs: hangs,
+            hangMilliseconds: hangTime,
+            wrongAmounts: wrongAmounts
+        )
+    }
+}
