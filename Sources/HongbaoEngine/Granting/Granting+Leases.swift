@@ -60,7 +60,7 @@ extension Granting {
         guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
         var footprint = Footprint()
         footprint.budgets = scenes.map(\.id)
-        let epoch = sealer.withLock { $0.epoch }
+        let epoch = sealer.withLock { $0.sealer.epoch }
         let mint = mint
         let now = clock.now()
         let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
@@ -110,7 +110,7 @@ extension Granting {
     func returnLeases() async {
         let drained = state.withLock { $0.mint.drainSlices() }
         guard !drained.isEmpty, state.withLock({ $0.health }) != .fenced else { return }
-        let epoch = sealer.withLock { $0.epoch }
+        let epoch = sealer.withLock { $0.sealer.epoch }
         let mint = mint
         var footprint = Footprint()
         footprint.budgets = Array(drained.keys)

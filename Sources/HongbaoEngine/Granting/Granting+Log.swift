@@ -1,5 +1,6 @@
 import HongbaoCore
 import Logging
+import Metrics
 import ServiceLifecycle
 import Synchronization
 
@@ -45,7 +46,7 @@ extension Granting: Service {
                     await work.wait()
                     continue
                 }
-                if epochEndsAt.withLock({ $0 }) <= clock.now() {
+                if sealer.withLock({ $0.certificate.notAfter }) <= clock.now().advanced(bySeconds: rotationLeadSeconds) {
                     await writes.waitForAll()
                     await rotateEpoch()
                 }
@@ -61,9 +62,13 @@ extension Granting: Service {
         failWaiters()
     }
 
+    /// A new epoch begins before the old one ends, so that no batch is sealed in neither.
+    private var rotationLeadSeconds: Int64 { min(60, configuration.epochSeconds / 2) }
+
     private func seal(_ batches: [OpenBatch], _ generation: Int) async -> SealedGroup {
-        let sealer = sealer.withLock { $0 }
-        let now = clock.now()
+        let (sealer, certificate) = sealer.withLock { ($0.sealer, $0.certificate) }
+        // The epoch has been rotated in time; a clock that jumped must not make tokens that nobody accepts.
+        let now = min(max(clock.now(), certificate.notBefore), Timestamp(milliseconds: certificate.notAfter.milliseconds - 1))
         // One half here, one in a child task: sealing is the dearest step, and two cores share it.
         let middle = batches.count > 1 ? batches.count / 2 : 0
         async let firstHalf = Self.seal(batches[..<middle], sealer, now)
@@ -127,6 +132,7 @@ extension Granting: Service {
             return takeWaiters(&state) { $0.sequence <= group.lastSequence }
         }
         for waiter in resumed { waiter.continuation.resume(returning: true) }
+        backlogGauge.record(Int64(backlog))
         poster.ring()
     }
 
@@ -215,12 +221,11 @@ extension Granting: Service {
                 now: clock.now(),
                 leaseSeconds: configuration.leaseSeconds,
                 epochSeconds: configuration.epochSeconds,
-                expecting: sealer.withLock { $0.epoch }
+                expecting: sealer.withLock { $0.sealer.epoch }
             )
             let dataKey = try reader.learn(keys.record)
             _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
-            sealer.withLock { $0 = BatchSealer(keys.keys) }
-            epochEndsAt.withLock { $0 = keys.keys.certificate.notAfter }
+            sealer.withLock { $0 = Keys(keys.keys) }
         } catch {
             logger.error("can't begin a new key epoch", metadata: ["error": "\(error)"])
         }

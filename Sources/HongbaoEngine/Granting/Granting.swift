@@ -50,6 +50,17 @@ package final class Granting: Sendable {
         var wantedLeases: [SceneID: Amount] = [:]
     }
 
+    /// The key epoch that is minted in.
+    struct Keys: Sendable {
+        let sealer: BatchSealer
+        let certificate: MintCertificate
+
+        init(_ keys: EpochKeys) {
+            sealer = BatchSealer(keys)
+            certificate = keys.certificate
+        }
+    }
+
     struct Waiter {
         let id: UInt64
         let sequence: UInt64
@@ -68,14 +79,14 @@ package final class Granting: Sendable {
     let configuration: Configuration
     let alarms: Alarms
     let logger: Logger
-    let sealer: Mutex<BatchSealer>
-    let epochEndsAt: Mutex<Timestamp>
+    let sealer: Mutex<Keys>
     let state: Mutex<State>
     let work = Doorbell()
     let leaseWork = Doorbell()
     private let accepted = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "accepted")])
     private let replayed = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "replayed")])
     private let unavailable = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "unavailable")])
+    let backlogGauge = Gauge(label: "hongbao_backlog_grants")
     private let refused: [GrantRefusal: Counter] = Dictionary(
         uniqueKeysWithValues: GrantRefusal.allCases.map {
             ($0, Counter(label: "hongbao_grants_total", dimensions: [("outcome", "\($0)")]))
@@ -109,8 +120,7 @@ package final class Granting: Sendable {
         self.configuration = configuration
         self.alarms = alarms
         self.logger = logger
-        sealer = Mutex(BatchSealer(epoch))
-        epochEndsAt = Mutex(epoch.certificate.notAfter)
+        sealer = Mutex(Keys(epoch))
         self.state = Mutex(State(mint: state))
     }
 
@@ -160,7 +170,13 @@ package final class Granting: Sendable {
     package var orderCount: Int { state.withLock { $0.mint.orders.count } }
     package var isAccepting: Bool { state.withLock { $0.health == .accepting } }
 
-    func notePosted(_ count: Int) { state.withLock { $0.mint.notePosted(count) } }
+    func notePosted(_ count: Int) {
+        let backlog = state.withLock { state in
+            state.mint.notePosted(count)
+            return state.mint.backlog
+        }
+        backlogGauge.record(Int64(backlog))
+    }
 
     // MARK: Deciding
 

@@ -1,0 +1,68 @@
+package import HongbaoEngine
+import HongbaoGateway
+
+/// The audit's report for people and for programs.
+package enum AuditText {
+    package static func text(_ report: AuditReport) -> String {
+        var lines: [String] = []
+        for check in report.checks {
+            let verdict = check.breachCount == 0 ? "holds" : "BREACH"
+            lines.append(
+                "\(pad(check.invariant, 4))\(pad(verdict, 8))\(pad("\(check.examined)", 12, isLeft: true))  \(check.title)"
+            )
+            for breach in check.breaches { lines.append("      \(breach)") }
+            let hidden = check.breachCount - check.breaches.count
+            if hidden > 0 { lines.append("      and \(hidden) more") }
+        }
+        let totals = report.totals
+        lines.append("accepted  \(pad("\(totals.grantsAccepted)", 12, isLeft: true)) grants     \(yuan(totals.acceptedFen))")
+        lines.append("posted    \(pad("\(totals.grantsPosted)", 12, isLeft: true)) grants     \(yuan(totals.postedFen))")
+        lines.append("paid out  \(pad("\(totals.withdrawalsPaid)", 12, isLeft: true)) withdrawals \(yuan(totals.paidFen))")
+        lines.append("held      \(yuan(totals.heldFen))")
+        lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
+        return lines.joined(separator: "\n")
+    }
+
+    package static func json(_ report: AuditReport) -> String {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("holds", report.holds)
+            json.key("checks")
+            json.array { json in
+                for check in report.checks {
+                    json.object { json in
+                        json.field("invariant", check.invariant)
+                        json.field("title", check.title)
+                        json.field("examined", Int64(check.examined))
+                        json.field("breaches", Int64(check.breachCount))
+                        json.key("examples")
+                        json.array { json in for breach in check.breaches { json.value(breach) } }
+                    }
+                }
+            }
+            let totals = report.totals
+            json.key("totals")
+            json.object { json in
+                json.field("grantsAccepted", Int64(totals.grantsAccepted))
+                json.field("acceptedFen", Int64(clamping: totals.acceptedFen))
+                json.field("grantsPosted", Int64(totals.grantsPosted))
+                json.field("postedFen", Int64(clamping: totals.postedFen))
+                json.field("withdrawalsPaid", Int64(totals.withdrawalsPaid))
+                json.field("paidFen", Int64(clamping: totals.paidFen))
+                json.field("heldFen", Int64(clamping: totals.heldFen))
+            }
+        }
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    private static func pad(_ text: String, _ width: Int, isLeft: Bool = false) -> String {
+        let blanks = String(repeating: " ", count: max(0, width - text.count))
+        return isLeft ? blanks + text : text + blanks
+    }
+
+    /// 元 with two decimals.
+    package static func yuan(_ fen: Int128) -> String {
+        let cents = String(fen % 100)
+        return "¥\(fen / 100).\(cents.count < 2 ? "0" : "")\(cents)"
+    }
+}

@@ -1,0 +1,23 @@
+import Foundation
+import Yams
+
+/// Checks what the configuration library doesn't: that a file has no key which nobody reads.
+package enum ConfigurationFile {
+    package static func checkKeys(path: String) throws {
+        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw StartFault("\(path): can't be read as UTF-8 text")
+        }
+        guard let root = try Yams.compose(yaml: text) else { return }
+        let known = Set(ServerConfiguration.keys.map(\.key))
+        for (key, line) in leaves(root, prefix: "") where !known.contains(key) {
+            throw StartFault("\(path):\(line): unknown setting \(key)")
+        }
+    }
+
+    private static func leaves(_ node: Node, prefix: String) -> [(key: String, line: Int)] {
+        guard case .mapping(let mapping) = node else { return [(prefix, node.mark?.line ?? 0)] }
+        return mapping.flatMap { key, value in
+            leaves(value, prefix: prefix.isEmpty ? key.string ?? "?" : "\(prefix).\(key.string ?? "?")")
+        }
+    }
+}

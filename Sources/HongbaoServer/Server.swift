@@ -1,0 +1,200 @@
+import AsyncHTTPClient
+import Crypto
+import Foundation
+package import HongbaoCore
+package import HongbaoEngine
+import HongbaoGateway
+package import HongbaoSQLite
+import Hummingbird
+package import Logging
+import Metrics
+import ServiceLifecycle
+import UnixSignals
+
+/// Why the server could not start, for the person who started it.
+package struct StartFault: Error, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// The composition root: opens the store, recovers the engine, and serves until told to stop.
+package enum Server {
+    /// Returns after a graceful shutdown (SIGTERM or SIGINT).
+    ///
+    /// - Parameter onReady: called once with the port, when requests are being answered.
+    package static func run(
+        _ configuration: ServerConfiguration,
+        logger: Logger,
+        onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) async throws {
+        let registry = PrometheusRegistry()
+        MetricsSystem.bootstrap(registry)
+        let campaigns = try loadCampaigns(configuration, logger)
+        let store = try openStore(configuration.dataFolder)
+        let durability = try await store.durability()
+        guard durability.isFull else {
+            throw StartFault("the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)")
+        }
+        let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
+        let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
+        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        do {
+            let engine = try await Engine.start(
+                store: store,
+                campaigns: campaigns,
+                keyring: keyring,
+                channel: channel(configuration, client, logger),
+                seed: .random(in: 0...UInt64.max),
+                configuration: configuration.engine,
+                logger: logger
+            )
+            logger.info("recovered", metadata: ["orders": "\(engine.granting.orderCount)", "backlog": "\(engine.granting.backlog)"])
+            try await serve(engine, configuration, keyring, registry, logger, onReady)
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+        try await store.close()
+        logger.info("stopped")
+    }
+
+    private static func serve(
+        _ engine: Engine,
+        _ configuration: ServerConfiguration,
+        _ keyring: Keyring,
+        _ registry: PrometheusRegistry,
+        _ logger: Logger,
+        _ onReady: @escaping @Sendable (_ port: Int) async -> Void
+    ) async throws {
+        let readiness = Readiness(checks: [
+            Readiness.Check("log") { engine.granting.isAccepting }
+        ])
+        var services = GatewayServices(engine, readiness: readiness, metrics: registry)
+        if configuration.payoutURL == nil {
+            let request = services.requestWithdrawal
+            // Nobody could pay it out. What was accepted before is still answered.
+            services.requestWithdrawal = { key, amount, now, _ in await request(key, amount, now, false) }
+        }
+        var gateway = configuration.gateway
+        gateway.callbackSecret = configuration.payoutSecret.map { Array($0.utf8) }
+        if configuration.isDemo {
+            gateway.demo = DemoConfiguration(seed: keyring.jwtSeed.withUnsafeBytes { Array($0) })
+        }
+        let host = gateway.host
+        let application = try Gateway.make(gateway, services, logger: logger) { port in
+            logger.info("serving", metadata: ["address": "http://\(host):\(port)"])
+            await onReady(port)
+        }
+        // Shutdown goes from the last to the first: unready, then no more requests, then the log, then the poster.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: engine.services.map { .init(service: $0) } + [
+                    .init(service: application), .init(service: Drain(readiness: readiness)),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger
+            )
+            .with(maximumSeconds: configuration.shutdownSeconds)
+        )
+        try await group.run()
+    }
+
+    // MARK: What it stands on
+
+    package static func loadCampaigns(_ configuration: ServerConfiguration, _ logger: Logger) throws -> CampaignSet {
+        var campaigns: [Campaign] = []
+        var digests: [String] = []
+        for path in configuration.campaignFiles {
+            let file = try CampaignFile.load(path: path)
+            switch file.reading {
+            case .refused: throw StartFault(file.rendered())
+            case .loaded(let campaign, let warnings):
+                for warning in warnings {
+                    logger.warning("campaign file", metadata: ["problem": "\(warning.rendered(file: path))"])
+                }
+                let start = WallClock.system.now().advanced(bySeconds: -60)
+                guard let played = configuration.isRehearsal ? campaign.rehearsed(startingAt: start) : campaign else {
+                    throw StartFault("\(path): has no live phase to rehearse")
+                }
+                campaigns.append(played)
+                digests.append(file.digest)
+            }
+        }
+        if campaigns.isEmpty { logger.warning("no campaign is loaded: every grant will be refused") }
+        switch CampaignSet.make(campaigns, version: digests.joined(separator: "+")) {
+        case .made(let set): return set
+        case .keyGivenTwice(let key): throw StartFault("two campaign files have the key \(key)")
+        case .numberGivenTwice(let number, let keys):
+            throw StartFault("campaigns \(keys.joined(separator: " and ")) have the same number \(number)")
+        }
+    }
+
+    package static func openStore(_ folder: String, access: SQLiteStore.Access = .readWrite) throws -> SQLiteStore {
+        if access == .readWrite {
+            try FileManager.default.createDirectory(
+                atPath: folder,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+        }
+        return try SQLiteStore(folder: folder, access: access)
+    }
+
+    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's refused.
+    package static func loadKeyring(folder: String, isNew: Bool) throws -> Keyring {
+        let path = "\(folder)/keyring"
+        if !FileManager.default.fileExists(atPath: path) {
+            guard isNew else {
+                throw StartFault("\(path) is missing, but \(folder) has data: restore the keyring that it was written with")
+            }
+            let keyring = Keyring()
+            try keyring.create(path: path)
+            return keyring
+        }
+        return try Keyring.load(path: path)
+    }
+
+    private static func channel(
+        _ configuration: ServerConfiguration,
+        _ client: HTTPClient,
+        _ logger: Logger
+    ) -> any PayoutChannel {
+        guard let url = configuration.payoutURL else { return ClosedChannel() }
+        return HTTPPayoutChannel(
+            client: client,
+            base: url,
+            key: SymmetricKey(data: Array((configuration.payoutSecret ?? "").utf8)),
+            now: WallClock.system.now,
+            logger: logger
+        )
+    }
+}
+
+/// Stands where no payout channel is configured: nothing is ever known of an order.
+private struct ClosedChannel: PayoutChannel {
+    func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
+    func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
+}
+
+/// Makes the process unready before anything else stops.
+private struct Drain: Service {
+    let readiness: Readiness
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            await cancelWhenGracefulShutdown { await Doorbell().wait() }
+        } onGracefulShutdown: {
+            readiness.startDraining()
+        }
+    }
+}
+
+extension ServiceGroupConfiguration {
+    fileprivate func with(maximumSeconds seconds: Int) -> Self {
+        var copy = self
+        copy.maximumGracefulShutdownDuration = .seconds(seconds)
+        return copy
+    }
+}

@@ -1,0 +1,179 @@
+package import Configuration
+package import HongbaoEngine
+package import HongbaoGateway
+import Foundation
+package import Logging
+
+/// Everything that an operator can set for `hongbao serve`: flags over environment over file over defaults.
+package struct ServerConfiguration: Sendable {
+    package var gateway = GatewayConfiguration()
+    package var engine = Engine.Configuration()
+    package var dataFolder = "data"
+    package var campaignFiles: [String] = []
+    /// Plays the campaigns as if their live phase began now.
+    package var isRehearsal = false
+    package var isDemo = false
+    /// Base address of the payout channel; without one, withdrawals are closed.
+    package var payoutURL: String?
+    package var payoutSecret: String?
+    package var logLevel = Logger.Level.info
+    package var shutdownSeconds = 30
+
+    /// A setting, by its key, with what is wrong with it.
+    package struct Invalid: Error, Hashable, CustomStringConvertible {
+        package let key: String
+        package let reason: String
+
+        package var description: String { "\(key): \(reason)" }
+    }
+
+    package init() {}
+
+    /// All keys, as they stand in the file; in the environment `HONGBAO_` and capitals, with `_` for `.` and `-`.
+    package static let keys: [(key: String, meaning: String)] = [
+        ("http.host", "address to listen on (127.0.0.1)"),
+        ("http.port", "port to listen on, 0 for any (8080)"),
+        ("http.connections-max", "connections at a time (20000)"),
+        ("http.in-flight-max", "requests at work at a time, others are shed (8192)"),
+        ("http.body-bytes-max", "largest request body (1048576)"),
+        ("http.timeout-seconds", "for a request's body, and again for its answer (10)"),
+        ("data.folder", "where everything is kept (data)"),
+        ("campaigns.files", "campaign files; default: all of campaigns/*.yaml"),
+        ("campaigns.rehearse", "play them as if their live phase began now (false)"),
+        ("demo.enabled", "the demo's own account centre: anybody may log in as anybody (false)"),
+        ("service-keys", "list of name:sha256-of-key:scope+scope[:campaign+campaign]"),
+        ("issuers", "account centres: list of name:EdDSA|ES256:base64-of-public-key[:audience]"),
+        ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
+        ("payouts.secret", "shared secret that requests and callbacks are signed with"),
+        ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
+        ("posting.batches", "batches of the log in one posting transaction (24)"),
+        ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
+        ("epochs.seconds", "life of a key epoch (86400)"),
+        ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
+        ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
+    ]
+
+    package init(reader: ConfigReader) throws(Invalid) {
+        let settings = Settings(reader: reader)
+        gateway.host = settings.string("http.host") ?? gateway.host
+        gateway.port = try settings.int("http.port", in: 0...65_535) ?? gateway.port
+        gateway.connectionsMax = try settings.int("http.connections-max", in: 1...1_000_000) ?? gateway.connectionsMax
+        gateway.inFlightMax = try settings.int("http.in-flight-max", in: 1...1_000_000) ?? gateway.inFlightMax
+        gateway.bodyBytesMax = try settings.int("http.body-bytes-max", in: 1024...(64 << 20)) ?? gateway.bodyBytesMax
+        if let seconds = try settings.int("http.timeout-seconds", in: 1...3600) {
+            gateway.requestTimeout = .seconds(seconds)
+        }
+        gateway.version = Version.current
+        gateway.serviceKeys = try settings.list("service-keys").map { (text) throws(Invalid) in try ServiceKey(text) }
+        gateway.issuers = try settings.list("issuers").map { (text) throws(Invalid) in try JWTIssuer(text) }
+        dataFolder = settings.string("data.folder") ?? dataFolder
+        campaignFiles = settings.list("campaigns.files")
+        isRehearsal = try settings.bool("campaigns.rehearse") ?? false
+        isDemo = try settings.bool("demo.enabled") ?? false
+        payoutURL = settings.string("payouts.url")
+        payoutSecret = settings.string("payouts.secret", isSecret: true)
+        if payoutURL != nil, payoutSecret == nil {
+            throw Invalid(key: "payouts.secret", reason: "is needed when payouts.url is set")
+        }
+        engine.granting.postsFirst = try settings.bool("posting.first") ?? false
+        engine.poster.batchesMax = try settings.int("posting.batches", in: 1...1000) ?? engine.poster.batchesMax
+        engine.granting.limits.backlogMax =
+            try settings.int("limits.backlog-max", in: 1...1_000_000_000) ?? engine.granting.limits.backlogMax
+        if let seconds = try settings.int("epochs.seconds", in: 10...31_536_000) {
+            engine.granting.epochSeconds = Int64(seconds)
+        }
+        if let text = settings.string("log.level") {
+            guard let level = Logger.Level(rawValue: text) else {
+                throw Invalid(key: "log.level", reason: "\(text) isn't a level")
+            }
+            logLevel = level
+        }
+        shutdownSeconds = try settings.int("shutdown.seconds", in: 1...3600) ?? shutdownSeconds
+    }
+}
+
+/// Reads settings and says which one is wrong, instead of falling back to the default in silence.
+private struct Settings {
+    let reader: ConfigReader
+
+    func string(_ key: String, isSecret: Bool = false) -> String? {
+        reader.string(forKey: ConfigKey(stringLiteral: key), isSecret: isSecret)
+    }
+
+    func int(_ key: String, in range: ClosedRange<Int>) throws(ServerConfiguration.Invalid) -> Int? {
+        let key = ConfigKey(stringLiteral: key)
+        guard let value = reader.int(forKey: key) ?? reader.string(forKey: key).map({ Int($0) ?? .min }) else { return nil }
+        guard range.contains(value) else {
+            throw ServerConfiguration.Invalid(
+                key: "\(key)",
+                reason: "must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+        return value
+    }
+
+    func bool(_ key: String) throws(ServerConfiguration.Invalid) -> Bool? {
+        let key = ConfigKey(stringLiteral: key)
+        if let value = reader.bool(forKey: key) { return value }
+        guard reader.string(forKey: key) == nil else {
+            throw ServerConfiguration.Invalid(key: "\(key)", reason: "must be true or false")
+        }
+        return nil
+    }
+
+    func list(_ key: String) -> [String] {
+        (reader.stringArray(forKey: ConfigKey(stringLiteral: key)) ?? []).filter { !$0.isEmpty }
+    }
+}
+
+extension ServiceKey {
+    /// `name:sha256:scope+scope[:campaign+campaign]`; the key itself is never in a configuration.
+    init(_ text: String) throws(ServerConfiguration.Invalid) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard (3...4).contains(parts.count), !parts[0].isEmpty, let bytes = [UInt8](hex: parts[1]),
+            let digest = KeyDigest(bytes)
+        else {
+            throw ServerConfiguration.Invalid(
+                key: "service-keys",
+                reason: "an entry isn't name:sha256:scope+scope[:campaign+campaign]"
+            )
+        }
+        var scopes = Set<Scope>()
+        for word in parts[2].split(separator: "+") {
+            guard let scope = Scope(rawValue: String(word)) else {
+                throw ServerConfiguration.Invalid(key: "service-keys", reason: "\(parts[0]) has an unknown scope \(word)")
+            }
+            scopes.insert(scope)
+        }
+        let campaigns = parts.count == 4 ? Set(parts[3].split(separator: "+").map(String.init)) : nil
+        self.init(name: parts[0], digest: digest, scopes: scopes, campaigns: campaigns)
+    }
+}
+
+extension JWTIssuer {
+    init(_ text: String) throws(ServerConfiguration.Invalid) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let invalid = ServerConfiguration.Invalid(
+            key: "issuers",
+            reason: "an entry isn't name:EdDSA|ES256:base64-of-public-key[:audience]"
+        )
+        guard (3...4).contains(parts.count), !parts[0].isEmpty, let bytes = Data(base64Encoded: parts[2]) else {
+            throw invalid
+        }
+        let key: Key
+        switch parts[1] {
+        case "EdDSA": key = .edDSA([UInt8](bytes))
+        case "ES256": key = .es256([UInt8](bytes))
+        default: throw invalid
+        }
+        self.init(name: parts[0], key: key, audience: parts.count == 4 ? parts[3] : nil)
+    }
+}
+
+extension [UInt8] {
+    init?(hex text: String) {
+        let digits = text.compactMap(\.hexDigitValue)
+        guard digits.count == text.count, digits.count.isMultiple(of: 2) else { return nil }
+        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+    }
+}

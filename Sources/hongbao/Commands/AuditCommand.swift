@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+import HongbaoEngine
+import HongbaoGateway
+import HongbaoServer
+import HongbaoSQLite
+
+struct AuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Prove that no fen was lost or invented.",
+        discussion: """
+            Reads one snapshot of the data, also while a server runs on it: adds up every transfer, verifies every signed
+            batch of the log, and compares both with balances, budgets, holds and withdrawals.
+            Exit codes: 0 all invariants hold, 1 a breach, 2 could not check.
+            """
+    )
+
+    @Option(help: "Data folder.")
+    var data = "data"
+    @Flag(help: "Print the report as JSON.")
+    var json = false
+
+    func run() async throws {
+        let report: AuditReport
+        do {
+            let store = try Server.openStore(data, access: .readOnly)
+            let keyring = try Server.loadKeyring(folder: data, isNew: false)
+            report = try await Audit.run(store, keyring: keyring)
+            try await store.close()
+        } catch {
+            FileHandle.standardError.write(Data("hongbao audit: could not check: \(error)\n".utf8))
+            throw ExitCode.couldNotRun
+        }
+        print(json ? AuditText.json(report) : AuditText.text(report))
+        if !report.holds { throw ExitCode.problem }
+    }
+}

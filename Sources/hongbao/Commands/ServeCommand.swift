@@ -1,0 +1,92 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import HongbaoGateway
+import HongbaoServer
+import Logging
+import SystemPackage
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve grants, wallets and withdrawals over HTTP.",
+        discussion: """
+            Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: it stops
+            accepting, finishes what is at work, and keeps what was accepted.
+
+            Settings come from flags, then environment (HONGBAO_…), then the file given by --config, then defaults:
+
+            \(ServerConfiguration.keys.map { "  \($0.key): \($0.meaning)" }.joined(separator: "\n"))
+            """
+    )
+
+    @Option(help: "YAML file with settings.")
+    var config: String?
+    @Option(help: "Folder that keeps everything. It's made when it isn't there.")
+    var data: String?
+    @Option(help: "Address to listen on.")
+    var host: String?
+    @Option(help: "Port to listen on; 0 takes any that is free.")
+    var port: Int?
+    @Option(help: "Roles of this process: all (roles on separate machines come with the cluster).")
+    var roles: String?
+    @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
+    var campaigns: [String] = []
+    @Flag(help: "Play the campaigns as if their live phase began now.")
+    var rehearse = false
+    @Flag(help: "Let anybody log in as anybody. Only for demos and tests.")
+    var demo = false
+
+    func validate() throws {
+        if let roles, roles != "all" { throw ValidationError("--roles \(roles): only `all` can be run by this version") }
+    }
+
+    func run() async throws {
+        var configuration: ServerConfiguration
+        do {
+            configuration = try ServerConfiguration(reader: try await reader())
+        } catch {
+            throw fail("\(error)")
+        }
+        if configuration.campaignFiles.isEmpty { configuration.campaignFiles = Self.shippedCampaigns() }
+        let level = configuration.logLevel
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
+        do {
+            let host = configuration.gateway.host
+            try await Server.run(configuration, logger: Logger(label: "hongbao")) { port in
+                // For whoever started this process and waits for it: one line with the address.
+                FileHandle.standardOutput.write(Data("http://\(host):\(port)\n".utf8))
+            }
+        } catch {
+            throw fail("\(error)")
+        }
+    }
+
+    private func fail(_ message: String) -> ExitCode {
+        FileHandle.standardError.write(Data("hongbao serve: \(message)\n".utf8))
+        return .couldNotRun
+    }
+
+    private static func shippedCampaigns() -> [String] {
+        guard let names = FileManager.default.enumerator(atPath: "campaigns") else { return [] }
+        return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") }.sorted().map { "campaigns/\($0)" }
+    }
+
+    private func reader() async throws -> ConfigReader {
+        var flags: [AbsoluteConfigKey: ConfigValue] = [:]
+        if let data { flags["data.folder"] = .init(stringLiteral: data) }
+        if let host { flags["http.host"] = .init(stringLiteral: host) }
+        if let port { flags["http.port"] = .init(integerLiteral: port) }
+        if rehearse { flags["campaigns.rehearse"] = true }
+        if demo { flags["demo.enabled"] = true }
+        if !campaigns.isEmpty { flags["campaigns.files"] = ConfigValue(.stringArray(campaigns), isSecret: false) }
+        var providers: [any ConfigProvider] = [
+            InMemoryProvider(values: flags), EnvironmentVariablesProvider().prefixKeys(with: "hongbao"),
+        ]
+        if let config {
+            try ConfigurationFile.checkKeys(path: config)
+            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(config)))
+        }
+        return ConfigReader(providers: providers)
+    }
+}
