@@ -44,6 +44,32 @@ import Testing
         }
     }
 
+    /// A leaf's node depends on all of the header but the root, and on index, length, blinder and ciphertext.
+    @Test func everyByteOfALeafIsHashed() throws {
+        guard case .token(let token) = GrantToken.parse(TokenFixture().sealed(5).tokens[3][...]) else {
+            Issue.record("malformed")
+            return
+        }
+        func node(_ context: [UInt8], _ leaf: [UInt8]) -> [UInt8] {
+            LeafHasher(context: context[...]).hash(ofLeaf: leaf[...])
+        }
+        let context = Array(token.preamble.prefix(BatchHeader.contextSize))
+        let leaf = Array(token.leaf)
+        var nodes: Set = [node(context, leaf)]
+        for index in context.indices {
+            var altered = context
+            altered[index] ^= 1
+            nodes.insert(node(altered, leaf))
+        }
+        for index in leaf.indices {
+            var altered = leaf
+            altered[index] ^= 1
+            nodes.insert(node(context, altered))
+        }
+        #expect(nodes.count == 1 + context.count + leaf.count)
+        #expect(nodes.allSatisfy { $0.count == Digest192.size })
+    }
+
     /// The same grants sealed twice share neither keystream nor blinders: a lost write must not reveal anything.
     @Test func sealingAgainUsesAnotherKeystream() {
         let fixture = TokenFixture()
