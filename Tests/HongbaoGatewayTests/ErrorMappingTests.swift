@@ -1,7 +1,8 @@
+import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
 import HongbaoGateway
-import HTTPTypes
+import HummingbirdCore
 import Testing
 
 @Suite struct ErrorMappingTests {
@@ -51,7 +52,8 @@ import Testing
         }
         var found: [String: String] = [:]
         for code in ErrorCode.allCases {
-            found[code.rawValue] = "\(code.row.status) \(code.row.kind.rawValue) \(code.row.isRetryable ? "retry" : "-")"
+            found[code.rawValue] =
+                "\(code.row.status) \(code.row.kind.rawValue) \(code.row.isRetryable ? "retry" : "-")"
         }
         #expect(found == expected)
     }
@@ -66,7 +68,9 @@ import Testing
         Problem(code, param: "x").write(to: &json)
         let body = String(decoding: json.bytes, as: UTF8.self)
         #expect(body.hasPrefix(#"{"type":"urn:hongbao:error:\#(code.rawValue)","title":""#))
-        #expect(body.hasSuffix(#""param":"x","retryable":\#(code.row.isRetryable),"kind":"\#(code.row.kind.rawValue)"}"#))
+        #expect(
+            body.hasSuffix(#""param":"x","retryable":\#(code.row.isRetryable),"kind":"\#(code.row.kind.rawValue)"}"#)
+        )
     }
 
     /// GR-4: every refusal has a code of its own, or one that says as much.

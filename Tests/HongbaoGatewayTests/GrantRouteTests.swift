@@ -155,7 +155,8 @@ import Testing
                 return #"{"grants":[\#((count == 0 ? [] : items).joined(separator: ","))]}"#
             }
             let table: [(String, String)] = [
-                (batch(0), "400 malformed grants"), (batch(1001), "400 malformed grants"), ("{}", "400 malformed grants"),
+                (batch(0), "400 malformed grants"), (batch(1001), "400 malformed grants"),
+                ("{}", "400 malformed grants"),
                 (batch(3, last: grantJSON(amount: "1.5")), "422 amount_invalid grants[2].amount"),
                 (batch(3, last: grantJSON(extra: #","x":1"#)), "400 unknown_field grants[2].x"),
                 (batch(2, last: "7"), "400 malformed grants[1]"),
@@ -192,8 +193,8 @@ import Testing
 
     // MARK: Protobuf
 
-    static func message(person: UInt64 = 42, amount: Int64 = 100) -> Hongbao_V1_GrantRequest {
-        var message = Hongbao_V1_GrantRequest()
+    static func message(person: UInt64 = 42, amount: Int64 = 100) -> WireGrantRequest {
+        var message = WireGrantRequest()
         message.campaign = "test"
         message.scene = "rain"
         message.rain = 1
@@ -210,12 +211,12 @@ import Testing
             let sent: [UInt8] = try Self.message().serializedBytes()
             let single = try await caller.send(.post, "/v1/grants", sent, type: type, token: GatewayRig.grantKey)
             #expect(single.headers[.contentType] == type)
-            let result = try Hongbao_V1_GrantResult(serializedBytes: single.bytes)
+            let result = try WireGrantResult(serializedBytes: single.bytes)
             #expect(result.amount == 100 && result.status == 2 && result.rewardID == "cash" && !result.replayed)
             let json = try await caller.send(.post, "/v1/grants", json: grantJSON(), token: GatewayRig.grantKey)
             #expect(json.object["order"] as? String == result.order)
             #expect(Base64URL.decode((json.object["token"] as? String ?? "").utf8) == Array(result.token))
-            var batch = Hongbao_V1_GrantBatch()
+            var batch = WireGrantBatch()
             batch.grants = [Self.message(), Self.message(person: 43, amount: 20_001), Self.message(person: .max)]
             let answer = try await caller.send(
                 .post,
@@ -224,7 +225,7 @@ import Testing
                 type: type,
                 token: GatewayRig.grantKey
             )
-            let results = try Hongbao_V1_GrantBatchResult(serializedBytes: answer.bytes).results
+            let results = try WireGrantBatchResult(serializedBytes: answer.bytes).results
             #expect(results.count == 3)
             #expect(results[0].replayed && results[0].order == result.order && !results[0].hasError)
             #expect(results[1].error.code == "over_cap" && results[1].error.status == 422)
@@ -234,7 +235,9 @@ import Testing
     }
 
     static let protobufNegatives: [([UInt8], String)] = {
-        func field(_ number: UInt8, _ text: String) -> [UInt8] { [number << 3 | 2, UInt8(text.utf8.count)] + text.utf8 }
+        func field(_ number: UInt8, _ text: String) -> [UInt8] {
+            [number << 3 | 2, UInt8(text.utf8.count)] + text.utf8
+        }
         let person: [UInt8] = [6 << 3 | 1, 42, 0, 0, 0, 0, 0, 0, 0]
         let whole = field(1, "test") + field(2, "rain") + [24, 1, 32, 1] + person + field(7, "douyin") + [64, 100]
         return [
@@ -248,7 +251,8 @@ import Testing
             (field(1, "test") + field(2, "rain") + person, "400 malformed app"),
             (field(1, "test") + field(2, "rain") + field(7, "douyin"), "400 malformed person"),
             (field(1, "test") + field(2, "") + person + field(7, "douyin"), "400 malformed scene"),
-            ([0x0B], "400 malformed"), ([0x0D, 0, 0, 0, 0], "400 malformed"), (Array(grantJSON().utf8), "400 malformed"),
+            ([0x0B], "400 malformed"), ([0x0D, 0, 0, 0, 0], "400 malformed"),
+            (Array(grantJSON().utf8), "400 malformed"),
         ]
     }()
 

@@ -12,7 +12,9 @@ import Testing
 
     @Test func strangersGetProblemsToo() async throws {
         try await GatewayRig().run { caller in
-            for uri in ["/nothing", "/v1", "/v1/grants/", "//v1/grants", "/v1/grants/1/2", "/v1/GRANTS", "/assets/", "/%2e"] {
+            for uri in [
+                "/nothing", "/v1", "/v1/grants/", "//v1/grants", "/v1/grants/1/2", "/v1/GRANTS", "/assets/", "/%2e",
+            ] {
                 #expect(try await caller.send(.get, uri).problem() == "404 not_found", "\(uri)")
             }
             let table: [(HTTPRequest.Method, String, String)] = [
@@ -97,7 +99,11 @@ import Testing
         // The only request that may be at work waits until its deadline.
         rig.change = { services in
             services.wallet = { _, _, _ in
-                do { try await Task.sleep(for: .seconds(3600)) } catch { /* Cut off, as it should be. */  }
+                do {
+                    try await Task.sleep(for: .seconds(3600))
+                } catch {
+                    // Cut off, as it should be.
+                }
                 return .campaignUnknown
             }
         }
@@ -194,7 +200,8 @@ import Testing
             #expect(root.status == .temporaryRedirect && root.headers[.location] == "/wallet")
             let table = [
                 ("/wallet", "text/html; charset=utf-8"), ("/wallet?campaign=x&utm=1", "text/html; charset=utf-8"),
-                ("/assets/wallet.css", "text/css; charset=utf-8"), ("/assets/wallet.js", "text/javascript; charset=utf-8"),
+                ("/assets/wallet.css", "text/css; charset=utf-8"),
+                ("/assets/wallet.js", "text/javascript; charset=utf-8"),
                 ("/favicon.ico", "image/svg+xml"), ("/openapi.json", "application/json"),
             ]
             for (uri, type) in table {

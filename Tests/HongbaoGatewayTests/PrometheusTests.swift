@@ -1,3 +1,4 @@
+import HTTPTypes
 import HongbaoGateway
 import HummingbirdTesting
 import Metrics
@@ -67,9 +68,18 @@ import Testing
     /// No label may name a person, and there is one series for a route however many addresses it has.
     @Test func requestsAreCountedByRoute() async throws {
         try await GatewayRig().run { caller in
-            _ = try await caller.send(.post, "/v1/grants", json: grantJSON(person: #""987654321""#), token: GatewayRig.grantKey)
+            _ = try await caller.send(
+                .post,
+                "/v1/grants",
+                json: grantJSON(person: #""987654321""#),
+                token: GatewayRig.grantKey
+            )
             for person in 900_001...900_009 {
-                _ = try await caller.send(.get, "/v1/persons/\(person)/summary?campaign=test", token: GatewayRig.readKey)
+                _ = try await caller.send(
+                    .get,
+                    "/v1/persons/\(person)/summary?campaign=test",
+                    token: GatewayRig.readKey
+                )
                 _ = try await caller.send(.get, "/nothing/\(person)")
             }
             let answer = try await caller.send(.get, "/metrics")

@@ -81,7 +81,9 @@ import Testing
     /// WL-2, M11: pages continue where the one before ended; every order is there once.
     @Test(arguments: [1, 2, 3, 7, 100]) func statementsPage(_ limit: Int) async throws {
         try await GatewayRig().run { caller in
-            for rain in 1...7 { _ = try await Self.grant(caller, rain, rain, openedAt: 1_643_630_000_000 + Int64(rain % 3)) }
+            for rain in 1...7 {
+                _ = try await Self.grant(caller, rain, rain, openedAt: 1_643_630_000_000 + Int64(rain % 3))
+            }
             let jwt = try caller.jwt(42)
             var amounts: [Int] = []
             var times: [Int] = []
@@ -114,7 +116,8 @@ import Testing
                 ("/v1/wallet?campaign=a%20b", "400 malformed campaign"),
                 ("/v1/wallet?campaign=test&campaign=test", "400 malformed campaign"),
                 ("/v1/wallet?campaign=test&x=1", "400 unknown_field x"), ("/v1/wallet?%ZZ=1", "400 malformed"),
-                ("/v1/wallet?campaign=%FF", "400 malformed"), ("/v1/wallet?campaign=none", "404 campaign_unknown campaign"),
+                ("/v1/wallet?campaign=%FF", "400 malformed"),
+                ("/v1/wallet?campaign=none", "404 campaign_unknown campaign"),
                 ("/v1/wallet/statement?campaign=test&limit=0", "400 malformed limit"),
                 ("/v1/wallet/statement?campaign=test&limit=101", "400 malformed limit"),
                 ("/v1/wallet/statement?campaign=test&limit=-1", "400 malformed limit"),
