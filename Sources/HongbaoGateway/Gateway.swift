@@ -58,10 +58,11 @@ package enum Gateway {
         routes += WalletRoutes(services: services).routes
         routes += WithdrawalRoutes(services: services).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
-        routes += CallbackRoutes(
-            services: services,
-            callbacks: configuration.callbackSecret.map { CallbackGuard(key: SymmetricKey(data: $0)) }
-        ).routes
+        routes +=
+            CallbackRoutes(
+                services: services,
+                callbacks: configuration.callbackSecret.map { CallbackGuard(key: SymmetricKey(data: $0)) }
+            ).routes
         routes += PageRoutes().routes
         var issuers = configuration.issuers
         if let demo = configuration.demo {

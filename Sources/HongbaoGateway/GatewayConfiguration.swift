@@ -78,7 +78,9 @@ package struct KeyDigest: Hashable, Sendable {
         var words: [UInt64] = []
         words.reserveCapacity(4)
         hash.finalize().withUnsafeBytes { bytes in
-            for index in 0..<4 { words.append(bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self).bigEndian) }
+            for index in 0..<4 {
+                words.append(bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self).bigEndian)
+            }
         }
         self.words = words
     }

@@ -8,7 +8,11 @@ func withDeadline<Answer: Sendable>(
     await withTaskGroup(of: Answer?.self) { group in
         group.addTask { await body() }
         group.addTask {
-            do { try await Task.sleep(for: limit) } catch { /* The body was faster. */  }
+            do {
+                try await Task.sleep(for: limit)
+            } catch {
+                // Cancelled: the body was faster.
+            }
             return nil
         }
         let first = await group.next() ?? nil

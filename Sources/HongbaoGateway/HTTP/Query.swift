@@ -49,7 +49,11 @@ struct Query: Sendable {
     func integer(_ name: String, in range: ClosedRange<UInt32>) throws(Problem) -> Int? {
         guard let value = self[name] else { return nil }
         guard let number = UInt32(canonicalDecimal: value.utf8), range.contains(number) else {
-            throw Problem(.malformed, param: name, detail: "An integer from \(range.lowerBound) to \(range.upperBound).")
+            throw Problem(
+                .malformed,
+                param: name,
+                detail: "An integer from \(range.lowerBound) to \(range.upperBound)."
+            )
         }
         return Int(number)
     }

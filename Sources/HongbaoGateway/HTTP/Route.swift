@@ -128,7 +128,9 @@ struct RouteTable: Sendable {
         var captures: [Substring] = []
         for (segment, place) in zip(path, pattern) {
             if place.first == "{" {
-                guard !segment.isEmpty, segment.utf8.count <= 128, segment.utf8.allSatisfy(\.isInName) else { return nil }
+                guard !segment.isEmpty, segment.utf8.count <= 128, segment.utf8.allSatisfy(\.isInName) else {
+                    return nil
+                }
                 captures.append(segment)
             } else if segment != place {
                 return nil

@@ -28,7 +28,12 @@ extension PrometheusRegistry {
         return text
     }
 
-    private static func append(_ histogram: PrometheusHistogram, _ name: String, _ labels: String, to text: inout String) {
+    private static func append(
+        _ histogram: PrometheusHistogram,
+        _ name: String,
+        _ labels: String,
+        to text: inout String
+    ) {
         let reading = histogram.current
         let comma = labels.isEmpty ? "" : ","
         var total: UInt64 = 0

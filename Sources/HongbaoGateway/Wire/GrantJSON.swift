@@ -47,7 +47,11 @@ struct GrantJSON {
             try reader.finish()
             return requests
         } catch {
-            throw isInItem ? Problem(error, within: "grants[\(requests.count)]") : Problem(error)
+            guard isInItem else { throw Problem(error) }
+            // An item that isn't an object is a fault of the field that holds it.
+            let isWhole = error.field == BatchField.grants.rawValue && error.reason != .unknownField
+            let fault = JSONFault(error.reason, offset: error.offset, field: isWhole ? nil : error.field)
+            throw Problem(fault, within: "grants[\(requests.count)]")
         }
     }
 

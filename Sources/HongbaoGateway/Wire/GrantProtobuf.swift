@@ -47,12 +47,9 @@ struct GrantProtobuf {
             app: ""
         )
         var reader = ProtobufReader(bytes)
-        var name: String?
         do throws(ProtobufReader.Fault) {
             while !reader.isAtEnd {
-                name = nil
                 let (number, type) = try reader.field()
-                name = Self.name(of: number)
                 switch number {
                 case 1: request.campaign = try reader.name(type, &campaigns)
                 case 2: request.scene = try reader.name(type, &scenes)
@@ -70,7 +67,7 @@ struct GrantProtobuf {
                 }
             }
         } catch {
-            throw Problem(error, param: Self.place(name, within: item))
+            throw Problem(error, param: Self.place(Self.name(of: reader.fieldNumber), within: item))
         }
         let missing: String? =
             request.campaign.isEmpty
@@ -87,7 +84,7 @@ struct GrantProtobuf {
         "campaign", "scene", "rain", "awardType", "stage", "person", "app", "amount", "rewardID", "openedAt",
     ]
 
-    private static func name(of number: Int) -> String? { number <= names.count ? names[number - 1] : nil }
+    private static func name(of number: Int) -> String? { (1...names.count).contains(number) ? names[number - 1] : nil }
 
     private static func place(_ name: String?, within item: Int?) -> String? {
         guard let item else { return name }

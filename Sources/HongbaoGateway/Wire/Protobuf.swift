@@ -10,6 +10,8 @@ struct ProtobufReader {
     private let bytes: ArraySlice<UInt8>
     private var index: Int
     private var seen: UInt64 = 0
+    /// Of the field that `field` came to last; 0 when that can't be told.
+    private(set) var fieldNumber = 0
 
     init(_ bytes: ArraySlice<UInt8>) {
         self.bytes = bytes
@@ -20,9 +22,11 @@ struct ProtobufReader {
 
     /// The next field's number and wire type. Field numbers above 63 are unknown to every message here.
     mutating func field(repeated: Bool = false) throws(Fault) -> (number: Int, type: WireType) {
+        fieldNumber = 0
         let tag = try varint()
         let number = tag >> 3
         guard (1...63).contains(number) else { throw Fault(reason: number == 0 ? .malformed : .unknownField) }
+        fieldNumber = Int(number)
         guard let type = WireType(rawValue: UInt8(truncatingIfNeeded: tag & 7)) else {
             throw Fault(reason: tag & 7 == 5 ? .wrongType : .malformed)
         }
