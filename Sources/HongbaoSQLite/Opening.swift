@@ -161,6 +161,9 @@ struct Opening {
             // What a savepoint must remember to be undone, and sorting: not in files.
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
             try database.execute(sql: "PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+            if let bytes = options.fileBytesMax {
+                try database.execute(sql: "PRAGMA max_page_count = \(bytes / options.pageBytes)")
+            }
         }
         return configuration
     }
