@@ -107,12 +107,15 @@ import Testing
             #expect(try await store.post([Fixture.grant(to: 5, 500)]) == [.alreadyPosted])
             #expect(try await store.request(try Fixture.key(5, "w"), 81) == .conflict)
             try await store.append(Fixture.group([3]))
-            #expect(try await store.openEpoch() == MintRecord(
-                id: Fixture.mint,
-                epoch: 2,
-                lastSequence: 3,
-                postedSequence: 0
-            ))
+            #expect(
+                try await store.openEpoch()
+                    == MintRecord(
+                        id: Fixture.mint,
+                        epoch: 2,
+                        lastSequence: 3,
+                        postedSequence: 0
+                    )
+            )
         }
     }
 }

@@ -264,7 +264,8 @@ import Testing
             #expect(error.code == .corrupt)
         }
         await expect(.corrupt) {
-            _ = try await rotten.read { snapshot throws(StoreError) in try snapshot.transfers(after: nil, limit: 20_000) }
+            _ = try await rotten.read { snapshot throws(StoreError) in try snapshot.transfers(after: nil, limit: 20_000)
+            }
         }
         try await rotten.close()
     }
