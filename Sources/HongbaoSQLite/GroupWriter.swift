@@ -51,6 +51,7 @@ actor GroupWriter {
     /// Commits what is under way and lets go of the connection. Later work is refused.
     func close() {
         commit()
+        connection?.moveLogIntoFile()
         connection = nil
     }
 

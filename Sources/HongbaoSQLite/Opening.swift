@@ -158,9 +158,14 @@ struct Opening {
             let isReader = database.configuration.readonly
             let cacheKiB = max(2_048, options.pageCacheBytes / (isReader ? 8 : 1) / 1_024)
             try database.execute(sql: "PRAGMA cache_size = -\(cacheKiB)")
+            // Rows are money, not secrets: overwriting what they leave behind with zeros protects nobody.
+            try database.execute(sql: "PRAGMA secure_delete = OFF")
             // What a savepoint must remember to be undone, and sorting: not in files.
             try database.execute(sql: "PRAGMA temp_store = MEMORY")
             try database.execute(sql: "PRAGMA wal_autocheckpoint = \(options.checkpointPages)")
+            if let bytes = options.fileBytesMax {
+                try database.execute(sql: "PRAGMA max_page_count = \(bytes / options.pageBytes)")
+            }
         }
         return configuration
     }

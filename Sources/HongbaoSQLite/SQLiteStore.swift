@@ -26,11 +26,16 @@ package final class SQLiteStore: Store {
         package var busyTimeoutSeconds = 5
         /// The size of a page of a new file, in bytes: a power of two from 512 to 65,536.
         package var pageBytes = 4_096
+        /// How large the file may become; `nil` as large as the disk allows. Beyond it writing is `unavailable`.
+        package var fileBytesMax: Int?
 
         package init() {}
     }
 
     package static let fileName = "hongbao.sqlite"
+
+    /// The text of every statement that runs on the tables, for tests of their plans.
+    package static var statements: [String] { Query.allCases.map(\.sql) }
 
     private let pool: DatabasePool
     /// `nil` when opened for reading only.

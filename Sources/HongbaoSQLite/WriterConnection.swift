@@ -73,6 +73,11 @@ final class WriterConnection {
         try commitPart.run()
     }
 
+    /// Moves what is committed from SQLite's log into the file, as far as readers allow. What doesn't move isn't lost.
+    func moveLogIntoFile() {
+        _ = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+    }
+
     // MARK: The log
 
     func append(_ group: AppendGroup) throws(StoreError) {

@@ -37,7 +37,7 @@ import Testing
             )
         }
 
-        /// What each tries on mint 1 in epoch 2 with an empty log and a lease of 100 fen.
+        /// What each tries on mint 1 in epoch 2 with an empty log and a lease of 300 fen.
         static let all = [
             Refused(testDescription: "an older epoch", code: .fenced, group: Fixture.group([1], epoch: 1)),
             Refused(testDescription: "an epoch to come", code: .corrupt, group: Fixture.group([1], epoch: 3)),
@@ -48,7 +48,7 @@ import Testing
             Refused(
                 testDescription: "an overdrawn lease (M6)",
                 code: .fenced,
-                group: Fixture.group([1, 2, 3, 4, 5, 6], epoch: 2)
+                group: Fixture.group(Array(1...16), epoch: 2)
             ),
             Refused(
                 testDescription: "no lease of this scene (M6)",
@@ -84,7 +84,7 @@ import Testing
             try await store.fund(1_000)
             try await store.openEpoch()
             try await store.openEpoch()
-            try await store.extendLease(epoch: 2, by: 100)
+            try await store.extendLease(epoch: 2, by: 300)
             await expect(refused.code) { try await store.append(refused.group) }
             #expect(try await store.log().isEmpty)
             #expect(try await store.leases().map(\.issued) == [.zero])

@@ -13,7 +13,10 @@ import Testing
     }
 
     private static func check(_ base: some Store) async throws {
-        let store = FaultyStore(base, script: [.append: [0: .before, 1: .after], .transact: [1: .after], .read: [0: .before]])
+        let store = FaultyStore(
+            base,
+            script: [.append: [0: .before, 1: .after], .transact: [1: .after], .read: [0: .before]]
+        )
         await expect(.unavailable) { try await store.append(Fixture.group([1])) }
         #expect(try await base.log().isEmpty)
         await expect(.outcomeUnknown) { try await store.append(Fixture.group([1])) }

@@ -16,13 +16,13 @@ import Testing
             }
             let fenced = try await withThrowingTaskGroup { group in
                 for mint in mints {
-                    group.addTask { () -> Int in
+                    group.addTask { () async throws -> Int in
                         for sequence in 1...4 as ClosedRange<UInt64> {
                             try await store.append(Fixture.group([sequence], mint: mint))
                         }
                         return 0
                     }
-                    group.addTask { () -> Int in
+                    group.addTask { () async throws -> Int in
                         do throws(StoreError) {
                             try await store.append(Fixture.group([1], mint: mint, epoch: 0))
                             return 0
@@ -32,16 +32,18 @@ import Testing
                     }
                 }
                 for person in 1...100 as ClosedRange<UInt64> {
-                    group.addTask { () -> Int in
-                        let outcomes = try await store.post([Fixture.grant(to: person)])
-                        #expect(outcomes == [.posted])
+                    group.addTask { () async throws -> Int in
+                        #expect(try await store.post([Fixture.grant(to: person)]) == [.posted])
                         return 0
                     }
                 }
                 return try await group.reduce(0, +)
             }
             #expect(fenced == mints.count)
-            for mint in mints { #expect(try await store.log(of: mint).map(\.sequence) == [1, 2, 3, 4]) }
+            for mint in mints {
+                let log = try await store.log(of: mint)
+                #expect(log.map(\.sequence) == [1, 2, 3, 4])
+            }
             #expect(try await store.account(.budget(of: Fixture.scene)).available == 1_000_000 - 100 * 100)
             #expect(try await store.leases().map(\.issued.fen) == mints.map { _ in 80 })
         }
@@ -54,7 +56,7 @@ import Testing
             try await store.prepareToMint(lease: 10_000)
             let refused = try await withThrowingTaskGroup { group in
                 for number in 1...200 as ClosedRange<UInt64> {
-                    group.addTask { () -> Int in
+                    group.addTask { () async throws -> Int in
                         // M3: a grant that pays another person than its number names.
                         let order = Fixture.grant(to: number)
                         let stray = Transfer(
@@ -105,12 +107,15 @@ import Testing
             #expect(try await store.post([Fixture.grant(to: 5, 500)]) == [.alreadyPosted])
             #expect(try await store.request(try Fixture.key(5, "w"), 81) == .conflict)
             try await store.append(Fixture.group([3]))
-            #expect(try await store.openEpoch() == MintRecord(
-                id: Fixture.mint,
-                epoch: 2,
-                lastSequence: 3,
-                postedSequence: 0
-            ))
+            #expect(
+                try await store.openEpoch()
+                    == MintRecord(
+                        id: Fixture.mint,
+                        epoch: 2,
+                        lastSequence: 3,
+                        postedSequence: 0
+                    )
+            )
         }
     }
 }

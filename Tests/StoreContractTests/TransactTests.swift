@@ -54,7 +54,8 @@ import Testing
                     return
                 }
             }
-            #expect(try await store.apply(.paid(Fixture.fen(100)), to: try Fixture.key(5, "paid"), serial: 1) == .settled)
+            let paidReport = PayoutReport.paid(Fixture.fen(100))
+            #expect(try await store.apply(paidReport, to: try Fixture.key(5, "paid"), serial: 1) == .settled)
             #expect(try await store.apply(.failed, to: try Fixture.key(5, "failed"), serial: 2) == .released)
             #expect(try await store.apply(.processing, to: try Fixture.key(5, "waiting"), serial: 3) == .waiting)
             #expect(try await store.apply(.failed, to: try Fixture.key(5, "failed"), serial: 2) == .alreadyFinal)
@@ -125,7 +126,8 @@ import Testing
                 (try snapshot.mints(), try snapshot.epochs(), try snapshot.budgets())
             }
             #expect(mints == [MintRecord(id: Fixture.mint, epoch: 2, lastSequence: 2, postedSequence: 2)])
-            #expect(epochs.map(\.certificate) == [[1, 2, 1], [1, 2, 2]] && epochs.allSatisfy { $0.wrappedDataKey == [] })
+            #expect(epochs.map(\.certificate) == [[1, 2, 1], [1, 2, 2]])
+            #expect(epochs.allSatisfy { $0.wrappedDataKey == [] })
             #expect(budgets.map(\.0.total.fen) == [6_000] && budgets.map(\.0.allotted.fen) == [640])
             #expect(budgets.flatMap(\.1).map(\.allotted.fen) == [640] && budgets.flatMap(\.1).map(\.issued.fen) == [40])
         }

@@ -34,8 +34,23 @@ package struct AccountID: Hashable, Comparable, Sendable {
         Self(book: book, kind: .person, owner: person.rawValue)
     }
 
+    /// Book and kind in one number, in the order of `<`.
+    @usableFromInline
+    var prefix: UInt32 { UInt32(book.rawValue) << 8 | UInt32(kind.rawValue) }
+
+    @inlinable
     package static func < (a: Self, b: Self) -> Bool {
-        (a.book, a.kind.rawValue, a.owner) < (b.book, b.kind.rawValue, b.owner)
+        a.prefix == b.prefix ? a.owner < b.owner : a.prefix < b.prefix
+    }
+
+    @inlinable
+    package static func == (a: Self, b: Self) -> Bool { a.owner == b.owner && a.prefix == b.prefix }
+
+    /// Two words instead of three fields: a batch hashes each of its accounts several times.
+    @inlinable
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(prefix)
+        hasher.combine(owner)
     }
 }
 
