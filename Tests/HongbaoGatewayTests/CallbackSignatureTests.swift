@@ -96,7 +96,7 @@ import Testing
     /// Only authentic messages take room, and when it's used up within the window no more are let in.
     @Test func memoryIsBounded() {
         let door = CallbackGuard(key: Self.key, noncesMax: 3)
-        func check(_ number: Int, at now: Timestamp = now, forged: Bool = false) -> CallbackVerdict {
+        func check(_ number: Int, at now: Timestamp = Self.now, forged: Bool = false) -> CallbackVerdict {
             let nonce = "nonce-number-\(100 + number)"
             return door.check(
                 timestamp: "\(now.milliseconds)",
