@@ -95,7 +95,11 @@ let package = Package(
         ),
         .target(
             name: "HongbaoTesting",
-            dependencies: ["HongbaoCore", "HongbaoEngine", "HongbaoSQLite"],
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
         .executableTarget(

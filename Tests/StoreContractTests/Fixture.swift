@@ -77,7 +77,11 @@ enum Fixture {
 
 extension Store {
     @discardableResult
-    func fund(_ scene: SceneID = Fixture.scene, _ total: Int64, revision: UInt16 = 1) async throws -> FundingOutcome {
+    func fund(
+        _ total: Int64,
+        of scene: SceneID = Fixture.scene,
+        revision: UInt16 = 1
+    ) async throws -> FundingOutcome {
         var footprint = Footprint()
         footprint.accounts = [.treasury(of: scene.book), .budget(of: scene)]
         footprint.budgets = [scene]
@@ -95,7 +99,9 @@ extension Store {
         var footprint = Footprint()
         footprint.mints = [mint]
         return try await transact(footprint) { books in
-            books.openEpoch(of: mint) { epoch in
+            let epoch = (books.mint(mint)?.epoch ?? 0) + 1
+            return books.openEpoch(
+                of: mint,
                 EpochRecord(
                     mint: mint,
                     epoch: epoch,
@@ -103,7 +109,7 @@ extension Store {
                     wrappedDataKey: [],
                     isRevoked: false
                 )
-            }
+            )
         }
     }
 

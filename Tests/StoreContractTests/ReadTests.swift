@@ -52,7 +52,7 @@ import Testing
             var transfers: [Transfer] = []
             for book in books {
                 let scene = SceneID(book: book, number: 1)
-                try await store.fund(scene, 1_000_000)
+                try await store.fund(1_000_000, of: scene)
                 for person in persons {
                     transfers += (1...3).map { Fixture.grant(to: person, 10, rain: $0, scene: scene) }
                     transfers.append(Fixture.grant(to: person, 10, rain: .max, scene: scene))

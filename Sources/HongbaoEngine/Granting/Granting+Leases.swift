@@ -4,16 +4,16 @@ import Synchronization
 
 /// Keeps this node's slices of the budgets filled from leases in the store (BU-5).
 extension Granting {
-    /// Returns after the next attempt to extend the leases of these scenes.
-    func extendLeases(of scenes: Set<SceneID>) async {
+    /// Asks for leases to grow by at least so much, and returns after the attempt; `false` when the store failed it.
+    func extendLeases(by wanted: [SceneID: Amount]) async -> Bool {
         await withCheckedContinuation { continuation in
             let isStopped = state.withLock { state in
                 guard state.health == .accepting else { return true }
-                state.scenesToLease.formUnion(scenes)
+                state.wantedLeases.merge(wanted) { max($0, $1) }
                 state.leaseWaiters.append(continuation)
                 return false
             }
-            if isStopped { continuation.resume() } else { leaseWork.ring() }
+            if isStopped { continuation.resume(returning: false) } else { leaseWork.ring() }
         }
     }
 
@@ -23,7 +23,11 @@ extension Granting {
             group.addTask {
                 while !Task.isCancelled {
                     await pause(.seconds(1))
-                    self.state.withLock { $0.scenesToLease.formUnion(self.scenesRunningLow($0.mint)) }
+                    self.state.withLock { state in
+                        for scene in self.scenesRunningLow(state.mint) where state.wantedLeases[scene] == nil {
+                            state.wantedLeases[scene] = .zero
+                        }
+                    }
                     self.leaseWork.ring()
                 }
             }
@@ -35,7 +39,7 @@ extension Granting {
                     if isRenewal { renewAt = self.clock.now().advanced(bySeconds: self.configuration.leaseSeconds / 3) }
                     await self.extendLeasesOnce(isRenewal: isRenewal)
                 }
-                self.resumeLeaseWaiters()
+                self.resumeLeaseWaiters(isDone: false)
             }
         }
     }
@@ -49,51 +53,53 @@ extension Granting {
 
     private func extendLeasesOnce(isRenewal: Bool) async {
         let wanted = state.withLock { state in
-            defer { state.scenesToLease = [] }
-            return state.scenesToLease
+            defer { state.wantedLeases = [:] }
+            return state.wantedLeases
         }
-        let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted.contains($0.id) }
+        let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted[$0.id] != nil }
+        guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
+        var footprint = Footprint()
+        footprint.budgets = scenes.map(\.id)
         let epoch = sealer.withLock { $0.epoch }
-        if !scenes.isEmpty {
-            var footprint = Footprint()
-            footprint.budgets = scenes.map(\.id)
-            let mint = mint
-            let now = clock.now()
-            let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
-            let amounts = scenes.map { scene in wanted.contains(scene.id) ? chunk(of: scene.budget ?? .zero) : .zero }
-            do {
-                let added = try await store.transact(footprint) { books in
-                    zip(scenes, amounts).map { scene, amount in
-                        for lease in books.leases(of: scene.id) where lease.id.mint != mint {
-                            _ = books.reclaimLease(lease.id, now: now)
-                        }
-                        return books.extendLease(
-                            LeaseID(scene: scene.id, mint: mint),
-                            epoch: epoch,
-                            by: amount,
-                            expiresAt: expiresAt
-                        )
-                    }
-                }
-                state.withLock { state in
-                    if isRenewal { state.mint.reopenBudgets() }
-                    for (scene, amount) in zip(scenes, added) where wanted.contains(scene.id) {
-                        state.mint.extend(scene.id, by: amount)
-                    }
-                }
-            } catch {
-                logger.error("can't extend leases", metadata: ["error": "\(error)"])
-            }
+        let mint = mint
+        let now = clock.now()
+        let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
+        let amounts = scenes.map { scene in
+            wanted[scene.id].map { max($0, chunk(of: scene.budget ?? .zero)) } ?? .zero
         }
-        resumeLeaseWaiters()
+        do {
+            let added = try await store.transact(footprint) { books in
+                zip(scenes, amounts).map { scene, amount in
+                    for lease in books.leases(of: scene.id) where lease.id.mint != mint {
+                        _ = books.reclaimLease(lease.id, now: now)
+                    }
+                    return books.extendLease(
+                        LeaseID(scene: scene.id, mint: mint),
+                        epoch: epoch,
+                        by: amount,
+                        expiresAt: expiresAt
+                    )
+                }
+            }
+            state.withLock { state in
+                if isRenewal { state.mint.reopenBudgets() }
+                for (scene, amount) in zip(scenes, added) where wanted[scene.id] != nil {
+                    state.mint.extend(scene.id, by: amount)
+                }
+            }
+            resumeLeaseWaiters(isDone: true)
+        } catch {
+            logger.error("can't extend leases", metadata: ["error": "\(error)"])
+            resumeLeaseWaiters(isDone: false)
+        }
     }
 
-    private func resumeLeaseWaiters() {
+    private func resumeLeaseWaiters(isDone: Bool) {
         let waiters = state.withLock { state in
             defer { state.leaseWaiters = [] }
             return state.leaseWaiters
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.resume(returning: isDone) }
     }
 
     private func chunk(of budget: Amount) -> Amount {

@@ -45,8 +45,9 @@ package final class Granting: Sendable {
         var health = Health.accepting
         var recent: [UInt64: BatchTokens] = [:]
         var postingFirst = 0
-        var leaseWaiters: [CheckedContinuation<Void, Never>] = []
-        var scenesToLease: Set<SceneID> = []
+        var leaseWaiters: [CheckedContinuation<Bool, Never>] = []
+        /// How much each scene's lease should grow by, at least.
+        var wantedLeases: [SceneID: Amount] = [:]
     }
 
     struct Waiter {
@@ -118,8 +119,11 @@ package final class Granting: Sendable {
         var rules = GrantRules(campaigns: campaigns.current, now: clock.now())
         let resolutions = requests.map { rules.resolve($0) }
         var ticket = decide(resolutions)
-        for _ in 0..<3 where !ticket.scenesToLease.isEmpty {
-            await extendLeases(of: ticket.scenesToLease)
+        // Ends: each round extends a lease or learns that nothing is left of the budget, unless the store fails.
+        while !ticket.wantedLeases.isEmpty {
+            guard await extendLeases(by: ticket.wantedLeases) else {
+                return answers(ticket, requests, fault: Self.notLeased)
+            }
             redecide(resolutions, &ticket)
         }
         guard await isDurable(ticket) else { return answers(ticket, requests, fault: Self.notDurable) }
@@ -166,9 +170,10 @@ package final class Granting: Sendable {
         var lastSequence: UInt64 = 0
         var generation: Int
         var isRefusedWhole = false
-        var scenesToLease: Set<SceneID> = []
+        var wantedLeases: [SceneID: Amount] = [:]
     }
 
+    private static let notLeased = StoreError(.unavailable, "the budget's lease can't be extended")
     private static let notDurable = StoreError(.unavailable, "the log can't be written")
 
     private func decide(_ resolutions: [GrantRules.Resolution]) -> Ticket {
@@ -181,7 +186,7 @@ package final class Granting: Sendable {
             ticket.decisions.reserveCapacity(resolutions.count)
             for resolution in resolutions {
                 let decision = decide(resolution, &state)
-                note(decision, in: &ticket)
+                note(decision, resolution, in: &ticket)
                 ticket.decisions.append(decision)
             }
             return ticket
@@ -192,7 +197,7 @@ package final class Granting: Sendable {
 
     /// Decides again what waited for a lease.
     private func redecide(_ resolutions: [GrantRules.Resolution], _ ticket: inout Ticket) {
-        ticket.scenesToLease = []
+        ticket.wantedLeases = [:]
         state.withLock { state in
             guard state.health == .accepting, state.generation == ticket.generation else {
                 ticket.isRefusedWhole = true
@@ -201,7 +206,7 @@ package final class Granting: Sendable {
             for (index, earlier) in ticket.decisions.enumerated() {
                 guard case .needsLease = earlier else { continue }
                 let decision = decide(resolutions[index], &state)
-                note(decision, in: &ticket)
+                note(decision, resolutions[index], in: &ticket)
                 ticket.decisions[index] = decision
             }
         }
@@ -220,11 +225,18 @@ package final class Granting: Sendable {
 
     private func postsFirst(_ draft: GrantDraft) -> Bool { configuration.postsFirst || draft.posting == .sync }
 
-    private func note(_ decision: MintState.Decision, in ticket: inout Ticket) {
+    private func note(
+        _ decision: MintState.Decision,
+        _ resolution: GrantRules.Resolution,
+        in ticket: inout Ticket
+    ) {
         switch decision {
         case .accepted(let sequence, _): ticket.lastSequence = max(ticket.lastSequence, sequence)
         case .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
-        case .needsLease(let scene): ticket.scenesToLease.insert(scene)
+        case .needsLease(let scene):
+            guard case .draft(let draft) = resolution else { return }
+            let sum = (ticket.wantedLeases[scene] ?? .zero).adding(draft.amount)
+            ticket.wantedLeases[scene] = sum ?? draft.amount
         case .refused: break
         }
     }

@@ -30,7 +30,7 @@ package struct CampaignProblem: Hashable, Sendable {
     }
 
     /// In the order of the file; of two at one place, by what they say, so that the order never varies.
-    static func comesFirst(_ a: CampaignProblem, _ b: CampaignProblem) -> Bool {
+    package static func comesFirst(_ a: CampaignProblem, _ b: CampaignProblem) -> Bool {
         if a.place != b.place { return a.place < b.place }
         return (a.path, a.message) < (b.path, b.message)
     }
@@ -80,9 +80,11 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Neither a control, nor a mark that turns the direction of text, nor without a meaning of its own.
+    /// Neither a control, nor a mark that turns the direction of text, nor without a meaning of its own. The joiners
+    /// inside an emoji are text.
     var isPlainText: Bool {
-        switch properties.generalCategory {
+        if value == 0x200C || value == 0x200D { return true }
+        return switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
         default: true
         }

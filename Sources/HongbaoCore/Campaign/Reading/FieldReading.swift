@@ -66,9 +66,14 @@ extension ProblemList {
         return entries
     }
 
-    mutating func list(_ field: RawField) -> [RawField]? {
+    /// Reads a list that isn't longer than the limit, if it has one.
+    mutating func list(_ field: RawField, upTo limit: Int = .max) -> [RawField]? {
         guard case .list(let nodes) = field.node.content else {
             error(field.spot, "must be a list, but is \(field.node.content.kind)", hint: "write [a, b]")
+            return nil
+        }
+        guard nodes.count <= limit else {
+            error(field.spot, "has \(nodes.count) entries, more than \(limit)")
             return nil
         }
         return nodes.enumerated().map { RawField(node: $1, path: "\(field.path)[\($0)]") }
@@ -93,8 +98,10 @@ extension ProblemList {
 
     /// What the author may have meant, or else everything that is possible.
     static func hint(for word: String, among known: [String]) -> String {
-        let near = known.filter { distance(word, $0) <= 2 }.min { distance(word, $0) < distance(word, $1) }
-        return near.map { "did you mean \($0)?" } ?? "possible here: \(known.joined(separator: ", "))"
+        let near = known.prefix(1000).map { (word: $0, distance: distance(word, $0)) }.min { $0.distance < $1.distance }
+        if let near, near.distance <= 2 { return "did you mean \(near.word)?" }
+        let more = known.count > 20 ? ", …" : ""
+        return "possible here: \(known.prefix(20).joined(separator: ", "))\(more)"
     }
 
     /// The edit distance, or a large number for words that are too long to be a slip.

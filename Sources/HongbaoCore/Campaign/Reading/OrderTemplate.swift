@@ -13,9 +13,9 @@ enum OrderPart: String, CaseIterable {
     /// What would go wrong without it.
     var loss: String {
         switch self {
-        case .personID: "only the first of all people would get a grant"
-        case .sceneID: "a grant of one scene would use up those of the others"
-        case .rainID: "a person would get a grant in one round only"
+        case .personID: "only the first of all people would get one"
+        case .sceneID: "one scene would use up the grants of the others"
+        case .rainID: "a person would get one in one round only"
         case .awardType: "a person would get one award type only"
         case .stage: "a person would get one stage only"
         }
@@ -60,7 +60,7 @@ extension ProblemList {
             isWellFormed = false
             error(
                 field.spot,
-                "\(part.placeholder) is missing: \(part.loss), not one for each person, scene and round",
+                "\(part.placeholder) is missing, so one grant for each person, scene and round is not sure: \(part.loss)",
                 hint: hint
             )
         }

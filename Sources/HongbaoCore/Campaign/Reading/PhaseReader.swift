@@ -158,7 +158,7 @@ struct PhaseReader {
                 budget.spot,
                 "the cash scenes' budgets add up to \(sum) fen, \(-rest) fen more than the phase has"
             )
-        } else if rest > 0, cashScenes.allSatisfy({ $0.budget != nil }) {
+        } else if rest > 0, draft.scenes.allSatisfy(\.isBudgetKnown) {
             problems.warning(budget.spot, "\(rest) fen of the budget belong to no scene")
         }
     }

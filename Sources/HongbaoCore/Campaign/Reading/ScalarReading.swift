@@ -169,7 +169,8 @@ extension ProblemList {
         guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
             text == "0" || text.utf8.first != UInt8(ascii: "0")
         else {
-            error(field.spot, "must be \(what), but is \(text.shown)", hint: "digits only: no sign, point, exponent or _")
+            let hint = "digits only: no sign, point, exponent or _"
+            error(field.spot, "must be \(what), but is \(text.shown)", hint: hint)
             return nil
         }
         return text

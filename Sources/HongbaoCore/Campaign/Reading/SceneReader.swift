@@ -19,6 +19,9 @@ struct SceneDraft {
     var isInventoried = false
     var isReconciled = true
 
+    /// Whether it can be said how much cash it may give.
+    var isBudgetKnown: Bool { kind.map { $0 != .cash || budget != nil } ?? false }
+
     /// The scene itself; asked for only when the whole file has no error.
     func finished(book: BookID) -> Scene? {
         guard let number, let play, let kind, let billTitle, let orders, !rewardIDs.isEmpty,
@@ -51,6 +54,9 @@ struct SceneReader {
     let apps: [App]
     let rewardIDs: PhaseReader.RewardIDs
     let phase: Window?
+
+    /// Of reward IDs, windows or apps of one scene.
+    private static let listCountMax = 256
 
     mutating func read(_ field: RawField) -> [SceneDraft] {
         var drafts: [SceneDraft] = []
@@ -96,7 +102,7 @@ struct SceneReader {
     }
 
     private mutating func readGives(_ field: RawField, into draft: inout SceneDraft) {
-        guard let fields = problems.list(field) else { return }
+        guard let fields = problems.list(field, upTo: Self.listCountMax) else { return }
         if fields.isEmpty { problems.error(field.spot, "gives nothing") }
         var kinds: [RewardKind] = []
         for field in fields {
@@ -150,7 +156,7 @@ struct SceneReader {
     }
 
     private mutating func readWindows(_ field: RawField) -> [Window] {
-        guard let fields = problems.list(field) else { return [] }
+        guard let fields = problems.list(field, upTo: Self.listCountMax) else { return [] }
         if fields.isEmpty { problems.error(field.spot, "leaves no time to play", hint: "leave 'windows' out") }
         var windows: [(window: Window, spot: Spot)] = []
         for field in fields {
@@ -175,7 +181,7 @@ struct SceneReader {
     }
 
     private mutating func readApps(_ field: RawField) -> Set<AppID> {
-        guard let fields = problems.list(field) else { return [] }
+        guard let fields = problems.list(field, upTo: Self.listCountMax) else { return [] }
         if fields.isEmpty { problems.error(field.spot, "leaves no app to play in", hint: "leave 'apps' out") }
         var ids: Set<AppID> = []
         for field in fields {

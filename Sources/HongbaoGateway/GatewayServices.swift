@@ -1,0 +1,98 @@
+package import HongbaoCore
+package import HongbaoEngine
+import Synchronization
+
+/// The use cases that the gateway puts on the wire: single verbs, so that a route takes just what it needs.
+package struct GatewayServices: Sendable {
+    package var campaigns: @Sendable () -> CampaignSet
+    /// Answers in the order asked.
+    package var grant: @Sendable ([GrantRequest]) async -> [GrantAnswer]
+    package var findGrant: @Sendable (OrderNumber) async throws(StoreError) -> GrantView?
+    package var wallet: @Sendable (_ person: PersonID, _ campaign: String, _ tokens: [[UInt8]]) async -> WalletAnswer
+    package var budget: @Sendable (_ campaign: String, _ scene: String) async throws(StoreError) -> BudgetView?
+    /// `isOpen`: how the gate stands for this person now.
+    package var requestWithdrawal:
+        @Sendable (_ key: WithdrawalKey, _ amount: Amount, _ now: Timestamp, _ isOpen: Bool) async -> WithdrawalAnswer
+    package var findWithdrawal: @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?
+    /// Takes an authentic word of the payout channel about an order; `false` when that's no payout order.
+    package var payoutCallback: @Sendable (_ order: String) -> Bool
+    package var readiness: Readiness
+    package var metrics: PrometheusRegistry
+    package var now: @Sendable () -> Timestamp
+
+    package init(
+        campaigns: @escaping @Sendable () -> CampaignSet,
+        grant: @escaping @Sendable ([GrantRequest]) async -> [GrantAnswer],
+        findGrant: @escaping @Sendable (OrderNumber) async throws(StoreError) -> GrantView?,
+        wallet: @escaping @Sendable (PersonID, String, [[UInt8]]) async -> WalletAnswer,
+        budget: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
+        requestWithdrawal: @escaping @Sendable (WithdrawalKey, Amount, Timestamp, Bool) async -> WithdrawalAnswer,
+        findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
+        payoutCallback: @escaping @Sendable (String) -> Bool,
+        readiness: Readiness,
+        metrics: PrometheusRegistry,
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.campaigns = campaigns
+        self.grant = grant
+        self.findGrant = findGrant
+        self.wallet = wallet
+        self.budget = budget
+        self.requestWithdrawal = requestWithdrawal
+        self.findWithdrawal = findWithdrawal
+        self.payoutCallback = payoutCallback
+        self.readiness = readiness
+        self.metrics = metrics
+        self.now = now
+    }
+}
+
+extension GatewayServices {
+    package init(_ engine: Engine, readiness: Readiness, metrics: PrometheusRegistry) {
+        self.init(
+            campaigns: { engine.campaigns.current },
+            grant: { await engine.granting.grant($0) },
+            findGrant: { (order) throws(StoreError) in try await engine.granting.find(order) },
+            wallet: { await engine.wallets.read(person: $0, campaign: $1, tokens: $2) },
+            budget: { (campaign, scene) throws(StoreError) in
+                try await engine.budgets.view(campaign: campaign, scene: scene)
+            },
+            requestWithdrawal: { key, amount, now, isOpen in
+                await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
+            },
+            findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
+            payoutCallback: { engine.payouts.callback(order: $0) },
+            readiness: readiness,
+            metrics: metrics,
+            now: engine.clock.now
+        )
+    }
+}
+
+/// Whether this process takes grants: never while it drains, and otherwise if all checks hold.
+package final class Readiness: Sendable {
+    package struct Check: Sendable {
+        /// Shown to people: no secrets, no fault's text.
+        package let name: String
+        package let holds: @Sendable () async -> Bool
+
+        package init(_ name: String, holds: @escaping @Sendable () async -> Bool) {
+            self.name = name
+            self.holds = holds
+        }
+    }
+
+    private let isDraining = Atomic<Bool>(false)
+    private let checks: [Check]
+
+    package init(checks: [Check] = []) { self.checks = checks }
+
+    /// To be called first when the process is asked to end, so that no new requests are sent here.
+    package func startDraining() { isDraining.store(true, ordering: .releasing) }
+
+    package func results() async -> [(name: String, holds: Bool)] {
+        var results = [(name: "accepting", holds: !isDraining.load(ordering: .acquiring))]
+        for check in checks { results.append((check.name, await check.holds())) }
+        return results
+    }
+}

@@ -1,0 +1,16 @@
+/// The files in `assets`, each named once: what isn't named here isn't served.
+enum Assets {
+    static let all: [Asset] = [
+        Asset("api.js", PackageResources.api_js),
+        Asset("money.js", PackageResources.money_js),
+        Asset("openapi.json", PackageResources.openapi_json),
+        Asset("session.js", PackageResources.session_js),
+        Asset("statement.js", PackageResources.statement_js),
+        Asset("strings.js", PackageResources.strings_js),
+        Asset("view.js", PackageResources.view_js),
+        Asset("wallet.css", PackageResources.wallet_css),
+        Asset("wallet.html", PackageResources.wallet_html),
+        Asset("wallet.js", PackageResources.wallet_js),
+        Asset("withdraw.js", PackageResources.withdraw_js),
+    ]
+}

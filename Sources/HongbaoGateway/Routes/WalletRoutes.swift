@@ -1,0 +1,209 @@
+import HTTPTypes
+import HongbaoCore
+import HongbaoEngine
+import Hummingbird
+import NIOCore
+
+/// The wallet of the person who asks (WL-1..3, TK-4, TK-6). Reading writes nothing.
+struct WalletRoutes: Sendable {
+    static let statementLimit: ClosedRange<UInt32> = 1...100
+    static let statementLimitDefault = 20
+    static let tokensMax = Wallets.clientTokensMax
+    static let tokenLength = 0...4_096
+
+    private enum TokensField: String, CaseIterable { case tokens }
+    private static let tokensFields = JSONFields<TokensField>()
+
+    let services: GatewayServices
+
+    var routes: [Route] {
+        [
+            Route(.get, "/v1/wallet", .person(wallet)),
+            Route(.post, "/v1/wallet", body: .json, .person(walletWithTokens)),
+            Route(.get, "/v1/wallet/statement", .person(statement)),
+            Route(.get, "/v1/wallet/rewards", .person(rewards)),
+            Route(.post, "/v1/wallet/rewards/{id}/use", .person(useReward)),
+        ]
+    }
+
+    private func wallet(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
+        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
+        return Self.response(try await services.wallet(caller.person, campaign, []).reading(), hasTokens: false)
+    }
+
+    private func walletWithTokens(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
+        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
+        let tokens = try Self.tokens(call.body)
+        return Self.response(try await services.wallet(caller.person, campaign, tokens).reading(), hasTokens: true)
+    }
+
+    /// One entry for each token sent; empty, so that it's rejected like any forgery, when it isn't base64url.
+    private static func tokens(_ body: ByteBuffer) throws(Problem) -> [[UInt8]] {
+        var reader = JSONReader(body)
+        var tokens: [[UInt8]]?
+        do throws(JSONFault) {
+            try reader.object(tokensFields) { reader, _ throws(JSONFault) in
+                var list: [[UInt8]] = []
+                try reader.array(max: tokensMax) { reader throws(JSONFault) in
+                    list.append(Base64URL.decode(try reader.ascii(length: tokenLength)) ?? [])
+                }
+                tokens = list
+            }
+            try reader.finish()
+            guard let tokens else { throw .missing(TokensField.tokens) }
+            return tokens
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    private static func response(_ reading: WalletReading, hasTokens: Bool) -> Response {
+        .json { json in
+            json.object { json in
+                json.field("person", decimal: reading.person.rawValue)
+                json.field("balance", reading.view.balance)
+                json.field("income", reading.view.income.fen)
+                json.field("pending", reading.view.pending.fen)
+                for list in ["coupons", "pendants", "subsidies"] as [StaticString] {
+                    json.key(list)
+                    json.array { (_: inout JSONWriter) in }
+                }
+                json.write(missing: reading)
+                guard hasTokens else { return }
+                json.key("refused")
+                json.array { json in
+                    for index in reading.rejectedTokens {
+                        json.object { json in
+                            json.field("index", Int64(index))
+                            json.field("code", ErrorCode.tokenInvalid.rawValue)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private func statement(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
+        let query = try Query(call.head, allowed: ["campaign", "limit", "cursor"])
+        let campaign = try query.requiredName("campaign")
+        let limit = try query.integer("limit", in: Self.statementLimit) ?? Self.statementLimitDefault
+        let reading = try await services.wallet(caller.person, campaign, []).reading()
+        var after: StatementCursor?
+        if let text = query["cursor"] {
+            after = StatementCursorWire.cursor(text, in: reading.book)
+            guard after != nil else {
+                throw Problem(.malformed, param: "cursor", detail: "Not a cursor of this statement.")
+            }
+        }
+        let (entries, next) = reading.view.page(after: after, limit: limit)
+        return .json(capacity: 128 + entries.count * 160) { json in
+            json.object { json in
+                json.key("entries")
+                json.array { json in
+                    for entry in entries { json.write(entry, titledBy: reading.phase) }
+                }
+                if let next {
+                    json.key("next")
+                    json.value(ascii: StatementCursorWire.text(next, in: reading.book))
+                }
+                json.write(missing: reading)
+            }
+        }
+    }
+
+    private func rewards(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
+        let query = try Query(call.head, allowed: ["campaign", "kind"])
+        let campaign = try query.requiredName("campaign")
+        if let kind = try query.name("kind"), RewardKind(rawValue: kind) == nil {
+            throw Problem(.malformed, param: "kind", detail: "There is no such kind of reward.")
+        }
+        guard services.campaigns().campaign(campaign) != nil else {
+            throw Problem(.campaignUnknown, param: "campaign")
+        }
+        return .json { json in
+            json.object { json in
+                json.key("rewards")
+                json.array { (_: inout JSONWriter) in }
+                json.field("complete", true)
+                json.key("missing")
+                json.array { (_: inout JSONWriter) in }
+            }
+        }
+    }
+
+    private func useReward(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
+        throw Problem(.switchedOff)
+    }
+}
+
+extension WalletAnswer {
+    func reading() throws(Problem) -> WalletReading {
+        switch self {
+        case .wallet(let reading): return reading
+        case .campaignUnknown: throw Problem(.campaignUnknown, param: "campaign")
+        case .notInPhase: throw Problem(.notInPhase)
+        }
+    }
+}
+
+extension JSONWriter {
+    /// Says which sources didn't answer (WL-3).
+    mutating func write(missing reading: WalletReading) {
+        field("complete", reading.missing.isEmpty)
+        key("missing")
+        array { json in
+            for source in reading.missing { json.value(source.rawValue) }
+        }
+    }
+
+    fileprivate mutating func write(_ entry: StatementEntry, titledBy phase: Phase) {
+        object { json in
+            json.key("id")
+            json.value(ascii: entry.textID)
+            json.field("kind", entry.kind.name)
+            json.field("title", entry.title(in: phase))
+            json.field("amount", entry.amount)
+            json.field("at", entry.at.milliseconds)
+            json.field("state", entry.state.name)
+        }
+    }
+}
+
+extension StatementEntry {
+    /// The order number of a grant; for others `w_…`, with `r_…` for what came back, so that no two lines share one.
+    fileprivate var textID: [UInt8] {
+        if let order = id.order { return OrderText.bytes(order) }
+        let serial = UInt32(truncatingIfNeeded: id.low)
+        let letter = kind == .refund ? "r" : "w"
+        return Array("\(letter)_\(id.person.rawValue)_\(id.book.rawValue)_\(serial)".utf8)
+    }
+
+    fileprivate func title(in phase: Phase) -> String {
+        switch kind {
+        case .grant: id.order.flatMap { phase.scene($0.scene)?.billTitle } ?? "红包"
+        case .withdrawal: "提现"
+        case .refund: "提现退回"
+        }
+    }
+}
+
+extension StatementEntry.Kind {
+    var name: String {
+        switch self {
+        case .grant: "grant"
+        case .withdrawal: "withdrawal"
+        case .refund: "refund"
+        }
+    }
+}
+
+extension StatementEntry.State {
+    var name: String {
+        switch self {
+        case .credited: "credited"
+        case .pending: "pending"
+        case .paid: "paid"
+        case .failed: "failed"
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package import HongbaoCore
+package import HongbaoEngine
+package import HongbaoSQLite
+import Logging
+import ServiceLifecycle
+
+/// A channel that pays everything at once: the outside world on a good day.
+package struct InstantChannel: PayoutChannel {
+    package init() {}
+
+    package func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] { orders.map { .paid($0.amount) } }
+    package func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .processing } }
+}
+
+/// What an engine runs on in a test: a folder with a real SQLite store, a keyring, a clock. It can be started many times.
+package struct EngineRig: Sendable {
+    package let folder: TemporaryFolder
+    package let keyring = Keyring()
+    package let clock = TestClock()
+    package var campaigns: CampaignSet
+    package var configuration = Engine.Configuration()
+    package var channel: any PayoutChannel = InstantChannel()
+    /// Wraps the store, to put faults between it and the engine.
+    package var wrap: @Sendable (SQLiteStore) -> any Store = { $0 }
+
+    package init(_ campaigns: [Campaign] = [.forTests()]) throws {
+        folder = try TemporaryFolder()
+        self.campaigns = .forTests(campaigns)
+    }
+
+    /// Starts an engine with all its services, runs `body`, and shuts down gracefully.
+    package func run<Answer: Sendable>(
+        _ body: @escaping @Sendable (Engine) async throws -> Answer
+    ) async throws -> Answer {
+        let store = try SQLiteStore(folder: folder.path)
+        let clock = clock
+        let engine = try await Engine.start(
+            store: wrap(store),
+            campaigns: campaigns,
+            keyring: keyring,
+            channel: channel,
+            clock: WallClock { clock.now },
+            seed: 42,
+            configuration: configuration,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let services = ServiceGroup(services: engine.services, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await services.run() }
+            do {
+                let answer = try await body(engine)
+                await services.triggerGracefulShutdown()
+                try await group.waitForAll()
+                return answer
+            } catch {
+                await services.triggerGracefulShutdown()
+                throw error
+            }
+        }
+        try await store.close()
+        return answer
+    }
+}
+
+extension Engine {
+    /// Waits until everything accepted so far is in the ledger.
+    package func drain() async throws {
+        while granting.backlog > 0 { try await Task.sleep(for: .milliseconds(1)) }
+    }
+}
+
+extension GrantRequest {
+    /// A grant in the test campaign's rain.
+    package static func forTests(
+        person: UInt64,
+        rain: UInt16 = 1,
+        awardType: UInt8 = 1,
+        stage: UInt8 = 0,
+        amount: Int64? = 100,
+        scene: String = "rain",
+        campaign: String = "test",
+        app: String = "douyin",
+        rewardID: String? = nil,
+        openedAt: Int64? = nil
+    ) -> GrantRequest {
+        GrantRequest(
+            campaign: campaign,
+            scene: scene,
+            rain: RainID(rain),
+            awardType: awardType,
+            stage: stage,
+            person: PersonID(person),
+            app: app,
+            amount: amount,
+            rewardID: rewardID,
+            openedAt: openedAt.map { Timestamp(milliseconds: $0) }
+        )
+    }
+}

@@ -1,0 +1,92 @@
+package import HongbaoCore
+
+extension Campaign {
+    /// A campaign for tests: open around `TestClock`'s start, two apps, one cash scene `rain` for everyone.
+    ///
+    /// - Parameters:
+    ///   - budget: of the scene and the phase, in fen.
+    ///   - posting: how the scene posts.
+    package static func forTests(
+        key: String = "test",
+        number: UInt16 = 7,
+        budget: Int64 = 1_000_000_000_000,
+        cap: Int64 = 20_000,
+        posting: PostingMode = .async,
+        admission: Admission = .everyone,
+        window: Range<Int64> = 0..<(1 << 52)
+    ) -> Campaign {
+        let book = BookID(campaign: number, phase: .live)
+        guard
+            let open = Window(
+                from: Timestamp(milliseconds: window.lowerBound),
+                to: Timestamp(milliseconds: window.upperBound)
+            ),
+            let budget = Amount(fen: budget),
+            let cap = Amount(fen: cap)
+        else { preconditionFailure("a test campaign that can't be") }
+        let cash = RewardID(key: "cash", number: 1)
+        let tea = RewardID(key: "tea-coupon", number: 2)
+        let rule = OrderRule(
+            rains: NumberRanges(1...1000),
+            awardTypes: NumberRanges(1...9),
+            stages: NumberRanges(0...9)
+        )
+        return Campaign(
+            key: key,
+            number: number,
+            title: "Test",
+            apps: [
+                App(id: AppID(1), key: "douyin", name: "抖音", family: "douyin"),
+                App(id: AppID(5), key: "toutiao", name: "头条", family: "toutiao"),
+            ],
+            phases: [
+                Phase(
+                    kind: .live,
+                    book: book,
+                    window: open,
+                    admission: admission,
+                    budget: budget,
+                    cap: cap,
+                    rewards: [
+                        Reward(key: "cash", kind: .cash, ids: [cash, RewardID(key: "cash-big", number: 3)]),
+                        Reward(key: "tea", kind: .tea, ids: [tea]),
+                    ],
+                    scenes: [
+                        Scene(
+                            id: SceneID(book: book, number: 1),
+                            key: "rain",
+                            play: .rain,
+                            kind: .cash,
+                            rewardIDs: [cash, RewardID(key: "cash-big", number: 3)],
+                            billTitle: "红包雨",
+                            orders: rule,
+                            cap: cap,
+                            budget: budget,
+                            posting: posting
+                        ),
+                        Scene(
+                            id: SceneID(book: book, number: 2),
+                            key: "tea",
+                            play: .cardCollection,
+                            kind: .tea,
+                            rewardIDs: [tea],
+                            billTitle: "奶茶券",
+                            orders: rule
+                        ),
+                    ],
+                    withdrawal: WithdrawalGate(window: open, admission: .everyone)
+                )
+            ]
+        )
+    }
+}
+
+extension CampaignSet {
+    /// The set of these campaigns, which must fit together.
+    package static func forTests(_ campaigns: [Campaign]) -> CampaignSet {
+        guard case .made(let set) = CampaignSet.make(campaigns, version: "test") else {
+            preconditionFailure("test campaigns that don't fit together")
+        }
+        return set
+    }
+}
