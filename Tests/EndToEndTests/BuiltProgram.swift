@@ -11,6 +11,8 @@ final class BuiltProgram: Sendable {
     let firstLine: String
     private let ended: AsyncStream<Void>
 
+    struct WroteNothing: Error { let program: String }
+
     /// Starts it and waits for its first line. Its standard error is dropped.
     init(_ name: String, _ arguments: [String]) async throws {
         let process = Process()
@@ -41,7 +43,10 @@ final class BuiltProgram: Sendable {
         firstLine = String(decoding: text, as: UTF8.self)
         self.ended = ended
         self.process = Mutex(process)
-        try #require(!firstLine.isEmpty, "\(name) wrote nothing")
+        guard !firstLine.isEmpty else {
+            kill(SIGKILL)
+            throw WroteNothing(program: name)
+        }
     }
 
     deinit { kill(SIGKILL) }

@@ -11,6 +11,7 @@ import HongbaoTesting
 import Hummingbird
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 import Testing
 

@@ -83,8 +83,9 @@ import Testing
         _ = machine.step(.promised(withdrawal), now: Self.now)
         #expect(machine.step(.callback(id), now: Self.now).isEmpty)
         _ = machine.step(.reported([id], [.processing]), now: Self.now)
-        let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: withdrawal)
-        #expect(machine.step(.applied([id], [applied]), now: Self.now) == [.start(.query([withdrawal]))])
+        let waiting = try Self.withdrawal(attempts: 1)
+        let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: waiting)
+        #expect(machine.step(.applied([id], [applied]), now: Self.now) == [.start(.query([waiting]))])
         // Nothing else follows: without the delayed query it's forgotten until the next news.
         _ = machine.step(.reported([id], [.processing]), now: Self.now)
         #expect(machine.step(.applied([id], [applied]), now: Self.now).isEmpty)

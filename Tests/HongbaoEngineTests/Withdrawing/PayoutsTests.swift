@@ -1,6 +1,7 @@
 import HongbaoCore
 import HongbaoEngine
 import HongbaoTesting
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct PayoutsTests {
