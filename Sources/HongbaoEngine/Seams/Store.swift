@@ -76,7 +76,9 @@ package struct AppendGroup: Sendable {
 /// Where the books and the log are kept. SQLite ships; MySQL comes behind a trait.
 package protocol Store: Sendable {
     /// Makes the batches durable, in one transaction that also checks the mint's epoch (`fenced`), that the sequence
-    /// continues without a gap, and that no lease is overdrawn. When it returns, no crash can lose them (GR-5).
+    /// continues without a gap, that no lease is overdrawn, and that the leases give what the batches do (M6). When it
+    /// returns, no crash can lose them (GR-5). Throws `corrupt`, and keeps nothing, when the group contradicts itself
+    /// or the log.
     func append(_ group: AppendGroup) async throws(StoreError)
 
     /// Loads the rows named, lets `decide` change them, and commits all of it or nothing, durably.
@@ -109,7 +111,8 @@ package protocol StoreSnapshot {
     func budgets() throws(StoreError) -> [(Budget, [Lease])]
     /// Batches of a mint with a sequence above `sequence`, in sequence.
     func batches(of mint: MintID, after sequence: UInt64, limit: Int) throws(StoreError) -> [LoggedBatch]
-    /// All rows in order of key, a page at a time, for the audit.
+    /// All rows, each once, a page at a time, for the audit. The order is the store's own and always the same; it
+    /// needn't be that of `<` (SQLite puts numbers from 2^63 on before zero).
     func accounts(after id: AccountID?, limit: Int) throws(StoreError) -> [Account]
     func transfers(after id: TransferID?, limit: Int) throws(StoreError) -> [Transfer]
     func holds(after id: TransferID?, limit: Int) throws(StoreError) -> [Hold]
