@@ -53,7 +53,10 @@ package struct Engine: Sendable {
 
         let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
         for scene in try await budgets.fund() {
-            logger.error("budget kept: its file says less than what is leased", metadata: ["scene": "\(scene.rawValue)"])
+            logger.error(
+                "budget kept: its file says less than what is leased",
+                metadata: ["scene": "\(scene.rawValue)"]
+            )
         }
         let opened = try await openEpoch(
             of: configuration.mint,
@@ -117,6 +120,7 @@ package struct Engine: Sendable {
             seed: seed,
             digestKey: keyring.identityHash,
             surroundings: Payouts.Surroundings(now: clock.now, clock: ContinuousClock()),
+            alarms: alarms,
             logger: logger
         )
         return Engine(
@@ -160,7 +164,10 @@ package struct Engine: Sendable {
                 certificate.mint == epoch.mint, certificate.epoch == epoch.epoch,
                 verifier.admit(certificate, dataKey: dataKey) == .admitted
             else {
-                throw StoreError(.corrupt, "mint \(epoch.mint.rawValue) epoch \(epoch.epoch) isn't certified by this root key")
+                throw StoreError(
+                    .corrupt,
+                    "mint \(epoch.mint.rawValue) epoch \(epoch.epoch) isn't certified by this root key"
+                )
             }
             if epoch.isRevoked { verifier.revoke(MintEpoch(mint: epoch.mint, epoch: epoch.epoch)) }
         }

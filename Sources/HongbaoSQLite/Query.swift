@@ -1,7 +1,7 @@
 /// Every statement that the store runs on its tables, outside of migrations. Parameters are in order of their `?`.
 enum Query: Int, CaseIterable {
     case account, transfer, hold, withdrawal, budget, leases, mint
-    case putAccount, addTransfer, putHold, putWithdrawal, putBudget, putLease, putMint, addEpoch
+    case putAccount, addTransfer, putHold, putWithdrawal, putBudget, putLease, putMint, addEpoch, revokeEpoch
     case advanceMint, issueFromLease, addBatch
     case transfersOfPerson, withdrawalsOfPerson, withdrawalsDue
     case mints, epochs, budgets, allLeases, batches
@@ -70,6 +70,7 @@ enum Query: Int, CaseIterable {
             """
         case .addEpoch:
             "INSERT INTO epoch (mint, epoch, certificate, wrapped_data_key, revoked) VALUES (?, ?, ?, ?, ?)"
+        case .revokeEpoch: "UPDATE epoch SET revoked = 1 WHERE mint = ? AND epoch = ?"
         case .advanceMint: "UPDATE mint SET last_sequence = ? WHERE id = ? AND epoch = ? AND last_sequence = ?"
         case .issueFromLease: "UPDATE lease SET issued = issued + ? WHERE scene = ? AND mint = ? AND epoch = ?"
         case .addBatch:

@@ -250,5 +250,11 @@ final class WriterConnection {
             statement.bind(row)
             try statement.run()
         }
+        for epoch in books.revokedEpochs {
+            let statement = try prepared(.revokeEpoch)
+            statement.bind(1, Int64(epoch.mint.rawValue))
+            statement.bind(2, Int64(epoch.epoch))
+            try statement.run()
+        }
     }
 }

@@ -15,9 +15,15 @@ package enum AuditText {
             if hidden > 0 { lines.append("      and \(hidden) more") }
         }
         let totals = report.totals
-        lines.append("accepted  \(pad("\(totals.grantsAccepted)", 12, isLeft: true)) grants     \(yuan(totals.acceptedFen))")
-        lines.append("posted    \(pad("\(totals.grantsPosted)", 12, isLeft: true)) grants     \(yuan(totals.postedFen))")
-        lines.append("paid out  \(pad("\(totals.withdrawalsPaid)", 12, isLeft: true)) withdrawals \(yuan(totals.paidFen))")
+        lines.append(
+            "accepted  \(pad("\(totals.grantsAccepted)", 12, isLeft: true)) grants     \(yuan(totals.acceptedFen))"
+        )
+        lines.append(
+            "posted    \(pad("\(totals.grantsPosted)", 12, isLeft: true)) grants     \(yuan(totals.postedFen))"
+        )
+        lines.append(
+            "paid out  \(pad("\(totals.withdrawalsPaid)", 12, isLeft: true)) withdrawals \(yuan(totals.paidFen))"
+        )
         lines.append("held      \(yuan(totals.heldFen))")
         lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
         return lines.joined(separator: "\n")

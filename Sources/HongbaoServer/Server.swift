@@ -34,7 +34,9 @@ package enum Server {
         let store = try openStore(configuration.dataFolder)
         let durability = try await store.durability()
         guard durability.isFull else {
-            throw StartFault("the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)")
+            throw StartFault(
+                "the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)"
+            )
         }
         let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
         let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
@@ -49,7 +51,10 @@ package enum Server {
                 configuration: configuration.engine,
                 logger: logger
             )
-            logger.info("recovered", metadata: ["orders": "\(engine.granting.orderCount)", "backlog": "\(engine.granting.backlog)"])
+            logger.info(
+                "recovered",
+                metadata: ["orders": "\(engine.granting.orderCount)", "backlog": "\(engine.granting.backlog)"]
+            )
             try await serve(engine, configuration, keyring, registry, logger, onReady)
         } catch {
             try await client.shutdown()
@@ -147,7 +152,9 @@ package enum Server {
         let path = "\(folder)/keyring"
         if !FileManager.default.fileExists(atPath: path) {
             guard isNew else {
-                throw StartFault("\(path) is missing, but \(folder) has data: restore the keyring that it was written with")
+                throw StartFault(
+                    "\(path) is missing, but \(folder) has data: restore the keyring that it was written with"
+                )
             }
             let keyring = Keyring()
             try keyring.create(path: path)

@@ -44,7 +44,10 @@ package struct EngineRig: Sendable {
             configuration: configuration,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
-        let services = ServiceGroup(services: engine.services, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let services = ServiceGroup(
+            services: engine.services,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
         let answer = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }
             do {

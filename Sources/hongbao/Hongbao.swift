@@ -10,7 +10,9 @@ import HongbaoServer
             Exit codes: 0 done, 1 found a problem, 2 could not run, 64 usage.
             """,
         version: Version.current,
-        subcommands: [ServeCommand.self, DemoCommand.self, AuditCommand.self, CheckConfigCommand.self]
+        subcommands: [
+            ServeCommand.self, DemoCommand.self, AuditCommand.self, CheckConfigCommand.self, KeysCommand.self,
+        ]
     )
 }
 

@@ -80,6 +80,7 @@ import Testing
             seed: 1,
             digestKey: secret,
             surroundings: surroundings,
+            alarms: Alarms(logger: logger),
             logger: logger
         )
     }

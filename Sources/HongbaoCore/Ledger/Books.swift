@@ -84,6 +84,7 @@ package struct Books: Sendable {
     package private(set) var changedLeases: Set<LeaseID> = []
     package private(set) var changedMints: Set<MintID> = []
     package private(set) var newEpochs: [EpochRecord] = []
+    package private(set) var revokedEpochs: [MintEpoch] = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -133,6 +134,9 @@ package struct Books: Sendable {
         newEpochs.append(record)
         return state
     }
+
+    /// Refuses the tokens of an epoch from now on (TK-3): whoever holds its key must not be able to issue any more.
+    package mutating func revoke(_ epoch: MintEpoch) { revokedEpochs.append(epoch) }
 
     /// Notes that everything of a mint up to `sequence` is in the ledger.
     package mutating func advancePosted(of mint: MintID, to sequence: UInt64) {

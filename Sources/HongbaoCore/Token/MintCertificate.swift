@@ -1,3 +1,14 @@
+/// A mint and one of its epochs.
+package struct MintEpoch: Hashable, Sendable {
+    package let mint: MintID
+    package let epoch: UInt32
+
+    package init(mint: MintID, epoch: UInt32) {
+        self.mint = mint
+        self.epoch = epoch
+    }
+}
+
 /// The root key's word that a public key may mint tokens, for one mint and epoch, in one span of time, up to a sum.
 package struct MintCertificate: Hashable, Sendable {
     package static let publicKeySize = 32

@@ -46,7 +46,8 @@ extension Granting: Service {
                     await work.wait()
                     continue
                 }
-                if sealer.withLock({ $0.certificate.notAfter }) <= clock.now().advanced(bySeconds: rotationLeadSeconds) {
+                if sealer.withLock({ $0.certificate.notAfter }) <= clock.now().advanced(bySeconds: rotationLeadSeconds)
+                {
                     await writes.waitForAll()
                     await rotateEpoch()
                 }
@@ -68,7 +69,10 @@ extension Granting: Service {
     private func seal(_ batches: [OpenBatch], _ generation: Int) async -> SealedGroup {
         let (sealer, certificate) = sealer.withLock { ($0.sealer, $0.certificate) }
         // The epoch has been rotated in time; a clock that jumped must not make tokens that nobody accepts.
-        let now = min(max(clock.now(), certificate.notBefore), Timestamp(milliseconds: certificate.notAfter.milliseconds - 1))
+        let now = min(
+            max(clock.now(), certificate.notBefore),
+            Timestamp(milliseconds: certificate.notAfter.milliseconds - 1)
+        )
         // One half here, one in a child task: sealing is the dearest step, and two cores share it.
         let middle = batches.count > 1 ? batches.count / 2 : 0
         async let firstHalf = Self.seal(batches[..<middle], sealer, now)
@@ -138,10 +142,12 @@ extension Granting: Service {
 
     private func forgetOldTokens(_ state: inout State) {
         guard state.recent.count > 2 * configuration.recentBatchesMax else { return }
-        let oldest = state.mint.durableSequence - min(
-            state.mint.durableSequence,
-            UInt64(configuration.recentBatchesMax)
-        )
+        let oldest =
+            state.mint.durableSequence
+            - min(
+                state.mint.durableSequence,
+                UInt64(configuration.recentBatchesMax)
+            )
         state.recent = state.recent.filter { $0.key > oldest }
     }
 

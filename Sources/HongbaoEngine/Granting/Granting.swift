@@ -415,9 +415,15 @@ package final class Granting: Sendable {
         refused[refusal]?.increment()
         switch refusal {
         case .orderConflict:
-            alarms.raise(.orderConflict, "campaign \(request.campaign) scene \(request.scene) rain \(request.rain.rawValue)")
+            alarms.raise(
+                .orderConflict,
+                "campaign \(request.campaign) scene \(request.scene) rain \(request.rain.rawValue)"
+            )
         case .overCap:
-            alarms.raise(.overCap, "campaign \(request.campaign) scene \(request.scene) amount \(request.amount ?? 0) fen")
+            alarms.raise(
+                .overCap,
+                "campaign \(request.campaign) scene \(request.scene) amount \(request.amount ?? 0) fen"
+            )
         default: break
         }
         return .refused(refusal)

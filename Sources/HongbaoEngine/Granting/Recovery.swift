@@ -33,7 +33,10 @@ struct Recovery {
                     }
                 }
                 guard let last = batches.last, last.sequence == sequence else {
-                    throw StoreError(.corrupt, "batch \(sequence) of mint \(record.id.rawValue) is missing from the log")
+                    throw StoreError(
+                        .corrupt,
+                        "batch \(sequence) of mint \(record.id.rawValue) is missing from the log"
+                    )
                 }
             }
         }

@@ -80,7 +80,7 @@ package final class Poster: Service {
             var delay = Duration.milliseconds(10)
             while !Task.isCancelled {
                 do {
-                    let isDrained = try await self.isPaused.withLock({ $0 }) ? true : self.postNext()
+                    let isDrained = try await self.postNext()
                     self.tokens.sweep(now: self.clock.now())
                     delay = .milliseconds(10)
                     if isDrained { await self.work.wait() }
@@ -95,7 +95,7 @@ package final class Poster: Service {
 
     // MARK: The log
 
-    /// Posts the next batches of each mint; answers whether nothing was left.
+    /// Posts the next batches of each mint, unless paused; answers whether there is nothing more to do.
     package func postNext() async throws(StoreError) -> Bool {
         let limit = configuration.batchesMax
         let pending = try await store.read { (snapshot) throws(StoreError) in
@@ -106,6 +106,7 @@ package final class Poster: Service {
             return pending
         }
         note(oldest: pending.compactMap { $0.1.first?.at }.min())
+        if isPaused.withLock({ $0 }) { return true }
         for (mint, batches) in pending { try await post(batches, of: mint) }
         return pending.allSatisfy { $0.1.count < limit }
     }
@@ -158,7 +159,10 @@ package final class Poster: Service {
             switch outcome {
             case .posted, .alreadyPosted: break
             case .idReusedForAnotherTransfer:
-                alarms.raise(.postingConflict, "scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)")
+                alarms.raise(
+                    .postingConflict,
+                    "scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)"
+                )
             case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow:
                 alarms.raise(
                     .postingStuck,

@@ -89,7 +89,8 @@ package struct Audit {
     private var report: AuditReport {
         AuditReport(
             checks: [
-                zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, payouts, forward, oneBook, log,
+                zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, payouts, forward, oneBook,
+                log,
             ],
             totals: totals
         )
@@ -147,8 +148,9 @@ package struct Audit {
             return
         }
         log.expect(
-            opened.payloads.count == logged.count && opened.payloads.reduce(0) { $0 + Int128($1.amount.fen) }
-                == Int128(logged.total.fen),
+            opened.payloads.count == logged.count
+                && opened.payloads.reduce(0) { $0 + Int128($1.amount.fen) }
+                    == Int128(logged.total.fen),
             "\(place): its row differs from its grants"
         )
         for payload in opened.payloads {
@@ -169,7 +171,10 @@ package struct Audit {
             last = end.id
         }
         for (_, grant) in accepted {
-            allPosted.expect(!grant.mustBePosted, "a grant of \(grant.fen) fen before the watermark isn't in the ledger")
+            allPosted.expect(
+                !grant.mustBePosted,
+                "a grant of \(grant.fen) fen before the watermark isn't in the ledger"
+            )
         }
     }
 

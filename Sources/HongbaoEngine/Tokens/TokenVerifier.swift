@@ -42,17 +42,6 @@ package enum TokenRefusal: UInt8, Hashable, Sendable, CaseIterable {
     case wrongCampaign = 11
 }
 
-/// A mint and one of its epochs.
-package struct MintEpoch: Hashable, Sendable {
-    package let mint: MintID
-    package let epoch: UInt32
-
-    package init(mint: MintID, epoch: UInt32) {
-        self.mint = mint
-        self.epoch = epoch
-    }
-}
-
 /// Checks tokens that come from outside (TK-3, TK-9). It knows the root's public key only, so it can't issue.
 ///
 /// Headers that were verified once are kept, so that further tokens of the batch cost a few hashes and no signature

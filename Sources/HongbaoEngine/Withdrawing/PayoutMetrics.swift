@@ -7,8 +7,6 @@ struct PayoutMetrics: Sendable {
     let oldestPendingSeconds = Gauge(label: "hongbao_withdrawals_oldest_pending_seconds")
     let leftToOthers = Counter(label: "hongbao_payouts_left_to_sweep_total")
     let storeFaults = Counter(label: "hongbao_payouts_store_faults_total")
-    let contradictions = Counter(label: "hongbao_payout_alarms_total", dimensions: [("kind", "contradiction")])
-    let tooManyAttempts = Counter(label: "hongbao_payout_alarms_total", dimensions: [("kind", "too_many_attempts")])
     let pay = Call("pay")
     let query = Call("query")
     private let paid = Counter(label: "hongbao_withdrawals_final_total", dimensions: [("state", "paid")])

@@ -27,6 +27,7 @@ package final class Payouts: Service {
     private let channel: any PayoutChannel
     private let surroundings: Surroundings
     private let digestKey: SymmetricKey
+    private let alarms: Alarms
     private let logger: Logger
     private let metrics = PayoutMetrics()
     private let machine: Mutex<PayoutMachine>
@@ -40,12 +41,14 @@ package final class Payouts: Service {
         seed: UInt64,
         digestKey: SymmetricKey,
         surroundings: Surroundings,
+        alarms: Alarms,
         logger: Logger
     ) {
         self.store = store
         self.channel = channel
         self.surroundings = surroundings
         self.digestKey = digestKey
+        self.alarms = alarms
         self.logger = logger
         machine = Mutex(PayoutMachine(policy: policy, seed: seed))
         // The machine never has more jobs out than its policy allows calls, one look-up and one sweep.
@@ -220,36 +223,28 @@ package final class Payouts: Service {
     private func raise(_ alarm: PayoutMachine.Alarm) {
         switch alarm {
         case .contradiction(let withdrawal, let report):
-            metrics.contradictions.increment()
-            var details = describe(withdrawal)
-            switch report {
-            case .paid(let amount): details["reported"] = "paid \(amount.fen)"
-            case .failed, .processing, .unknownOrder, .unreachable: details["reported"] = "\(report)"
-            }
-            logger.critical(
-                "the payout channel contradicts the ledger; nothing was changed: compare this order with its daily file",
-                metadata: details
+            let said =
+                switch report {
+                case .paid(let amount): "paid \(amount.fen) fen"
+                case .failed, .processing, .unknownOrder, .unreachable: "\(report)"
+                }
+            alarms.raise(
+                .payoutContradiction,
+                "the channel says \(said), nothing was changed; compare with its daily file: \(describe(withdrawal))"
             )
         case .tooManyAttempts(let withdrawal):
-            metrics.tooManyAttempts.increment()
-            logger.critical(
-                "a withdrawal isn't final after many attempts: ask the payout channel's operators about this order",
-                metadata: describe(withdrawal)
+            alarms.raise(
+                .payoutStuck,
+                "not final after many attempts; ask the channel's operators: \(describe(withdrawal))"
             )
         }
     }
 
-    private func describe(_ withdrawal: Withdrawal) -> Logger.Metadata {
+    /// Enough to find the order for somebody with the key, and nobody else.
+    private func describe(_ withdrawal: Withdrawal) -> String {
         let age = max(0, surroundings.now().milliseconds - withdrawal.createdAt.milliseconds) / 1000
-        return [
-            "order": "\(digest(of: withdrawal))",
-            "book": "\(withdrawal.key.book.rawValue)",
-            "serial": "\(withdrawal.serial)",
-            "state": "\(withdrawal.state)",
-            "amountFen": "\(withdrawal.amount.fen)",
-            "attempts": "\(withdrawal.attempts)",
-            "ageSeconds": "\(age)",
-        ]
+        return "order \(digest(of: withdrawal)), book \(withdrawal.key.book.rawValue), serial \(withdrawal.serial), "
+            + "\(withdrawal.state), \(withdrawal.amount.fen) fen, \(withdrawal.attempts) attempts, \(age) s old"
     }
 }
 

@@ -1,9 +1,8 @@
 import ArgumentParser
-import Foundation
 import HongbaoEngine
 import HongbaoGateway
-import HongbaoServer
 import HongbaoSQLite
+import HongbaoServer
 
 struct AuditCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,17 +21,13 @@ struct AuditCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let report: AuditReport
-        do {
+        try await reportingFaults("audit") {
             let store = try Server.openStore(data, access: .readOnly)
             let keyring = try Server.loadKeyring(folder: data, isNew: false)
-            report = try await Audit.run(store, keyring: keyring)
+            let report = try await Audit.run(store, keyring: keyring)
             try await store.close()
-        } catch {
-            FileHandle.standardError.write(Data("hongbao audit: could not check: \(error)\n".utf8))
-            throw ExitCode.couldNotRun
+            print(json ? AuditText.json(report) : AuditText.text(report))
+            if !report.holds { throw ExitCode.problem }
         }
-        print(json ? AuditText.json(report) : AuditText.text(report))
-        if !report.holds { throw ExitCode.problem }
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,24 +34,17 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        do {
-            let isSound = try await Rain(
-                options: Rain.Options(
-                    people: people,
-                    seconds: seconds,
-                    rate: rate,
-                    campaign: campaign,
-                    data: data,
-                    port: port,
-                    endsAfterAudit: exit
-                )
-            ).play()
-            if !isSound { throw ExitCode.problem }
-        } catch let code as ExitCode {
-            throw code
-        } catch {
-            FileHandle.standardError.write(Data("hongbao demo: \(error)\n".utf8))
-            throw ExitCode.couldNotRun
+        let options = Rain.Options(
+            people: people,
+            seconds: seconds,
+            rate: rate,
+            campaign: campaign,
+            data: data,
+            port: port,
+            endsAfterAudit: exit
+        )
+        try await reportingFaults("demo") {
+            if try await !Rain(options: options).play() { throw ExitCode.problem }
         }
     }
 }

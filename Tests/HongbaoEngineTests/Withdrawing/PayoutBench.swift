@@ -119,6 +119,7 @@ struct PayoutBench: Sendable {
             seed: 1,
             digestKey: SymmetricKey(data: [UInt8](repeating: 7, count: 32)),
             surroundings: Payouts.Surroundings(now: { wall.now }, clock: clock),
+            alarms: Alarms(logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
     }
