@@ -112,7 +112,10 @@ package struct Engine: Sendable {
             alarms: alarms,
             logger: logger
         )
-        poster.whenPosted { [weak granting] count in granting?.notePosted(count) }
+        poster.whenPosted { [weak granting] mint, count in
+            if mint == configuration.mint { granting?.notePosted(count) }
+        }
+        poster.confirm(configuration.mint, upTo: recovery.lastSequence)
         let payouts = Payouts(
             store: store,
             channel: channel,

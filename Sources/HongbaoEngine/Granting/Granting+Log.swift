@@ -58,7 +58,7 @@ extension Granting: Service {
             await writes.waitForAll()
         }
         state.withLock { state in
-            if state.health == .draining { state.health = .stopped }
+            if state.health != .fenced { state.health = .stopped }
         }
         failWaiters()
     }
@@ -137,7 +137,7 @@ extension Granting: Service {
         }
         for waiter in resumed { waiter.continuation.resume(returning: true) }
         backlogGauge.record(Int64(backlog))
-        poster.ring()
+        poster.confirm(mint, upTo: group.lastSequence)
     }
 
     private func forgetOldTokens(_ state: inout State) {

@@ -3,6 +3,7 @@ import HongbaoCore
 /// What the log says at start: every order ever accepted, and the tokens that still have to be posted.
 struct Recovery {
     private(set) var orders: OrderTable
+    /// Grants of this mint that aren't posted.
     private(set) var backlog = 0
     private(set) var lastSequence: UInt64 = 0
 
@@ -29,7 +30,7 @@ struct Recovery {
                     try add(opened)
                     if sequence > record.postedSequence {
                         tokens.add(opened.payloads)
-                        backlog += opened.payloads.count
+                        if record.id == mint { backlog += opened.payloads.count }
                     }
                 }
                 guard let last = batches.last, last.sequence == sequence else {

@@ -37,7 +37,9 @@ package final class Poster: Service {
     private let work = Doorbell()
     private let isPaused = Mutex(false)
     private let state: Mutex<Progress>
-    private let onPosted = Mutex<(@Sendable (Int) -> Void)?>(nil)
+    /// How far the log of a mint of this process may be posted: what lies beyond isn't in the token lists yet.
+    private let confirmed = Mutex<[MintID: UInt64]>([:])
+    private let onPosted = Mutex<(@Sendable (MintID, Int) -> Void)?>(nil)
     private let postedCounter = Counter(label: "hongbao_postings_total")
     private let ageGauge = Gauge(label: "hongbao_oldest_unposted_seconds")
     private let transactionTimer = Timer(label: "hongbao_posting_transaction_duration_seconds")
@@ -63,8 +65,12 @@ package final class Poster: Service {
 
     package var progress: Progress { state.withLock { $0 } }
 
-    /// There is something new in the log.
-    package func ring() { work.ring() }
+    /// The log of a mint is durable, and its tokens are listed, up to here. Tokens must be listed first: a token that is
+    /// listed after its posting would stay for ever.
+    package func confirm(_ mint: MintID, upTo sequence: UInt64) {
+        confirmed.withLock { $0[mint] = sequence }
+        work.ring()
+    }
 
     /// Pauses and resumes posting (an operator's switch; the backlog grows meanwhile, and wallets don't show it).
     package func setPaused(_ paused: Bool) {
@@ -72,8 +78,8 @@ package final class Poster: Service {
         work.ring()
     }
 
-    /// Who wants to know how many grants of the log have been posted.
-    func whenPosted(_ body: @escaping @Sendable (Int) -> Void) { onPosted.withLock { $0 = body } }
+    /// Who wants to know how many grants of a mint's log have been posted.
+    func whenPosted(_ body: @escaping @Sendable (MintID, Int) -> Void) { onPosted.withLock { $0 = body } }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -98,10 +104,14 @@ package final class Poster: Service {
     /// Posts the next batches of each mint, unless paused; answers whether there is nothing more to do.
     package func postNext() async throws(StoreError) -> Bool {
         let limit = configuration.batchesMax
+        let confirmed = confirmed.withLock { $0 }
         let pending = try await store.read { (snapshot) throws(StoreError) in
             var pending: [(MintRecord, [LoggedBatch])] = []
-            for mint in try snapshot.mints() where mint.postedSequence < mint.lastSequence {
-                pending.append((mint, try snapshot.batches(of: mint.id, after: mint.postedSequence, limit: limit)))
+            for mint in try snapshot.mints() {
+                let end = min(mint.lastSequence, confirmed[mint.id] ?? .max)
+                guard mint.postedSequence < end else { continue }
+                let count = Int(min(UInt64(limit), end - mint.postedSequence))
+                pending.append((mint, try snapshot.batches(of: mint.id, after: mint.postedSequence, limit: count)))
             }
             return pending
         }
@@ -141,7 +151,7 @@ package final class Poster: Service {
         }
         transactionTimer.record(duration: began.duration(to: .now))
         try raiseAlarms(outcomes, sorted)
-        finish(sorted, count: sorted.count)
+        finish(sorted, of: mint.id)
     }
 
     private func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
@@ -173,14 +183,14 @@ package final class Poster: Service {
         }
     }
 
-    private func finish(_ transfers: [Transfer], count: Int) {
+    private func finish(_ transfers: [Transfer], of mint: MintID) {
         tokens.markPosted(
             transfers.compactMap(\.id.order),
             keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds)
         )
-        postedCounter.increment(by: count)
-        state.withLock { $0.posted += count }
-        onPosted.withLock { $0 }?(count)
+        postedCounter.increment(by: transfers.count)
+        state.withLock { $0.posted += transfers.count }
+        onPosted.withLock { $0 }?(mint, transfers.count)
     }
 
     private func note(oldest: Timestamp?) {
