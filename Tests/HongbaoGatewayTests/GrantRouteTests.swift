@@ -251,7 +251,7 @@ import Testing
             (field(1, "test") + field(2, "rain") + person, "400 malformed app"),
             (field(1, "test") + field(2, "rain") + field(7, "douyin"), "400 malformed person"),
             (field(1, "test") + field(2, "") + person + field(7, "douyin"), "400 malformed scene"),
-            ([0x0B], "400 malformed"), ([0x0D, 0, 0, 0, 0], "400 malformed"),
+            ([0x0B], "400 malformed campaign"), ([0x0D, 0, 0, 0, 0], "400 malformed campaign"),
             (Array(grantJSON().utf8), "400 malformed"),
         ]
     }()

@@ -5,6 +5,7 @@ import HongbaoGateway
 import HongbaoTesting
 import HummingbirdTesting
 import NIOCore
+import NIOPosix
 import Testing
 
 @Suite struct HTTPTests {
@@ -227,5 +228,73 @@ import Testing
                 #expect(try await caller.send(.get, uri).problem() == "404 not_found", "\(uri)")
             }
         }
+    }
+}
+
+/// What only a real connection shows.
+@Suite struct ConnectionTests {
+    /// Writes raw bytes to a live server and answers all that comes back until it closes the connection.
+    private static func exchange(
+        _ rig: GatewayRig,
+        _ pieces: [String]
+    ) async throws -> String {
+        try await rig.run(.live) { caller in
+            let port = try #require(caller.client.port)
+            let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    }
+                }
+            return try await channel.executeThenClose { inbound, outbound in
+                for piece in pieces {
+                    try await outbound.write(ByteBuffer(string: piece))
+                }
+                var text = ""
+                for try await bytes in inbound { text += String(buffer: bytes) }
+                return text
+            }
+        }
+    }
+
+    @Test func whatIsNotHTTPEndsTheConnection() async throws {
+        let answer = try await Self.exchange(GatewayRig(), ["HELLO \u{1}\r\n\r\n"])
+        #expect(answer.hasPrefix("HTTP/1.1 400 "))
+    }
+
+    @Test func headersAreBounded() async throws {
+        var rig = try GatewayRig()
+        rig.configuration.headerBytesMax = 2048
+        let long = String(repeating: "a", count: 4096)
+        let answer = try await Self.exchange(rig, ["GET /livez HTTP/1.1\r\nHost: x\r\nX-Long: \(long)\r\n\r\n"])
+        #expect(!answer.contains("200 OK"))
+    }
+
+    @Test func silentConnectionsAreClosed() async throws {
+        var rig = try GatewayRig()
+        rig.configuration.idleTimeout = .milliseconds(50)
+        #expect(try await Self.exchange(rig, []) == "")
+    }
+
+    /// The deadline counts from the body's first byte, however often something comes.
+    @Test func slowBodiesAreCutOff() async throws {
+        var rig = try GatewayRig()
+        rig.configuration.requestTimeout = .nanoseconds(1)
+        let head =
+            "POST /v1/demo/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        let answer = try await Self.exchange(rig, [head, "{", " "])
+        #expect(answer.hasPrefix("HTTP/1.1 503 "))
+        #expect(answer.contains(#""code":"unavailable""#))
+    }
+
+    /// Unwanted bodies aren't taken in without end.
+    @Test func endlessBodiesEndTheConnection() async throws {
+        var rig = try GatewayRig()
+        rig.configuration.bodyBytesMax = 1024
+        let head = "POST /v1/grants HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let chunk = "800\r\n" + String(repeating: "a", count: 2048) + "\r\n"
+        let answer = try await Self.exchange(rig, [head, chunk])
+        #expect(answer.hasPrefix("HTTP/1.1 401 "))
+        #expect(answer.lowercased().contains("connection: close"))
     }
 }

@@ -1,5 +1,7 @@
+import Foundation
 import HTTPTypes
 import HongbaoGateway
+import HongbaoTesting
 import HummingbirdTesting
 import Metrics
 import Testing
@@ -64,6 +66,31 @@ import Testing
             #expect(text.contains(line + "\n"), "\(line)")
         }
     }
+
+    /// What Prometheus's own checker thinks, where it is installed (Debian's package `prometheus`).
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: promtool))) func promtoolAgrees() async throws {
+        let text = try await GatewayRig().run { caller in
+            _ = try await caller.send(.post, "/v1/grants", json: grantJSON(), token: GatewayRig.grantKey)
+            return try await caller.send(.get, "/metrics").text
+        }
+        let folder = try TemporaryFolder()
+        try Data(text.utf8).write(to: URL(filePath: folder.file("metrics")))
+        let check = Process()
+        check.executableURL = URL(filePath: Self.promtool)
+        check.arguments = ["check", "metrics"]
+        check.standardInput = try FileHandle(forReadingFrom: URL(filePath: folder.file("metrics")))
+        let status = try await withCheckedThrowingContinuation { continuation in
+            check.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+            do {
+                try check.run()
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        }
+        #expect(status == 0)
+    }
+
+    private static let promtool = "/usr/bin/promtool"
 
     /// No label may name a person, and there is one series for a route however many addresses it has.
     @Test func requestsAreCountedByRoute() async throws {

@@ -38,8 +38,9 @@ struct Route: Sendable {
     /// As in the OpenAPI document: `/v1/grants/{order}`.
     let path: String
     let body: BodyKind
-    /// A grant isn't cut off at the deadline: it's answered when its batch is durable, or it would have to be told that
-    /// nobody knows.
+    /// Whether the handler is cut off at the deadline. A grant isn't: it's answered when its batch is durable, or it
+    /// would have to be told that nobody knows. What anybody may ask isn't either, since it waits for nothing, unless
+    /// its route says otherwise.
     let isCutOff: Bool
     let handler: Handler
 
@@ -47,13 +48,17 @@ struct Route: Sendable {
         _ method: HTTPRequest.Method,
         _ path: String,
         body: BodyKind = .none,
-        isCutOff: Bool = true,
+        isCutOff: Bool? = nil,
         _ handler: Handler
     ) {
         self.method = method
         self.path = path
         self.body = body
-        self.isCutOff = isCutOff
+        self.isCutOff =
+            switch handler {
+            case .open: isCutOff ?? false
+            case .service, .person: isCutOff ?? true
+            }
         self.handler = handler
     }
 }

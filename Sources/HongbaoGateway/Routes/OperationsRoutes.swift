@@ -12,7 +12,7 @@ struct OperationsRoutes: Sendable {
     var routes: [Route] {
         [
             Route(.get, "/livez", .open { _ throws(Problem) in .text("ok\n") }),
-            Route(.get, "/readyz", .open(ready)),
+            Route(.get, "/readyz", isCutOff: true, .open(ready)),
             Route(.get, "/metrics", .open(metrics)),
             Route(.get, "/v1/version", .open(versionAnswer)),
         ]
