@@ -1,20 +1,27 @@
-package struct DeadlineExceeded: Error, Hashable {
-    package init() {}
+/// Runs `body`, cancels it when it takes longer than `limit`, and answers `nil` then.
+///
+/// Cancelling is a request: this waits until `body` has ended one way or the other.
+package func withDeadline<Answer: Sendable>(
+    _ limit: Duration,
+    _ body: @escaping @Sendable () async -> Answer
+) async -> Answer? {
+    await withTaskGroup(of: Answer?.self) { group in
+        group.addTask { await body() }
+        group.addTask {
+            await pause(limit)
+            return nil
+        }
+        let first = await group.next() ?? nil
+        group.cancelAll()
+        return first
+    }
 }
 
-/// Runs `body` and gives up, with `DeadlineExceeded`, after a while. `body` is cancelled then, and must heed it.
-package func withDeadline<Answer: Sendable>(
-    _ duration: Duration,
-    _ body: @escaping @Sendable () async throws -> Answer
-) async throws -> Answer {
-    try await withThrowingTaskGroup(of: Answer.self) { group in
-        group.addTask { try await body() }
-        group.addTask {
-            try await Task.sleep(for: duration)
-            throw DeadlineExceeded()
-        }
-        defer { group.cancelAll() }
-        guard let first = try await group.next() else { throw DeadlineExceeded() }
-        return first
+/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
+func pause(_ duration: Duration) async {
+    do {
+        try await Task.sleep(for: duration)
+    } catch {
+        return
     }
 }

@@ -237,12 +237,3 @@ extension Granting: Service {
         }
     }
 }
-
-/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
-func pause(_ duration: Duration) async {
-    do {
-        try await Task.sleep(for: duration)
-    } catch {
-        return
-    }
-}

@@ -92,13 +92,11 @@ package final class Wallets: Sendable {
         var posted: [Transfer] = []
         var withdrawals: [Withdrawal] = []
         if !off.contains(.ledger) {
-            do {
-                let questions = sent
-                let snapshot = try await read(person, book, questions)
+            if let snapshot = await read(person, book, sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
                 sent.judge(by: snapshot.log, posted: posted)
-            } catch {
+            } else {
                 missing.append(.ledger)
                 sent.setAside()
             }
@@ -130,18 +128,23 @@ package final class Wallets: Sendable {
         let log: [ThinToken: GrantPayload]
     }
 
-    private func read(_ person: PersonID, _ book: BookID, _ sent: ClientTokens) async throws -> Snapshot {
+    /// `nil` when the store fails or takes too long.
+    private func read(_ person: PersonID, _ book: BookID, _ sent: ClientTokens) async -> Snapshot? {
         let reader = reader
         let store = store
-        return try await withDeadline(deadline) {
-            try await store.read { (snapshot) throws(StoreError) in
-                Snapshot(
-                    posted: try snapshot.transfers(of: person, in: book),
-                    withdrawals: try snapshot.withdrawals(of: person, in: book),
-                    log: try sent.lookUp(in: snapshot, reader)
-                )
+        return await withDeadline(deadline) {
+            do throws(StoreError) {
+                return try await store.read { (snapshot) throws(StoreError) in
+                    Snapshot(
+                        posted: try snapshot.transfers(of: person, in: book),
+                        withdrawals: try snapshot.withdrawals(of: person, in: book),
+                        log: try sent.lookUp(in: snapshot, reader)
+                    )
+                }
+            } catch {
+                return nil
             }
-        }
+        } ?? nil
     }
 
     /// What only the client still had is posted at once (TK-4). When that fails it's shown all the same, and posted by

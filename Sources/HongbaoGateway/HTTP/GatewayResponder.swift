@@ -1,5 +1,6 @@
 import HTTPTypes
 import HongbaoCore
+import HongbaoEngine
 package import Hummingbird
 import Logging
 package import NIOCore

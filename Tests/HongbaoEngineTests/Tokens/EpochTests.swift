@@ -26,7 +26,7 @@ import Testing
         func at(_ offset: Int64) -> Timestamp {
             Timestamp(milliseconds: TokenFixture.noon.milliseconds + offset)
         }
-        var random = SeededBits(seed: 1)
+        var random = SplitMix64(seed: 1)
         let tokens = fixture.sealer.sealWithTokens(random.payloads(2), sequence: 1, at: at(sealed))
         #expect(refusal(fixture.reading.verify(tokens[1], now: at(shown))) == expected)
     }
@@ -41,7 +41,7 @@ import Testing
             keyring: fixture.keyring
         )
         #expect(fixture.reading.admit(next.certificate, dataKey: next.dataKey) == .admitted)
-        var random = SeededBits(seed: 2)
+        var random = SplitMix64(seed: 2)
         let payloads = random.payloads(2)
         let later = BatchSealer(next).sealWithTokens(payloads, sequence: 2, at: TokenFixture.noon)
         #expect(refusal(fixture.verdict(token)) == nil)

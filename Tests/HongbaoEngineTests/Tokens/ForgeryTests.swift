@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: 0..<20 as Range<UInt64>)
     func noiseIsRefused(seed: UInt64) {
-        var random = SeededBits(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<200 {
             var noise = random.bytes(Int.random(in: 0...500, using: &random))
             if !noise.isEmpty, Bool.random(using: &random) { noise[0] = 1 }

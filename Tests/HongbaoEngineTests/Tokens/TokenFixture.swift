@@ -3,20 +3,7 @@ import HongbaoCore
 
 @testable import HongbaoEngine
 
-/// Random numbers that are the same for the same seed (SplitMix64).
-struct SeededBits: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ bits >> 30) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
-        return bits ^ bits >> 31
-    }
-
+extension SplitMix64 {
     /// Small and large numbers alike: as many bits as chance has it.
     mutating func number<Value: FixedWidthInteger>(_: Value.Type = Value.self) -> Value {
         let bits = Int.random(in: 0...64, using: &self)
@@ -72,7 +59,7 @@ struct TokenFixture {
 
     func sealed(_ count: Int, seed: UInt64 = 1, sequence: UInt64 = 1) -> (payloads: [GrantPayload], tokens: BatchTokens)
     {
-        var random = SeededBits(seed: seed)
+        var random = SplitMix64(seed: seed)
         let payloads = random.payloads(count)
         return (payloads, sealer.sealWithTokens(payloads, sequence: sequence, at: Self.noon))
     }

@@ -1,5 +1,5 @@
 /// The generator of Steele, Lea and Flood: the same seed gives the same numbers everywhere.
-package struct SplitMix64: Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     package init(seed: UInt64) { state = seed }
