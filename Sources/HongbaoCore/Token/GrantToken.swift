@@ -1,4 +1,5 @@
-/// A grant token as its owner keeps it: enough to verify it, and for the wallet to read it, if all servers lose all.
+/// A grant token as its owner keeps it: all that it takes to verify it, and for the wallet to read it, but for the
+/// epoch's certificate and data key.
 ///
 /// Its bytes: header, signature, leaf, Merkle path. The leaf: index, length of the ciphertext, blinder, ciphertext.
 /// Certificates aren't in it: verifiers know them by mint and epoch. The views share the bytes that were parsed.

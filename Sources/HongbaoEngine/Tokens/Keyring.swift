@@ -21,9 +21,9 @@ package struct Keyring: Sendable {
     private let rootSigning: Curve25519.Signing.PrivateKey
     /// Wraps the data keys of all epochs.
     package let walletWrapping: SymmetricKey
-    /// Keys the hash under which a phone is stored (ID-4).
+    /// Keys the digests by which logs and alarms name a withdrawal; meant for stored phones, too (ID-4).
     package let identityHash: SymmetricKey
-    /// What callbacks' HMAC keys are derived from.
+    /// Kept for the HMAC keys of callbacks; nothing is derived from it yet (`payouts.secret` signs them).
     package let callbackSeed: SymmetricKey
     /// What the demo issuer's signing key is made from.
     package let jwtSeed: SymmetricKey
