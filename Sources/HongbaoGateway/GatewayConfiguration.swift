@@ -131,6 +131,7 @@ package enum GatewayFault: Error, Hashable, Sendable {
     case demoSeedInvalid
     case issuerKeyInvalid(name: String)
     case keyNameTwice(String)
+    case keyTwice(name: String, other: String)
     case limitInvalid(String)
 }
 
@@ -146,5 +147,11 @@ extension GatewayConfiguration {
         guard (1...1_000).contains(batchMax) else { throw .limitInvalid("batchMax") }
         var names = Set<String>()
         for key in serviceKeys where !names.insert(key.name).inserted { throw .keyNameTwice(key.name) }
+        var nameByDigest: [KeyDigest: String] = [:]
+        for key in serviceKeys {
+            if let other = nameByDigest.updateValue(key.name, forKey: key.digest) {
+                throw .keyTwice(name: key.name, other: other)
+            }
+        }
     }
 }

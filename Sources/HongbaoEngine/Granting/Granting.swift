@@ -87,11 +87,6 @@ package final class Granting: Sendable {
     private let replayed = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "replayed")])
     private let unavailable = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "unavailable")])
     let backlogGauge = Gauge(label: "hongbao_backlog_grants")
-    private let refused: [GrantRefusal: Counter] = Dictionary(
-        uniqueKeysWithValues: GrantRefusal.allCases.map {
-            ($0, Counter(label: "hongbao_grants_total", dimensions: [("outcome", "\($0)")]))
-        }
-    )
 
     init(
         store: any Store,
@@ -136,10 +131,12 @@ package final class Granting: Sendable {
             }
             redecide(resolutions, &ticket)
         }
-        guard await isDurable(ticket) else { return answers(ticket, requests, fault: Self.notDurable) }
-        if let fault = await postFirst(ticket, resolutions) { return answers(ticket, requests, fault: fault) }
+        guard await isDurable(ticket) else {
+            return answers(ticket, requests, fault: ticket.isRefusedWhole ? Self.notAccepting : Self.notKnownDurable)
+        }
+        let postingFault = await postFirst(ticket, resolutions)
         let batches = await tokens(for: ticket)
-        return answers(ticket, requests, resolutions, batches)
+        return answers(ticket, requests, resolutions, batches, postingFault)
     }
 
     /// What is known of an order, or `nil` when it was never accepted.
@@ -190,7 +187,9 @@ package final class Granting: Sendable {
     }
 
     private static let notLeased = StoreError(.unavailable, "the budget's lease can't be extended")
-    private static let notDurable = StoreError(.unavailable, "the log can't be written")
+    private static let notAccepting = StoreError(.unavailable, "the log can't be written")
+    /// The log may yet turn out to have it: only asking again tells.
+    private static let notKnownDurable = StoreError(.outcomeUnknown, "the log may not have been written")
 
     private func decide(_ resolutions: [GrantRules.Resolution]) -> Ticket {
         let ticket = state.withLock { state in
@@ -287,28 +286,32 @@ package final class Granting: Sendable {
 
     // MARK: Answering
 
-    /// Posts what has to be in the ledger before it's answered.
+    /// Posts what has to be in the ledger before it's answered: as it stands in the token list, which is how it was
+    /// accepted. What isn't listed as unposted any more is in the ledger.
     private func postFirst(_ ticket: Ticket, _ resolutions: [GrantRules.Resolution]) async -> StoreError? {
         var grants: [OpenGrant] = []
         for (decision, resolution) in zip(ticket.decisions, resolutions) {
-            guard case .draft(let draft) = resolution else { continue }
-            switch decision {
-            case .accepted where postsFirst(draft): break
-            case .replayed(let entry) where entry.status == .credited: break
-            default: continue
-            }
-            grants.append(
-                OpenGrant(order: draft.order, amount: draft.amount, openedAt: draft.openedAt, app: draft.app)
-            )
+            guard case .draft(let draft) = resolution, isPostedFirst(decision, draft) else { continue }
+            let open = tokens.unposted(of: draft.order.person, in: draft.order.book)
+            grants += open.filter { $0.order == draft.order }
         }
         if grants.isEmpty { return nil }
-        state.withLock { $0.postingFirst += grants.count }
-        defer { state.withLock { $0.postingFirst -= grants.count } }
+        let count = grants.count
+        state.withLock { $0.postingFirst += count }
+        defer { state.withLock { $0.postingFirst -= count } }
         do {
             try await poster.postFirst(grants)
             return nil
         } catch {
-            return error
+            return StoreError(.outcomeUnknown, "accepted, and not posted yet: \(error.message)")
+        }
+    }
+
+    private func isPostedFirst(_ decision: MintState.Decision, _ draft: GrantDraft) -> Bool {
+        switch decision {
+        case .accepted: postsFirst(draft)
+        case .replayed(let entry): entry.status == .credited
+        case .refused, .needsLease: false
         }
     }
 
@@ -363,13 +366,17 @@ package final class Granting: Sendable {
         _ ticket: Ticket,
         _ requests: [GrantRequest],
         _ resolutions: [GrantRules.Resolution],
-        _ batches: [UInt64: Result<BatchTokens, StoreError>]
+        _ batches: [UInt64: Result<BatchTokens, StoreError>],
+        _ postingFault: StoreError?
     ) -> [GrantAnswer] {
         var acceptedCount = 0
         var answers: [GrantAnswer] = []
         answers.reserveCapacity(requests.count)
         for (index, decision) in ticket.decisions.enumerated() {
             switch (decision, resolutions[index]) {
+            case (_, .draft(let draft)) where postingFault != nil && isPostedFirst(decision, draft):
+                unavailable.increment()
+                answers.append(.unavailable(postingFault ?? Self.notKnownDurable))
             case (.refused(let refusal), _): answers.append(refuse(refusal, requests[index]))
             case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
             case (.accepted(let sequence, let place), .draft(let draft)):
@@ -412,7 +419,6 @@ package final class Granting: Sendable {
     }
 
     private func refuse(_ refusal: GrantRefusal, _ request: GrantRequest) -> GrantAnswer {
-        refused[refusal]?.increment()
         switch refusal {
         case .orderConflict:
             alarms.raise(

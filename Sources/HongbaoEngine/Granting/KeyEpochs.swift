@@ -14,9 +14,11 @@ func openEpoch(
     epochSeconds: Int64,
     expecting: UInt32?
 ) async throws(StoreError) -> (keys: EpochKeys, record: EpochRecord) {
-    let known = try await store.read { (snapshot) throws(StoreError) in
-        try snapshot.mints().first { $0.id == mint }
+    let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
+        (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
     }
+    // No epoch may issue more than all budgets together; the audit holds it to that.
+    let cap = budgets.reduce(Amount.zero) { sum, budget in sum.adding(budget.0.total) ?? sum }
     let epoch = (known?.epoch ?? 0) + 1
     if let expecting, epoch != expecting + 1 {
         throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1), not \(expecting)")
@@ -24,7 +26,7 @@ func openEpoch(
     let keys = EpochKeys.mint(
         mint,
         epoch: epoch,
-        cap: Amount(fen: .max) ?? .zero,
+        cap: cap,
         at: now,
         validSeconds: epochSeconds,
         keyring: keyring

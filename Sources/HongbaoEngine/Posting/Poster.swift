@@ -83,18 +83,29 @@ package final class Poster: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
-            var delay = Duration.milliseconds(10)
-            while !Task.isCancelled {
-                do {
-                    let isDrained = try await self.postNext()
-                    self.tokens.sweep(now: self.clock.now())
-                    delay = .milliseconds(10)
-                    if isDrained { await self.work.wait() }
-                } catch {
-                    self.logger.error("posting failed", metadata: ["error": "\(error)"])
-                    await pause(delay)
-                    delay = min(delay * 2, .seconds(5))
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.postWhenRung() }
+                // Also when nothing comes in: the age of what waits grows, and grace times run out.
+                while !Task.isCancelled {
+                    await pause(.seconds(1))
+                    self.work.ring()
                 }
+            }
+        }
+    }
+
+    private func postWhenRung() async {
+        var delay = Duration.milliseconds(10)
+        while !Task.isCancelled {
+            do {
+                let isDrained = try await postNext()
+                tokens.sweep(now: clock.now())
+                delay = .milliseconds(10)
+                if isDrained { await work.wait() }
+            } catch {
+                logger.error("posting failed", metadata: ["error": "\(error)"])
+                await pause(delay)
+                delay = min(delay * 2, .seconds(5))
             }
         }
     }

@@ -60,6 +60,8 @@ package struct Audit {
     /// Accepted and not yet seen in the ledger.
     private var accepted: [UInt128: (fen: Int64, mustBePosted: Bool)] = [:]
     private var issued: [LeaseID: Int128] = [:]
+    private var issuedByEpoch: [MintEpoch: Int128] = [:]
+    private var caps: [MintEpoch: Amount] = [:]
     private var holds: [TransferID: Hold] = [:]
     private var totals = AuditReport.Totals()
 
@@ -77,6 +79,7 @@ package struct Audit {
             )
             try audit.learnEpochs(snapshot)
             for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
+            audit.compareCaps()
             try audit.readTransfers(snapshot)
             try audit.readHolds(snapshot)
             try audit.readWithdrawals(snapshot)
@@ -103,6 +106,7 @@ package struct Audit {
                 log.expect(false, "the certificate of epoch \(epoch.epoch) can't be read")
                 continue
             }
+            caps[MintEpoch(mint: epoch.mint, epoch: epoch.epoch)] = certificate.cap
             let isCertified = verifier.admit(certificate) == .admitted
             log.expect(
                 isCertified && certificate.mint == epoch.mint && certificate.epoch == epoch.epoch,
@@ -132,6 +136,16 @@ package struct Audit {
         )
     }
 
+    /// What a stolen minting key could be used for is bounded by its certificate.
+    private mutating func compareCaps() {
+        for (epoch, issued) in issuedByEpoch {
+            withinBudget.expect(
+                issued <= Int128(caps[epoch]?.fen ?? 0),
+                "mint \(epoch.mint.rawValue) epoch \(epoch.epoch): \(issued) fen issued, above its certificate's cap"
+            )
+        }
+    }
+
     private mutating func read(_ logged: LoggedBatch, isPosted: Bool) {
         let place = "mint \(logged.mint.rawValue) batch \(logged.sequence)"
         let opened: OpenedBatch
@@ -153,6 +167,7 @@ package struct Audit {
                     == Int128(logged.total.fen),
             "\(place): its row differs from its grants"
         )
+        issuedByEpoch[MintEpoch(mint: logged.mint, epoch: logged.epoch), default: 0] += Int128(logged.total.fen)
         for payload in opened.payloads {
             let isNew = accepted.updateValue((payload.amount.fen, isPosted), forKey: payload.order.bits) == nil
             uniqueOrders.expect(isNew && payload.person.rawValue > 0, "\(place) repeats an order number")

@@ -103,8 +103,12 @@ package final class Wallets: Sendable {
         } else {
             sent.setAside()
         }
-        if sent.forgedCount > 0 {
-            alarms.raise(.forgedToken, "\(sent.forgedCount) tokens verify but aren't in the log of their mint")
+        for epoch in sent.forgedIn {
+            alarms.raise(
+                .forgedToken,
+                "a token of mint \(epoch.mint.rawValue) epoch \(epoch.epoch) verifies but was never issued: "
+                    + "somebody else has its key; revoke the epoch"
+            )
         }
         open += sent.grants
         await post(sent.grants)
@@ -132,6 +136,7 @@ package final class Wallets: Sendable {
     private func read(_ person: PersonID, _ book: BookID, _ sent: ClientTokens) async -> Snapshot? {
         let reader = reader
         let store = store
+        let alarms = alarms
         return await withDeadline(deadline) {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
@@ -142,6 +147,7 @@ package final class Wallets: Sendable {
                     )
                 }
             } catch {
+                if error.code == .corrupt { alarms.raise(.corruptData, "reading a wallet: \(error)") }
                 return nil
             }
         } ?? nil
@@ -163,7 +169,8 @@ private struct ClientTokens: Sendable {
     private var candidates: [(index: Int, token: VerifiedToken, payload: GrantPayload)] = []
     private(set) var grants: [OpenGrant] = []
     private(set) var rejected: [Int] = []
-    private(set) var forgedCount = 0
+    /// The epoch of each token that verifies and was never issued.
+    private(set) var forgedIn: [MintEpoch] = []
 
     /// Keeps those that verify for this person and book (TK-9).
     init(_ tokens: [[UInt8]], person: PersonID, book: BookID, verifier: TokenVerifier, now: Timestamp) {
@@ -205,7 +212,7 @@ private struct ClientTokens: Sendable {
         for (index, token, payload) in candidates {
             let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
             guard log[thin] == payload else {
-                forgedCount += 1
+                forgedIn.append(MintEpoch(mint: token.mint, epoch: token.epoch))
                 rejected.append(index)
                 continue
             }

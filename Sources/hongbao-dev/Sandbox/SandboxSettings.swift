@@ -1,4 +1,5 @@
 import Foundation
+import HongbaoCore
 import HongbaoEngine
 import HongbaoGateway
 
