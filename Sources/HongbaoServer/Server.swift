@@ -34,7 +34,9 @@ package enum Server {
         let store = try openStore(configuration.dataFolder)
         let durability = try await store.durability()
         guard durability.isFull else {
-            throw StartFault("the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)")
+            throw StartFault(
+                "the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)"
+            )
         }
         let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
         let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
@@ -49,7 +51,8 @@ package enum Server {
                 configuration: configuration.engine,
                 logger: logger
             )
-            logger.info("recovered", metadata: ["orders": "\(engine.granting.orderCount)", "backlog": "\(engine.granting.backlog)"])
+            let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
+            logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
             try await serve(engine, configuration, keyring, registry, logger, onReady)
         } catch {
             try await client.shutdown()
@@ -142,12 +145,15 @@ package enum Server {
         return try SQLiteStore(folder: folder, access: access)
     }
 
-    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's refused.
+    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's
+    /// refused.
     package static func loadKeyring(folder: String, isNew: Bool) throws -> Keyring {
         let path = "\(folder)/keyring"
         if !FileManager.default.fileExists(atPath: path) {
             guard isNew else {
-                throw StartFault("\(path) is missing, but \(folder) has data: restore the keyring that it was written with")
+                throw StartFault(
+                    "\(path) is missing, but \(folder) has data: restore the keyring that it was written with"
+                )
             }
             let keyring = Keyring()
             try keyring.create(path: path)

@@ -227,7 +227,7 @@ package final class Payouts: Service {
             case .failed, .processing, .unknownOrder, .unreachable: details["reported"] = "\(report)"
             }
             logger.critical(
-                "the payout channel contradicts the ledger; nothing was changed: compare this order with its daily file",
+                "the payout channel contradicts the ledger; nothing was changed: compare the order with its daily file",
                 metadata: details
             )
         case .tooManyAttempts(let withdrawal):

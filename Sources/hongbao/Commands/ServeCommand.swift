@@ -38,7 +38,9 @@ struct ServeCommand: AsyncParsableCommand {
     var demo = false
 
     func validate() throws {
-        if let roles, roles != "all" { throw ValidationError("--roles \(roles): only `all` can be run by this version") }
+        if let roles, roles != "all" {
+            throw ValidationError("--roles \(roles): only `all` can be run by this version")
+        }
     }
 
     func run() async throws {

@@ -37,7 +37,8 @@ struct DemoClient: Sendable {
     func logIn(app: String, user: String) async throws -> (person: UInt64, jwt: String) {
         let body = #"{"app":"\#(app)","user":"\#(user)"}"#
         let answer = try await json(.POST, "/v1/demo/login", nil, body)
-        guard let person = (answer["person"] as? String).flatMap({ UInt64($0) }), let jwt = answer["jwt"] as? String else {
+        guard let person = (answer["person"] as? String).flatMap({ UInt64($0) }), let jwt = answer["jwt"] as? String
+        else {
             throw StartFault("POST /v1/demo/login: an answer without person and jwt")
         }
         return (person, jwt)
@@ -73,7 +74,8 @@ struct DemoClient: Sendable {
         let response = try await send(.GET, "/metrics", nil, nil, type: nil)
         var values: [String: Double] = [:]
         for line in try await text(of: response).split(separator: "\n") where !line.hasPrefix("#") {
-            guard let blank = line.lastIndex(of: " "), let value = Double(line[line.index(after: blank)...]) else { continue }
+            guard let blank = line.lastIndex(of: " "), let value = Double(line[line.index(after: blank)...])
+            else { continue }
             let name = line[..<(line.firstIndex(of: "{") ?? blank)]
             values[String(name), default: 0] += value
         }
@@ -82,7 +84,9 @@ struct DemoClient: Sendable {
 
     // MARK: HTTP
 
-    private func json(_ method: Method, _ path: String, _ bearer: String?, _ body: String?) async throws -> [String: Any] {
+    private func json(_ method: Method, _ path: String, _ bearer: String?, _ body: String?) async throws
+        -> [String: Any]
+    {
         let response = try await send(
             method,
             path,
