@@ -11,6 +11,8 @@ package struct Engine: Sendable {
         package var granting = Granting.Configuration()
         package var poster = Poster.Configuration()
         package var payouts = PayoutPolicy()
+        /// How long a wallet waits for the ledger before it's shown without it (WL-3).
+        package var walletDeadline = Duration.milliseconds(800)
 
         package init() {}
     }
@@ -34,7 +36,8 @@ package struct Engine: Sendable {
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
     /// - Parameter seed: random, for the hash of the order table and for jitter.
-    /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over meanwhile.
+    /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
+    /// meanwhile.
     package static func start(
         store: any Store,
         campaigns set: CampaignSet,
@@ -52,11 +55,11 @@ package struct Engine: Sendable {
         let verifier = TokenVerifier(root: keyring.rootPublicKey)
 
         let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
+        // First of all: a keyring that can't read the data must not write to it either.
+        try await learnEpochs(store, reader, verifier)
         for scene in try await budgets.fund() {
-            logger.error(
-                "budget kept: its file says less than what is leased",
-                metadata: ["scene": "\(scene.rawValue)"]
-            )
+            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)"]
+            logger.error("budget kept: its file says less than what is leased", metadata: metadata)
         }
         let opened = try await openEpoch(
             of: configuration.mint,
@@ -66,9 +69,10 @@ package struct Engine: Sendable {
             now: clock.now(),
             leaseSeconds: configuration.granting.leaseSeconds,
             epochSeconds: configuration.granting.epochSeconds,
-            expecting: nil
+            expecting: nil,
+            logger: logger
         )
-        try await learnEpochs(store, reader, verifier)
+        try learn(opened.record, reader, verifier)
         let recovery = try await Recovery(
             store: store,
             reader: reader,
@@ -82,9 +86,11 @@ package struct Engine: Sendable {
             backlog: recovery.backlog,
             limits: configuration.granting.limits
         )
+        var allotted: [SceneID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
-            for lease in leases where lease.id.mint == configuration.mint && lease.unissued > .zero {
-                mint.extend(budget.scene, by: lease.unissued)
+            for lease in leases where lease.id.mint == configuration.mint {
+                if lease.unissued > .zero { mint.extend(budget.scene, by: lease.unissued) }
+                allotted[budget.scene] = lease.allotted
             }
         }
 
@@ -108,14 +114,15 @@ package struct Engine: Sendable {
             keyring: keyring,
             epoch: opened.keys,
             state: mint,
+            allotted: allotted,
             configuration: configuration.granting,
             alarms: alarms,
             logger: logger
         )
-        poster.whenPosted { [weak granting] mint, count in
-            if mint == configuration.mint { granting?.notePosted(count) }
-        }
-        poster.confirm(configuration.mint, upTo: recovery.lastSequence)
+        poster.connect(
+            listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
+            whenPosted: { [weak granting] count in granting?.notePosted(count) }
+        )
         let payouts = Payouts(
             store: store,
             channel: channel,
@@ -143,7 +150,8 @@ package struct Engine: Sendable {
                 reader: reader,
                 poster: poster,
                 clock: clock,
-                alarms: alarms
+                alarms: alarms,
+                deadline: configuration.walletDeadline
             ),
             budgets: budgets,
             withdrawals: Withdrawals(
@@ -161,18 +169,22 @@ package struct Engine: Sendable {
         _ verifier: TokenVerifier
     ) async throws(StoreError) {
         let epochs = try await store.read { (snapshot) throws(StoreError) in try snapshot.epochs() }
-        for epoch in epochs {
-            let dataKey = try reader.learn(epoch)
-            guard let certificate = MintCertificate(epoch.certificate),
-                certificate.mint == epoch.mint, certificate.epoch == epoch.epoch,
-                verifier.admit(certificate, dataKey: dataKey) == .admitted
-            else {
-                throw StoreError(
-                    .corrupt,
-                    "mint \(epoch.mint.rawValue) epoch \(epoch.epoch) isn't certified by this root key"
-                )
-            }
-            if epoch.isRevoked { verifier.revoke(MintEpoch(mint: epoch.mint, epoch: epoch.epoch)) }
+        for epoch in epochs { try learn(epoch, reader, verifier) }
+    }
+
+    private static func learn(
+        _ epoch: EpochRecord,
+        _ reader: LogReader,
+        _ verifier: TokenVerifier
+    ) throws(StoreError) {
+        let dataKey = try reader.learn(epoch)
+        guard let certificate = MintCertificate(epoch.certificate),
+            certificate.mint == epoch.mint, certificate.epoch == epoch.epoch,
+            verifier.admit(certificate, dataKey: dataKey) == .admitted
+        else {
+            let place = "mint \(epoch.mint.rawValue) epoch \(epoch.epoch)"
+            throw StoreError(.corrupt, "\(place) isn't certified by this root key")
         }
+        if epoch.isRevoked { verifier.revoke(MintEpoch(mint: epoch.mint, epoch: epoch.epoch)) }
     }
 }

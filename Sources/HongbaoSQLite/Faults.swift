@@ -22,8 +22,8 @@ extension StoreError {
         }
     }
 
-    /// The same for COMMIT. A commit that found no space or no lock has written no commit record; when writing or syncing
-    /// failed otherwise, the record may or may not survive a crash, so nobody can know.
+    /// The same for COMMIT. A commit that found no space or no lock has written no commit record; when writing or
+    /// syncing failed otherwise, the record may or may not survive a crash, so nobody can know.
     init(sqliteCommit code: Int32, of connection: OpaquePointer?) {
         let plain = StoreError(sqlite: code, of: connection)
         switch code & 0xFF {

@@ -6,8 +6,8 @@ import Synchronization
 /// Puts the work of all callers who wait at the same time into one transaction, so that they share its sync to disk.
 ///
 /// Each caller's part is undone alone when it fails. The transaction is committed when nobody is waiting any more, or
-/// when it has grown to its bound. Every entry point ends with `commitWhenDue`, without suspending in between: that's what makes
-/// `WriterExecutor.isIdle` mean that nobody else will come to commit.
+/// when it has grown to its bound. Every entry point ends with `commitWhenDue`, without suspending in between: that's
+/// what makes `WriterExecutor.isIdle` mean that nobody else will come to commit.
 actor GroupWriter {
     private let executor: WriterExecutor
     /// `nil` once closed.

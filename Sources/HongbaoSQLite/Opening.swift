@@ -4,7 +4,8 @@ import GRDBSQLite
 import Glibc
 import HongbaoEngine
 
-/// The steps from a folder's name to a store that is sound, up to date and durable, or to an error that a person understands.
+/// The steps from a folder's name to a store that is sound, up to date and durable, or to an error that a person
+/// understands.
 struct Opening {
     let pool: DatabasePool
     let lock: FolderLock?
@@ -58,8 +59,8 @@ struct Opening {
 
     // MARK: The file
 
-    /// A file is made whole under another name and then renamed, so a missing one was never written to, and an empty one
-    /// has lost its content.
+    /// A file is made whole under another name and then renamed, so a missing one was never written to, and an empty
+    /// one has lost its content.
     private static func isMissing(_ file: String) throws(StoreError) -> Bool {
         guard !FileManager.default.fileExists(atPath: file) else { return false }
         guard !FileManager.default.fileExists(atPath: file + "-wal") else {

@@ -7,23 +7,16 @@ package enum AuditText {
         var lines: [String] = []
         for check in report.checks {
             let verdict = check.breachCount == 0 ? "holds" : "BREACH"
-            lines.append(
-                "\(pad(check.invariant, 4))\(pad(verdict, 8))\(pad("\(check.examined)", 12, isLeft: true))  \(check.title)"
-            )
+            let (name, examined) = (pad(check.invariant, 4), count(check.examined))
+            lines.append("\(name)\(pad(verdict, 8))\(examined)  \(check.title)")
             for breach in check.breaches { lines.append("      \(breach)") }
             let hidden = check.breachCount - check.breaches.count
             if hidden > 0 { lines.append("      and \(hidden) more") }
         }
         let totals = report.totals
-        lines.append(
-            "accepted  \(pad("\(totals.grantsAccepted)", 12, isLeft: true)) grants     \(yuan(totals.acceptedFen))"
-        )
-        lines.append(
-            "posted    \(pad("\(totals.grantsPosted)", 12, isLeft: true)) grants     \(yuan(totals.postedFen))"
-        )
-        lines.append(
-            "paid out  \(pad("\(totals.withdrawalsPaid)", 12, isLeft: true)) withdrawals \(yuan(totals.paidFen))"
-        )
+        lines.append("accepted  \(count(totals.grantsAccepted)) grants     \(yuan(totals.acceptedFen))")
+        lines.append("posted    \(count(totals.grantsPosted)) grants     \(yuan(totals.postedFen))")
+        lines.append("paid out  \(count(totals.withdrawalsPaid)) withdrawals \(yuan(totals.paidFen))")
         lines.append("held      \(yuan(totals.heldFen))")
         lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
         return lines.joined(separator: "\n")
@@ -60,6 +53,8 @@ package enum AuditText {
         }
         return String(decoding: json.bytes, as: UTF8.self)
     }
+
+    private static func count(_ number: Int) -> String { pad("\(number)", 12, isLeft: true) }
 
     private static func pad(_ text: String, _ width: Int, isLeft: Bool = false) -> String {
         let blanks = String(repeating: " ", count: max(0, width - text.count))

@@ -4,8 +4,11 @@ import Yams
 /// Checks what the configuration library doesn't: that a file has no key which nobody reads.
 package enum ConfigurationFile {
     package static func checkKeys(path: String) throws {
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw StartFault("\(path): can't be read as UTF-8 text")
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw StartFault("\(path): can't be read as UTF-8 text (\(error.localizedDescription))")
         }
         guard let root = try Yams.compose(yaml: text) else { return }
         let known = Set(ServerConfiguration.keys.map(\.key))

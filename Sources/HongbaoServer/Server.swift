@@ -51,10 +51,8 @@ package enum Server {
                 configuration: configuration.engine,
                 logger: logger
             )
-            logger.info(
-                "recovered",
-                metadata: ["orders": "\(engine.granting.orderCount)", "backlog": "\(engine.granting.backlog)"]
-            )
+            let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
+            logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
             try await serve(engine, configuration, keyring, registry, logger, onReady)
         } catch {
             try await client.shutdown()
@@ -147,7 +145,8 @@ package enum Server {
         return try SQLiteStore(folder: folder, access: access)
     }
 
-    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's refused.
+    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's
+    /// refused.
     package static func loadKeyring(folder: String, isNew: Bool) throws -> Keyring {
         let path = "\(folder)/keyring"
         if !FileManager.default.fileExists(atPath: path) {

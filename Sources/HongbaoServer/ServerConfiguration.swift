@@ -102,9 +102,8 @@ private struct Settings {
 
     func int(_ key: String, in range: ClosedRange<Int>) throws(ServerConfiguration.Invalid) -> Int? {
         let key = ConfigKey(stringLiteral: key)
-        guard let value = reader.int(forKey: key) ?? reader.string(forKey: key).map({ Int($0) ?? .min }) else {
-            return nil
-        }
+        let text = reader.string(forKey: key)
+        guard let value = reader.int(forKey: key) ?? text.map({ Int($0) ?? .min }) else { return nil }
         guard range.contains(value) else {
             throw ServerConfiguration.Invalid(
                 key: "\(key)",
@@ -143,10 +142,8 @@ extension ServiceKey {
         var scopes = Set<Scope>()
         for word in parts[2].split(separator: "+") {
             guard let scope = Scope(rawValue: String(word)) else {
-                throw ServerConfiguration.Invalid(
-                    key: "service-keys",
-                    reason: "\(parts[0]) has an unknown scope \(word)"
-                )
+                let reason = "\(parts[0]) has an unknown scope \(word)"
+                throw ServerConfiguration.Invalid(key: "service-keys", reason: reason)
             }
             scopes.insert(scope)
         }

@@ -1,7 +1,7 @@
 package import HongbaoCore
 package import HongbaoEngine
 package import HongbaoSQLite
-import Logging
+package import Logging
 import ServiceLifecycle
 
 /// A channel that pays everything at once: the outside world on a good day.
@@ -12,13 +12,14 @@ package struct InstantChannel: PayoutChannel {
     package func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .processing } }
 }
 
-/// What an engine runs on in a test: a folder with a real SQLite store, a keyring, a clock. It can be started many times.
+/// What an engine runs on in a test: a folder with a real SQLite store, a keyring, a clock. It can be started many
+/// times.
 package struct EngineRig: Sendable {
-    package let folder: TemporaryFolder
-    package let keyring = Keyring()
+    package var folder: TemporaryFolder
+    package var keyring = Keyring()
     package let clock = TestClock()
     package var campaigns: CampaignSet
-    package var configuration = Engine.Configuration()
+    package var configuration = Engine.Configuration.patient
     package var channel: any PayoutChannel = InstantChannel()
     /// Wraps the store, to put faults between it and the engine.
     package var wrap: @Sendable (SQLiteStore) -> any Store = { $0 }
@@ -32,22 +33,23 @@ package struct EngineRig: Sendable {
     package func run<Answer: Sendable>(
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
+        try await run({ $0.services }, body)
+    }
+
+    /// Like `run`, but nothing is posted and nothing paid out unless `body` does it.
+    package func runByHand<Answer: Sendable>(
+        _ body: @escaping @Sendable (Engine) async throws -> Answer
+    ) async throws -> Answer {
+        try await run({ [$0.granting] }, body)
+    }
+
+    private func run<Answer: Sendable>(
+        _ chosen: (Engine) -> [any Service],
+        _ body: @escaping @Sendable (Engine) async throws -> Answer
+    ) async throws -> Answer {
         let store = try SQLiteStore(folder: folder.path)
-        let clock = clock
-        let engine = try await Engine.start(
-            store: wrap(store),
-            campaigns: campaigns,
-            keyring: keyring,
-            channel: channel,
-            clock: WallClock { clock.now },
-            seed: 42,
-            configuration: configuration,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        )
-        let services = ServiceGroup(
-            services: engine.services,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        )
+        let engine = try await start(wrap(store))
+        let services = ServiceGroup(services: chosen(engine), logger: .silent)
         let answer = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await services.run() }
             do {
@@ -62,6 +64,57 @@ package struct EngineRig: Sendable {
         }
         try await store.close()
         return answer
+    }
+
+    /// Like `run`, but in the end everything is dropped where it stands, as when a process is killed: nothing is
+    /// drained.
+    ///
+    /// What the engine still writes after `body` isn't stopped by this; a store that is wrapped to die sees to that.
+    package func runUntilKilled<Answer: Sendable>(
+        _ body: @escaping @Sendable (Engine) async throws -> Answer
+    ) async throws -> Answer {
+        let store = try SQLiteStore(folder: folder.path)
+        let engine = try await start(wrap(store))
+        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
+            for service in engine.services { group.addTask { try await service.run() } }
+            let answer = try await body(engine)
+            group.cancelAll()
+            while let ended = await group.nextResult() {
+                if case .failure(let error) = ended, !(error is CancellationError) { throw error }
+            }
+            return answer
+        }
+        try await store.close()
+        return answer
+    }
+
+    /// An engine whose services don't run.
+    package func start(_ store: some Store) async throws(StoreError) -> Engine {
+        let clock = clock
+        return try await Engine.start(
+            store: store,
+            campaigns: campaigns,
+            keyring: keyring,
+            channel: channel,
+            clock: WallClock { clock.now },
+            seed: 42,
+            configuration: configuration,
+            logger: .silent
+        )
+    }
+}
+
+extension Logger {
+    /// Says nothing: faults on purpose are no news.
+    package static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+extension Engine.Configuration {
+    /// The defaults, with time enough for a machine that is busy with other tests.
+    package static var patient: Self {
+        var configuration = Self()
+        configuration.walletDeadline = .seconds(60)
+        return configuration
     }
 }
 

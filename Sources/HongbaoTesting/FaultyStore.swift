@@ -9,6 +9,8 @@ package final class FaultyStore<Base: Store>: Store {
         case before
         /// The call is carried out, and then its answer is lost.
         case after
+        /// The call never reaches the store, and who made it can't tell that from `after`.
+        case lost
     }
 
     package enum Call: Hashable, Sendable, CaseIterable { case append, transact, read }
@@ -16,7 +18,8 @@ package final class FaultyStore<Base: Store>: Store {
     /// Decides for each call, numbered from 0 among its kind.
     package typealias Plan = @Sendable (Call, Int) -> Fault?
 
-    private let base: Base
+    /// Without faults: what another process would talk to.
+    package let underneath: Base
     private let plan: Plan
     private let state = Mutex(State())
 
@@ -27,7 +30,7 @@ package final class FaultyStore<Base: Store>: Store {
     }
 
     package init(_ base: Base, plan: @escaping Plan) {
-        self.base = base
+        underneath = base
         self.plan = plan
     }
 
@@ -63,8 +66,8 @@ package final class FaultyStore<Base: Store>: Store {
 
     package func append(_ group: AppendGroup) async throws(StoreError) {
         let fault = await next(.append)
-        if fault == .before { throw StoreError(.unavailable, "a fault on purpose, before") }
-        try await base.append(group)
+        try Self.stop(at: fault)
+        try await underneath.append(group)
         if fault == .after { throw StoreError(.outcomeUnknown, "a fault on purpose, after") }
     }
 
@@ -73,8 +76,8 @@ package final class FaultyStore<Base: Store>: Store {
         _ decide: @Sendable (inout Books) -> Answer
     ) async throws(StoreError) -> Answer {
         let fault = await next(.transact)
-        if fault == .before { throw StoreError(.unavailable, "a fault on purpose, before") }
-        let answer = try await base.transact(footprint, decide)
+        try Self.stop(at: fault)
+        let answer = try await underneath.transact(footprint, decide)
         if fault == .after { throw StoreError(.outcomeUnknown, "a fault on purpose, after") }
         return answer
     }
@@ -84,7 +87,15 @@ package final class FaultyStore<Base: Store>: Store {
     ) async throws(StoreError) -> Answer {
         let fault = await next(.read)
         if fault != nil { throw StoreError(.unavailable, "a fault on purpose") }
-        return try await base.read(body)
+        return try await underneath.read(body)
+    }
+
+    private static func stop(at fault: Fault?) throws(StoreError) {
+        switch fault {
+        case .before: throw StoreError(.unavailable, "a fault on purpose, before")
+        case .lost: throw StoreError(.outcomeUnknown, "a fault on purpose, lost")
+        case .after, nil: return
+        }
     }
 
     private func next(_ call: Call) async -> Fault? {

@@ -3,7 +3,8 @@ import Testing
 
 /// Who is admitted to a staged rollout and to withdrawal (CF-4, WD-1).
 @Suite struct CampaignAdmissionTests {
-    /// The figures were computed apart from this code. Points never change: people who were in a rollout stay in it, on every node and in every version.
+    /// The figures were computed apart from this code. Points never change: people who were in a rollout stay in it, on
+    /// every node and in every version.
     @Test func pointsAreTheSameForEver() {
         let lottery = Lottery(campaign: 1, purpose: .admission)
         let other = Lottery(campaign: 2, purpose: .admission)

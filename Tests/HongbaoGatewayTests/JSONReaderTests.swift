@@ -219,8 +219,8 @@ private func fault(_ bytes: [UInt8]) -> JSONFault.Reason? {
         }
         #expect(
             String(decoding: json.bytes, as: UTF8.self)
-                == #"{"person":"18446744073709551615","name":"春节 \"rain\"","amount":-9223372036854775808,"isNew":false,"#
-                + #""tags":["","\u0001\n\\"]}"#
+                == #"{"person":"18446744073709551615","name":"春节 \"rain\"","amount":-9223372036854775808,"#
+                + #""isNew":false,"tags":["","\u0001\n\\"]}"#
         )
         let sample = try read(json.bytes)
         #expect(

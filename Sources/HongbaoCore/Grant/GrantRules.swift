@@ -13,7 +13,8 @@ package struct GrantDraft: Hashable, Sendable {
     package let cap: Amount
 }
 
-/// Resolves requests against the campaigns: names to numbers, time to phase (CF-3), order number made and checked (GR-2).
+/// Resolves requests against the campaigns: names to numbers, time to phase (CF-3), order number made and checked
+/// (GR-2).
 ///
 /// It remembers the last campaign, scene and app, since a batch nearly always names the same.
 package struct GrantRules: Sendable {

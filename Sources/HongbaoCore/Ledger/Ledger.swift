@@ -1,8 +1,8 @@
 /// The double-entry rules over the rows that a decision may touch.
 ///
 /// Pure and synchronous: the same transfers in the same order give the same outcomes on every store and machine.
-/// The rows come from a store, which afterwards writes back `changedAccounts`, `newTransfers` and `changedHolds`. Touching an
-/// account that wasn't loaded is a bug, so it traps.
+/// The rows come from a store, which afterwards writes back `changedAccounts`, `newTransfers` and `changedHolds`.
+/// Touching an account that wasn't loaded is a bug, so it traps.
 package struct Ledger: Sendable {
     private var accounts: [AccountID: Slot] = [:]
     private var transfers: [TransferID: Transfer] = [:]

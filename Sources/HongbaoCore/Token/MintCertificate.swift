@@ -80,7 +80,8 @@ package struct MintCertificate: Hashable, Sendable {
 
     package var bytes: [UInt8] { content + signature }
 
-    /// Whether a batch may say that it was sealed at this instant. A mint whose clock leaves the span needs a new epoch.
+    /// Whether a batch may say that it was sealed at this instant. A mint whose clock leaves the span needs a new
+    /// epoch.
     package func covers(_ instant: Timestamp) -> Bool { notBefore <= instant && instant <= notAfter }
 
     /// Reads exactly what `bytes` gives. It checks no signature.

@@ -110,7 +110,8 @@ package struct WalletView: Sendable {
     }
 
     /// The next lines, newest first, strictly older than `cursor`; and where to go on, when there is more.
-    package func page(after cursor: StatementCursor?, limit: Int) -> (entries: [StatementEntry], next: StatementCursor?)
+    package func page(after cursor: StatementCursor?, limit: Int)
+        -> (entries: [StatementEntry], next: StatementCursor?)
     {
         precondition(limit > 0)
         let older = entries.filter { entry in cursor.map { entry.position < $0 } ?? true }

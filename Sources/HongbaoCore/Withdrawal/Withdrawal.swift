@@ -24,7 +24,8 @@ package struct WithdrawalKey: Hashable, Sendable {
     }
 }
 
-/// Money on its way out of a person's wallet (WD-1..4): held, then paid by the payout channel, then settled or released.
+/// Money on its way out of a person's wallet (WD-1..4): held, then paid by the payout channel, then settled or
+/// released.
 package struct Withdrawal: Hashable, Sendable {
     /// Only goes forward (M10). The raw values are stored.
     package enum State: UInt8, Hashable, Sendable, CaseIterable {

@@ -68,23 +68,21 @@ extension Granting {
             wanted[scene.id].map { max($0, chunk(of: scene.budget ?? .zero)) } ?? .zero
         }
         do {
-            let added = try await store.transact(footprint) { books in
+            let leases = try await store.transact(footprint) { books in
                 zip(scenes, amounts).map { scene, amount in
                     for lease in books.leases(of: scene.id) where lease.id.mint != mint {
                         _ = books.reclaimLease(lease.id, now: now)
                     }
-                    return books.extendLease(
-                        LeaseID(scene: scene.id, mint: mint),
-                        epoch: epoch,
-                        by: amount,
-                        expiresAt: expiresAt
-                    )
+                    let id = LeaseID(scene: scene.id, mint: mint)
+                    _ = books.extendLease(id, epoch: epoch, by: amount, expiresAt: expiresAt)
+                    return books.lease(id)
                 }
             }
             state.withLock { state in
                 if isRenewal { state.mint.reopenBudgets() }
-                for (scene, amount) in zip(scenes, added) where wanted[scene.id] != nil {
-                    state.mint.extend(scene.id, by: amount)
+                for (scene, lease) in zip(scenes, leases) {
+                    let added = state.added(by: lease, of: epoch)
+                    if added > .zero || wanted[scene.id] != nil { state.mint.extend(scene.id, by: added) }
                 }
             }
             resumeLeaseWaiters(isDone: true)
@@ -94,7 +92,7 @@ extension Granting {
         }
     }
 
-    private func resumeLeaseWaiters(isDone: Bool) {
+    func resumeLeaseWaiters(isDone: Bool) {
         let waiters = state.withLock { state in
             defer { state.leaseWaiters = [] }
             return state.leaseWaiters
@@ -123,6 +121,16 @@ extension Granting {
         } catch {
             logger.error("can't give leases back", metadata: ["error": "\(error)"])
         }
+    }
+}
+
+extension Granting.State {
+    /// What a lease has more than when it was last heard of. An extension whose answer was lost comes with the next
+    /// one.
+    fileprivate mutating func added(by lease: Lease?, of epoch: UInt32) -> Amount {
+        guard let lease, lease.epoch == epoch else { return .zero }
+        defer { allotted[lease.id.scene] = lease.allotted }
+        return lease.allotted.subtracting(allotted[lease.id.scene] ?? .zero) ?? .zero
     }
 }
 

@@ -29,6 +29,8 @@ extension Granting: Service {
             }
             group.cancelAll()
         }
+        // Nobody works on leases any more; who asked just now must not wait for ever.
+        resumeLeaseWaiters(isDone: false)
         await returnLeases()
     }
 
@@ -46,8 +48,7 @@ extension Granting: Service {
                     await work.wait()
                     continue
                 }
-                if sealer.withLock({ $0.certificate.notAfter }) <= clock.now().advanced(bySeconds: rotationLeadSeconds)
-                {
+                if isEpochOver(at: clock.now()) {
                     await writes.waitForAll()
                     await rotateEpoch()
                 }
@@ -57,10 +58,29 @@ extension Granting: Service {
             }
             await writes.waitForAll()
         }
-        state.withLock { state in
+        stop()
+    }
+
+    /// From now on nothing is accepted. After a graceful shutdown all that was decided is durable; when cancelled, what
+    /// isn't never happened.
+    private func stop() {
+        let failed = state.withLock { state in
             if state.health != .fenced { state.health = .stopped }
+            if state.mint.undurableCount > 0 {
+                state.mint.rollBack()
+                state.generation += 1
+            }
+            return takeWaiters(&state) { _ in true }
         }
-        failWaiters()
+        for waiter in failed { waiter.continuation.resume(returning: false) }
+    }
+
+    /// Whether another epoch must begin: the end of this one is near, or the clock was set back to before its
+    /// beginning, so far that nobody would take its tokens.
+    private func isEpochOver(at now: Timestamp) -> Bool {
+        let certificate = sealer.withLock { $0.certificate }
+        return certificate.notAfter <= now.advanced(bySeconds: rotationLeadSeconds)
+            || now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds) < certificate.notBefore
     }
 
     /// A new epoch begins before the old one ends, so that no batch is sealed in neither.
@@ -69,10 +89,8 @@ extension Granting: Service {
     private func seal(_ batches: [OpenBatch], _ generation: Int) async -> SealedGroup {
         let (sealer, certificate) = sealer.withLock { ($0.sealer, $0.certificate) }
         // The epoch has been rotated in time; a clock that jumped must not make tokens that nobody accepts.
-        let now = min(
-            max(clock.now(), certificate.notBefore),
-            Timestamp(milliseconds: certificate.notAfter.milliseconds - 1)
-        )
+        let last = Timestamp(milliseconds: certificate.notAfter.milliseconds - 1)
+        let now = min(max(clock.now(), certificate.notBefore), last)
         // One half here, one in a child task: sealing is the dearest step, and two cores share it.
         let middle = batches.count > 1 ? batches.count / 2 : 0
         async let firstHalf = Self.seal(batches[..<middle], sealer, now)
@@ -161,11 +179,6 @@ extension Granting: Service {
         return taken
     }
 
-    private func failWaiters() {
-        let failed = state.withLock { state in takeWaiters(&state) { _ in true } }
-        for waiter in failed { waiter.continuation.resume(returning: false) }
-    }
-
     // MARK: Faults
 
     /// Finds out how much of a failed group is durable, keeps that, and takes the rest back.
@@ -175,7 +188,7 @@ extension Granting: Service {
         switch error.code {
         case .unavailable: break
         case .outcomeUnknown:
-            if await readLastSequence() >= group.lastSequence {
+            if await isLogged(group) {
                 confirm(group)
                 state.withLock { if $0.health == .recovering { $0.health = .accepting } }
                 return
@@ -195,28 +208,21 @@ extension Granting: Service {
         for waiter in failed { waiter.continuation.resume(returning: false) }
     }
 
+    /// Whether this very group is in the log, and not another process's batches with the same sequences.
+    ///
     /// Asks the store until it answers: what a lost reply left behind must be known before anything is accepted again.
-    private func readLastSequence() async -> UInt64 {
+    private func isLogged(_ group: SealedGroup) async -> Bool {
         let mint = mint
-        var delay = Duration.milliseconds(10)
-        while !Task.isCancelled {
-            do {
-                let record = try await store.read { (snapshot) throws(StoreError) in
-                    try snapshot.mints().first { $0.id == mint }
-                }
-                return record?.lastSequence ?? 0
-            } catch {
-                logger.error("can't read the log's end", metadata: ["error": "\(error)"])
-                await pause(delay)
-                delay = min(delay * 2, .seconds(1))
-            }
+        let last = group.append.batches.last
+        let found = await untilRead(store, logger) { (snapshot) throws(StoreError) in
+            try snapshot.batches(of: mint, after: group.lastSequence - 1, limit: 1).first == last
         }
-        // The process ends. Nobody is told that his grant is accepted; asking again after the restart tells him.
-        return 0
+        // `nil`: the process ends. Nobody is told that his grant is accepted; asking again after the restart tells him.
+        return found ?? false
     }
 
-    /// Begins a new key epoch; the old one stays verifiable. On failure the old keys are used on: they're still certified
-    /// by name, and the next group tries again.
+    /// Begins a new key epoch; the old one stays verifiable. On failure the old keys are used on: they're still
+    /// certified by name, and the next group tries again.
     private func rotateEpoch() async {
         do {
             let keys = try await openEpoch(
@@ -227,7 +233,8 @@ extension Granting: Service {
                 now: clock.now(),
                 leaseSeconds: configuration.leaseSeconds,
                 epochSeconds: configuration.epochSeconds,
-                expecting: sealer.withLock { $0.sealer.epoch }
+                expecting: sealer.withLock { $0.sealer.epoch },
+                logger: logger
             )
             let dataKey = try reader.learn(keys.record)
             _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
@@ -235,5 +242,33 @@ extension Granting: Service {
         } catch {
             logger.error("can't begin a new key epoch", metadata: ["error": "\(error)"])
         }
+    }
+}
+
+/// Asks a store until it answers; `nil` when cancelled meanwhile.
+func untilRead<Answer: Sendable>(
+    _ store: any Store,
+    _ logger: Logger,
+    _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+) async -> Answer? {
+    var delay = Duration.milliseconds(10)
+    while !Task.isCancelled {
+        do {
+            return try await store.read(body)
+        } catch {
+            logger.error("can't read back what became of a write", metadata: ["error": "\(error)"])
+            await pause(delay)
+            delay = min(delay * 2, .seconds(1))
+        }
+    }
+    return nil
+}
+
+/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
+func pause(_ duration: Duration) async {
+    do {
+        try await Task.sleep(for: duration)
+    } catch {
+        return
     }
 }

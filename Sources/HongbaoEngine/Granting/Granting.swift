@@ -48,6 +48,8 @@ package final class Granting: Sendable {
         var leaseWaiters: [CheckedContinuation<Bool, Never>] = []
         /// How much each scene's lease should grow by, at least.
         var wantedLeases: [SceneID: Amount] = [:]
+        /// What each lease was allotted when last heard of; what it has more has not been used yet.
+        var allotted: [SceneID: Amount]
     }
 
     /// The key epoch that is minted in.
@@ -99,6 +101,7 @@ package final class Granting: Sendable {
         keyring: Keyring,
         epoch: EpochKeys,
         state: MintState,
+        allotted: [SceneID: Amount],
         configuration: Configuration,
         alarms: Alarms,
         logger: Logger
@@ -116,7 +119,7 @@ package final class Granting: Sendable {
         self.alarms = alarms
         self.logger = logger
         sealer = Mutex(Keys(epoch))
-        self.state = Mutex(State(mint: state))
+        self.state = Mutex(State(mint: state, allotted: allotted))
     }
 
     /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.
@@ -166,6 +169,11 @@ package final class Granting: Sendable {
     package var backlog: Int { state.withLock { $0.mint.backlog } }
     package var orderCount: Int { state.withLock { $0.mint.orders.count } }
     package var isAccepting: Bool { state.withLock { $0.health == .accepting } }
+
+    /// Up to where this mint's grants are in the token lists; `nil` for another mint, whose grants aren't listed here.
+    func listedSequence(of id: MintID) -> UInt64? {
+        id == mint ? state.withLock { $0.mint.durableSequence } : nil
+    }
 
     func notePosted(_ count: Int) {
         let backlog = state.withLock { state in
@@ -290,16 +298,24 @@ package final class Granting: Sendable {
     /// accepted. What isn't listed as unposted any more is in the ledger.
     private func postFirst(_ ticket: Ticket, _ resolutions: [GrantRules.Resolution]) async -> StoreError? {
         var grants: [OpenGrant] = []
+        var replays: [(order: OrderNumber, entry: OrderTable.Entry)] = []
         for (decision, resolution) in zip(ticket.decisions, resolutions) {
-            guard case .draft(let draft) = resolution, isPostedFirst(decision, draft) else { continue }
-            let open = tokens.unposted(of: draft.order.person, in: draft.order.book)
-            grants += open.filter { $0.order == draft.order }
+            guard case .draft(let draft) = resolution else { continue }
+            switch decision {
+            case .accepted where postsFirst(draft):
+                grants.append(
+                    OpenGrant(order: draft.order, amount: draft.amount, openedAt: draft.openedAt, app: draft.app)
+                )
+            case .replayed(let entry) where entry.status == .credited: replays.append((draft.order, entry))
+            default: break
+            }
         }
-        if grants.isEmpty { return nil }
-        let count = grants.count
+        if grants.isEmpty && replays.isEmpty { return nil }
+        let count = grants.count + replays.count
         state.withLock { $0.postingFirst += count }
         defer { state.withLock { $0.postingFirst -= count } }
         do {
+            for (order, entry) in replays { grants.append(try await accepted(order, entry)) }
             try await poster.postFirst(grants)
             return nil
         } catch {
@@ -313,6 +329,15 @@ package final class Granting: Sendable {
         case .replayed(let entry): entry.status == .credited
         case .refused, .needsLease: false
         }
+    }
+
+    /// What was accepted at first: a replay may name another app and another time, and neither must reach the ledger
+    /// (M4).
+    private func accepted(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> OpenGrant {
+        let listed = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
+        if let listed { return listed }
+        let opened = try reader.open(try await readBatch(entry.sequence))
+        return OpenGrant(opened.payloads[entry.index])
     }
 
     /// The batches whose tokens the answers need: recent ones from memory, old ones from the log.
@@ -340,6 +365,10 @@ package final class Granting: Sendable {
     }
 
     private func readTokens(_ sequence: UInt64) async throws(StoreError) -> BatchTokens {
+        try reader.tokens(try await readBatch(sequence))
+    }
+
+    private func readBatch(_ sequence: UInt64) async throws(StoreError) -> LoggedBatch {
         let mint = mint
         let logged = try await store.read { (snapshot) throws(StoreError) in
             try snapshot.batches(of: mint, after: sequence - 1, limit: 1).first
@@ -347,7 +376,7 @@ package final class Granting: Sendable {
         guard let logged, logged.sequence == sequence else {
             throw StoreError(.corrupt, "batch \(sequence) is missing from the log")
         }
-        return try reader.tokens(logged)
+        return logged
     }
 
     private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {
@@ -420,18 +449,15 @@ package final class Granting: Sendable {
 
     private func refuse(_ refusal: GrantRefusal, _ request: GrantRequest) -> GrantAnswer {
         switch refusal {
-        case .orderConflict:
-            alarms.raise(
-                .orderConflict,
-                "campaign \(request.campaign) scene \(request.scene) rain \(request.rain.rawValue)"
-            )
-        case .overCap:
-            alarms.raise(
-                .overCap,
-                "campaign \(request.campaign) scene \(request.scene) amount \(request.amount ?? 0) fen"
-            )
+        case .orderConflict: alarms.raise(.orderConflict, "\(request.place) rain \(request.rain.rawValue)")
+        case .overCap: alarms.raise(.overCap, "\(request.place) amount \(request.amount ?? 0) fen")
         default: break
         }
         return .refused(refusal)
     }
+}
+
+extension GrantRequest {
+    /// For alarms.
+    fileprivate var place: String { "campaign \(campaign) scene \(scene)" }
 }

@@ -1,4 +1,5 @@
 import HongbaoCore
+import Logging
 
 /// Takes a new key epoch for a mint: one transaction fences off whoever held the one before, takes its leases over, and
 /// records what verifiers and readers need.
@@ -12,7 +13,8 @@ func openEpoch(
     now: Timestamp,
     leaseSeconds: Int64,
     epochSeconds: Int64,
-    expecting: UInt32?
+    expecting: UInt32?,
+    logger: Logger
 ) async throws(StoreError) -> (keys: EpochKeys, record: EpochRecord) {
     let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
         (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
@@ -41,18 +43,29 @@ func openEpoch(
     var footprint = Footprint()
     footprint.mints = [mint]
     footprint.budgets = scenes
-    let isOpened = try await store.transact(footprint) { books in
-        guard books.mint(mint)?.epoch == known?.epoch else { return false }
-        _ = books.openEpoch(of: mint, record)
-        for scene in scenes where books.budget(scene) != nil {
-            _ = books.extendLease(
-                LeaseID(scene: scene, mint: mint),
-                epoch: epoch,
-                by: .zero,
-                expiresAt: now.advanced(bySeconds: leaseSeconds)
-            )
+    let isOpened: Bool
+    do throws(StoreError) {
+        isOpened = try await store.transact(footprint) { books in
+            guard books.mint(mint)?.epoch == known?.epoch else { return false }
+            _ = books.openEpoch(of: mint, record)
+            for scene in scenes where books.budget(scene) != nil {
+                _ = books.extendLease(
+                    LeaseID(scene: scene, mint: mint),
+                    epoch: epoch,
+                    by: .zero,
+                    expiresAt: now.advanced(bySeconds: leaseSeconds)
+                )
+            }
+            return true
         }
-        return true
+    } catch {
+        guard error.code == .outcomeUnknown else { throw error }
+        // These keys may be the mint's by now: to go on with the old ones would fence this process off by itself.
+        let isRecorded = await untilRead(store, logger) { (snapshot) throws(StoreError) in
+            try snapshot.epochs().contains(record)
+        }
+        guard isRecorded == true else { throw StoreError(.unavailable, "not done: \(error.message)") }
+        isOpened = true
     }
     guard isOpened else { throw StoreError(.fenced, "mint \(mint.rawValue) was taken over just now") }
     return (keys, record)

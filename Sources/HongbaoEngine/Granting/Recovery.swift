@@ -23,9 +23,8 @@ struct Recovery {
                 let batches = try await store.read { (snapshot) throws(StoreError) in
                     try snapshot.batches(of: record.id, after: after, limit: Self.batchesPerRead)
                 }
-                for batch in batches {
-                    sequence += 1
-                    guard batch.sequence == sequence else { break }
+                for batch in batches where batch.sequence == sequence + 1 {
+                    sequence = batch.sequence
                     let opened = try reader.open(batch)
                     try add(opened)
                     if sequence > record.postedSequence {
@@ -34,10 +33,8 @@ struct Recovery {
                     }
                 }
                 guard let last = batches.last, last.sequence == sequence else {
-                    throw StoreError(
-                        .corrupt,
-                        "batch \(sequence) of mint \(record.id.rawValue) is missing from the log"
-                    )
+                    let place = "batch \(sequence + 1) of mint \(record.id.rawValue)"
+                    throw StoreError(.corrupt, "\(place) is missing from the log")
                 }
             }
         }

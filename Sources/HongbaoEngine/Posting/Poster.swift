@@ -6,8 +6,8 @@ import Synchronization
 
 /// Drains the log into the ledger: many transfers in one transaction, each scene's budget account updated once (LG-4).
 ///
-/// The log is the truth and the watermark of each mint moves in the same transaction as the transfers, so a crash at any
-/// moment posts nothing twice and leaves nothing out (M3, M5).
+/// The log is the truth and the watermark of each mint moves in the same transaction as the transfers, so a crash at
+/// any moment posts nothing twice and leaves nothing out (M3, M5).
 package final class Poster: Service {
     package struct Configuration: Sendable {
         /// Batches of the log in one transaction.
@@ -37,9 +37,9 @@ package final class Poster: Service {
     private let work = Doorbell()
     private let isPaused = Mutex(false)
     private let state: Mutex<Progress>
-    /// How far the log of a mint of this process may be posted: what lies beyond isn't in the token lists yet.
-    private let confirmed = Mutex<[MintID: UInt64]>([:])
-    private let onPosted = Mutex<(@Sendable (MintID, Int) -> Void)?>(nil)
+    private let connection = Mutex(Connection())
+    /// The sequence of each mint up to which the token lists and the accept path know what is posted.
+    private let noted = Mutex<[MintID: UInt64]>([:])
     private let postedCounter = Counter(label: "hongbao_postings_total")
     private let ageGauge = Gauge(label: "hongbao_oldest_unposted_seconds")
     private let transactionTimer = Timer(label: "hongbao_posting_transaction_duration_seconds")
@@ -78,8 +78,23 @@ package final class Poster: Service {
         work.ring()
     }
 
-    /// Who wants to know how many grants of a mint's log have been posted.
-    func whenPosted(_ body: @escaping @Sendable (MintID, Int) -> Void) { onPosted.withLock { $0 = body } }
+    private struct Connection {
+        var listedUpTo: (@Sendable (MintID) -> UInt64?) = { _ in nil }
+        var whenPosted: (@Sendable (Int) -> Void) = { _ in }
+    }
+
+    /// Connects the accept path.
+    ///
+    /// - Parameters:
+    ///   - listedUpTo: the last sequence whose grants are in the token lists, where this process lists them. What is in
+    ///     the log and not listed yet isn't posted: its tokens would be listed after their posting, and stay for ever.
+    ///   - whenPosted: told how many grants of the log have been posted.
+    func connect(
+        listedUpTo: @escaping @Sendable (MintID) -> UInt64?,
+        whenPosted: @escaping @Sendable (Int) -> Void
+    ) {
+        connection.withLock { $0 = Connection(listedUpTo: listedUpTo, whenPosted: whenPosted) }
+    }
 
     package func run() async throws {
         await cancelWhenGracefulShutdown {
@@ -112,30 +127,53 @@ package final class Poster: Service {
 
     // MARK: The log
 
-    /// Posts the next batches of each mint, unless paused; answers whether there is nothing more to do.
+    /// What there is to do for one mint.
+    private struct Pending: Sendable {
+        let mint: MintRecord
+        /// Posted in a transaction whose answer was lost.
+        let unnoted: [LoggedBatch]
+        let next: [LoggedBatch]
+    }
+
+    /// Posts the next batches of each mint; answers whether nothing was left.
     package func postNext() async throws(StoreError) -> Bool {
         let limit = configuration.batchesMax
-        let confirmed = confirmed.withLock { $0 }
+        let listedUpTo = connection.withLock { $0.listedUpTo }
+        let noted = noted.withLock { $0 }
         let pending = try await store.read { (snapshot) throws(StoreError) in
-            var pending: [(MintRecord, [LoggedBatch])] = []
+            var pending: [Pending] = []
             for mint in try snapshot.mints() {
-                let end = min(mint.lastSequence, confirmed[mint.id] ?? .max)
-                guard mint.postedSequence < end else { continue }
-                let count = Int(min(UInt64(limit), end - mint.postedSequence))
-                pending.append((mint, try snapshot.batches(of: mint.id, after: mint.postedSequence, limit: count)))
+                let known = min(noted[mint.id] ?? mint.postedSequence, mint.postedSequence)
+                let last = min(mint.lastSequence, listedUpTo(mint.id) ?? .max)
+                let nextCount = last > mint.postedSequence ? min(limit, Int(last - mint.postedSequence)) : 0
+                let batches = try snapshot.batches(
+                    of: mint.id,
+                    after: known,
+                    limit: Int(mint.postedSequence - known) + nextCount
+                )
+                pending.append(
+                    Pending(
+                        mint: mint,
+                        unnoted: batches.filter { $0.sequence <= mint.postedSequence },
+                        next: batches.filter { $0.sequence > mint.postedSequence }
+                    )
+                )
+                if nextCount > 0, batches.last?.sequence ?? 0 <= mint.postedSequence {
+                    throw StoreError(.corrupt, "the log of mint \(mint.id.rawValue) ends before its last sequence")
+                }
             }
             return pending
         }
-        note(oldest: pending.compactMap { $0.1.first?.at }.min())
-        if isPaused.withLock({ $0 }) { return true }
-        for (mint, batches) in pending { try await post(batches, of: mint) }
-        return pending.allSatisfy { $0.1.count < limit }
+        note(oldest: pending.compactMap { $0.next.first?.at }.min())
+        for mint in pending {
+            for batch in mint.unnoted { finish(try open(batch).payloads.map(\.order)) }
+            self.noted.withLock { $0[mint.mint.id] = mint.mint.postedSequence }
+            if let last = mint.next.last { try await post(mint.next, upTo: last.sequence, of: mint.mint) }
+        }
+        return pending.allSatisfy { $0.next.count < limit }
     }
 
-    private func post(_ logged: [LoggedBatch], of mint: MintRecord) async throws(StoreError) {
-        guard let last = logged.last else {
-            throw StoreError(.corrupt, "the log of mint \(mint.id.rawValue) ends before its last sequence")
-        }
+    private func post(_ logged: [LoggedBatch], upTo last: UInt64, of mint: MintRecord) async throws(StoreError) {
         var expected = mint.postedSequence
         for batch in logged {
             expected += 1
@@ -157,12 +195,13 @@ package final class Poster: Service {
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
             let outcomes = sorted.map { books.ledger.post($0) }
-            if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint.id, to: last.sequence) }
+            if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint.id, to: last) }
             return outcomes
         }
         transactionTimer.record(duration: began.duration(to: .now))
         try raiseAlarms(outcomes, sorted)
-        finish(sorted, of: mint.id)
+        noted.withLock { $0[mint.id] = last }
+        finish(sorted.compactMap(\.id.order))
     }
 
     private func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
@@ -180,10 +219,8 @@ package final class Poster: Service {
             switch outcome {
             case .posted, .alreadyPosted: break
             case .idReusedForAnotherTransfer:
-                alarms.raise(
-                    .postingConflict,
-                    "scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)"
-                )
+                let scene = transfer.id.order?.scene.rawValue ?? 0
+                alarms.raise(.postingConflict, "scene \(scene), amount \(transfer.amount.fen)")
             case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow:
                 alarms.raise(
                     .postingStuck,
@@ -194,14 +231,11 @@ package final class Poster: Service {
         }
     }
 
-    private func finish(_ transfers: [Transfer], of mint: MintID) {
-        tokens.markPosted(
-            transfers.compactMap(\.id.order),
-            keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds)
-        )
-        postedCounter.increment(by: transfers.count)
-        state.withLock { $0.posted += transfers.count }
-        onPosted.withLock { $0 }?(mint, transfers.count)
+    private func finish(_ orders: [OrderNumber]) {
+        tokens.markPosted(orders, keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds))
+        postedCounter.increment(by: orders.count)
+        state.withLock { $0.posted += orders.count }
+        connection.withLock { $0.whenPosted }(orders.count)
     }
 
     private func note(oldest: Timestamp?) {

@@ -39,7 +39,8 @@ package struct AuditReport: Sendable {
 
 /// Proves the conservation rules on live data (RC-5), from one snapshot of the store.
 ///
-/// It shares no state with the engine: it adds up the transfers, opens and verifies every batch of the log, and compares.
+/// It shares no state with the engine: it adds up the transfers, opens and verifies every batch of the log, and
+/// compares.
 package struct Audit {
     private let verifier: TokenVerifier
     private let reader: LogReader
@@ -49,11 +50,11 @@ package struct Audit {
     private var balances = AuditCheck(invariant: "M2", title: "balances are the sums of their entries, none negative")
     private var uniqueOrders = AuditCheck(invariant: "M3", title: "one grant for each order number, paid to its person")
     private var sameEverywhere = AuditCheck(invariant: "M4", title: "booked = token = accepted")
-    private var allPosted = AuditCheck(invariant: "M5", title: "every accepted grant is posted or waits in the log")
+    private var allPosted = AuditCheck(invariant: "M5", title: "every grant before the log's watermark is posted")
     private var withinBudget = AuditCheck(invariant: "M6", title: "issued + leased + available = budget")
     private var payouts = AuditCheck(invariant: "M9", title: "withdrawals, holds and payouts agree")
     private var forward = AuditCheck(invariant: "M10", title: "final states are complete, middle ones are pending")
-    private var oneBook = AuditCheck(invariant: "M13", title: "no transfer leaves its book")
+    private var oneBook = AuditCheck(invariant: "M13", title: "no money leaves its book")
     private var log = AuditCheck(invariant: "TK", title: "batches are signed, without gap, and add up")
 
     private var sums: [AccountID: (debits: Int128, credits: Int128, held: Int128)] = [:]
@@ -63,6 +64,10 @@ package struct Audit {
     private var issuedByEpoch: [MintEpoch: Int128] = [:]
     private var caps: [MintEpoch: Amount] = [:]
     private var holds: [TransferID: Hold] = [:]
+    /// Transfers that are neither grants nor fundings, and so must be paid withdrawals.
+    private var paidOut: [TransferID: Transfer] = [:]
+    /// What each budget's account got from the treasury, less what it gave back.
+    private var funded: [AccountID: Int128] = [:]
     private var totals = AuditReport.Totals()
 
     private init(verifier: TokenVerifier, reader: LogReader) {
@@ -151,20 +156,22 @@ package struct Audit {
         let opened: OpenedBatch
         do {
             opened = try reader.open(logged)
-            // Any token of the batch leads to the signed root, so one that verifies vouches for signature and tree.
-            let token = try reader.tokens(logged)[0]
-            guard case .valid = verifier.verify(token, now: logged.at) else {
-                log.expect(false, "\(place): its signature doesn't verify")
-                return
-            }
         } catch {
             log.expect(false, "\(place): \(error)")
             return
         }
+        do {
+            // Any token of the batch leads to the signed root, so one that verifies vouches for signature and tree.
+            let token = try reader.tokens(logged)[0]
+            guard case .valid = verifier.verify(token, now: logged.at) else {
+                throw StoreError(.corrupt, "its signature doesn't verify")
+            }
+        } catch {
+            log.expect(false, "\(place): \(error)")
+        }
+        let sum = opened.payloads.reduce(0) { $0 + Int128($1.amount.fen) }
         log.expect(
-            opened.payloads.count == logged.count
-                && opened.payloads.reduce(0) { $0 + Int128($1.amount.fen) }
-                    == Int128(logged.total.fen),
+            opened.payloads.count == logged.count && sum == Int128(logged.total.fen),
             "\(place): its row differs from its grants"
         )
         issuedByEpoch[MintEpoch(mint: logged.mint, epoch: logged.epoch), default: 0] += Int128(logged.total.fen)
@@ -185,11 +192,8 @@ package struct Audit {
             guard let end = page.last else { break }
             last = end.id
         }
-        for (_, grant) in accepted {
-            allPosted.expect(
-                !grant.mustBePosted,
-                "a grant of \(grant.fen) fen before the watermark isn't in the ledger"
-            )
+        for grant in accepted.values where grant.mustBePosted {
+            allPosted.expect(false, "a grant of \(grant.fen) fen before the watermark isn't in the ledger")
         }
     }
 
@@ -201,14 +205,24 @@ package struct Audit {
             transfer.debit.book == transfer.credit.book && transfer.id.book == transfer.debit.book,
             "a transfer between books \(transfer.debit.book.rawValue) and \(transfer.credit.book.rawValue)"
         )
-        guard let order = transfer.id.order else { return }
+        if transfer.id.person.rawValue == 0 {
+            if transfer.credit.kind == .budget { funded[transfer.credit, default: 0] += amount }
+            if transfer.debit.kind == .budget { funded[transfer.debit, default: 0] -= amount }
+            return
+        }
+        guard let order = transfer.id.order else {
+            paidOut[transfer.id] = transfer
+            return
+        }
         totals.grantsPosted += 1
         totals.postedFen += amount
         let grant = accepted.removeValue(forKey: order.bits)
+        if grant?.mustBePosted ?? false { allPosted.expect(true, "") }
         sameEverywhere.expect(
             grant?.fen == transfer.amount.fen && transfer.debit == .budget(of: order.scene)
                 && transfer.credit == .person(order.person, in: order.book),
-            "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, \(grant.map { "\($0.fen)" } ?? "nothing") accepted"
+            "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, "
+                + "\(grant.map { "\($0.fen)" } ?? "nothing") accepted"
         )
     }
 
@@ -230,7 +244,6 @@ package struct Audit {
 
     private mutating func readWithdrawals(_ snapshot: any StoreSnapshot) throws(StoreError) {
         var last: WithdrawalKey?
-        var paid: [BookID: Int128] = [:]
         while true {
             let page = try snapshot.withdrawals(after: last, limit: Self.page)
             for withdrawal in page {
@@ -243,14 +256,21 @@ package struct Audit {
                     }
                 payouts.expect(
                     hold?.state == expected && hold?.amount == withdrawal.amount,
-                    "withdrawal serial \(withdrawal.serial): \(withdrawal.state), its hold is \(hold.map { "\($0.state)" } ?? "missing")"
+                    "withdrawal serial \(withdrawal.serial): \(withdrawal.state), "
+                        + "its hold is \(hold.map { "\($0.state)" } ?? "missing")"
+                )
+                let paid = paidOut.removeValue(forKey: withdrawal.transferID)
+                payouts.expect(
+                    withdrawal.state == .paid ? paid.map(withdrawal.isPaid) ?? false : paid == nil,
+                    "withdrawal serial \(withdrawal.serial): \(withdrawal.state) with \(withdrawal.amount.fen) fen, "
+                        + "\(paid?.amount.fen ?? 0) left the ledger"
                 )
                 forward.expect(
                     (withdrawal.state == .pending) == (withdrawal.finalAt == nil),
-                    "withdrawal serial \(withdrawal.serial) is \(withdrawal.state), final at \(withdrawal.finalAt?.milliseconds ?? 0)"
+                    "withdrawal serial \(withdrawal.serial) is \(withdrawal.state), "
+                        + "final at \(withdrawal.finalAt?.milliseconds ?? 0)"
                 )
                 if withdrawal.state == .paid {
-                    paid[withdrawal.key.book, default: 0] += Int128(withdrawal.amount.fen)
                     totals.withdrawalsPaid += 1
                     totals.paidFen += Int128(withdrawal.amount.fen)
                 }
@@ -259,24 +279,21 @@ package struct Audit {
             last = end.key
         }
         payouts.expect(holds.isEmpty, "\(holds.count) holds without a withdrawal")
-        for (book, amount) in paid {
-            payouts.expect(
-                sums[.payouts(of: book)]?.credits == amount,
-                "book \(book.rawValue): \(amount) fen paid, \(sums[.payouts(of: book)]?.credits ?? 0) in the ledger"
-            )
-        }
+        payouts.expect(paidOut.isEmpty, "\(paidOut.count) transfers that no withdrawal asked for")
     }
 
     private mutating func readAccounts(_ snapshot: any StoreSnapshot) throws(StoreError) {
         var last: AccountID?
         var debits = Int128(0)
         var credits = Int128(0)
+        var books: [BookID: Int128] = [:]
         while true {
             let page = try snapshot.accounts(after: last, limit: Self.page)
             for account in page {
                 let sum = sums.removeValue(forKey: account.id) ?? (0, 0, 0)
                 debits += Int128(account.debits.fen)
                 credits += Int128(account.credits.fen)
+                books[account.id.book, default: 0] += Int128(account.credits.fen) - Int128(account.debits.fen)
                 balances.expect(
                     Int128(account.debits.fen) == sum.debits && Int128(account.credits.fen) == sum.credits
                         && Int128(account.held.fen) == sum.held
@@ -291,6 +308,7 @@ package struct Audit {
         }
         balances.expect(sums.isEmpty, "\(sums.count) accounts have entries and no balance")
         zeroSum.expect(debits == credits, "debits \(debits), credits \(credits)")
+        for (book, sum) in books { oneBook.expect(sum == 0, "book \(book.rawValue) has \(sum) fen of other books") }
     }
 
     private mutating func readBudgets(_ snapshot: any StoreSnapshot) throws(StoreError) {
@@ -304,16 +322,25 @@ package struct Audit {
                     "scene \(budget.scene.rawValue): lease says \(lease.issued.fen) fen issued, the log \(logged)"
                 )
             }
-            let funded = try snapshot.account(.budget(of: budget.scene))
+            let given = funded.removeValue(forKey: .budget(of: budget.scene)) ?? 0
             withinBudget.expect(
                 allotted == Int128(budget.allotted.fen) && budget.allotted <= budget.total,
                 "scene \(budget.scene.rawValue): leases add up to \(allotted), the budget says \(budget.allotted.fen)"
             )
             withinBudget.expect(
-                funded.credits >= budget.total,
-                "scene \(budget.scene.rawValue): a budget of \(budget.total.fen) was funded with \(funded.credits.fen)"
+                given == Int128(budget.total.fen),
+                "scene \(budget.scene.rawValue): a budget of \(budget.total.fen) was funded with \(given)"
             )
         }
+        withinBudget.expect(funded.isEmpty, "\(funded.count) scenes were funded and have no budget")
         withinBudget.expect(issued.isEmpty, "grants of \(issued.count) scenes without a lease")
+    }
+}
+
+extension Withdrawal {
+    /// Whether a transfer is what this withdrawal asked for (M9).
+    fileprivate func isPaid(by transfer: Transfer) -> Bool {
+        transfer.amount == amount && transfer.debit == .person(key.person, in: key.book)
+            && transfer.credit == .payouts(of: key.book)
     }
 }

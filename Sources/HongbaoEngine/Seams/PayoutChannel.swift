@@ -20,7 +20,8 @@ package struct PayoutOrder: Hashable, Sendable {
 
 /// The outside system that moves withdrawn money to people: external, slow and unreliable (WD-3).
 ///
-/// Neither method throws: a channel that can't be reached is a report (`.unreachable`) like any other, one for each order asked.
+/// Neither method throws: a channel that can't be reached is a report (`.unreachable`) like any other, one for each
+/// order asked.
 package protocol PayoutChannel: Sendable {
     func pay(_ orders: [PayoutOrder]) async -> [PayoutReport]
     func query(_ orders: [String]) async -> [PayoutReport]

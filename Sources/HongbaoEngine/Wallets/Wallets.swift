@@ -29,8 +29,8 @@ package enum WalletAnswer: Sendable {
     case notInPhase
 }
 
-/// Reads wallets (WL-1..3, TK-5, TK-6). Reading writes nothing, except that client tokens which the server's list has lost
-/// are posted.
+/// Reads wallets (WL-1..3, TK-5, TK-6). Reading writes nothing, except that client tokens which the server's list has
+/// lost are posted.
 ///
 /// The tokens are read first, then one snapshot of the store: in any other order a grant posted in between is lost or
 /// counted twice (see docs/money-safety.md).
@@ -205,7 +205,8 @@ private struct ClientTokens: Sendable {
         return found
     }
 
-    /// Shows what was issued and isn't posted; what was never issued is a forgery by somebody with a minting key (TK-8).
+    /// Shows what was issued and isn't posted; what was never issued is a forgery by somebody with a minting key
+    /// (TK-8).
     mutating func judge(by log: [ThinToken: GrantPayload], posted: [Transfer]) {
         guard !candidates.isEmpty else { return }
         let posted = Set(posted.map(\.id))

@@ -41,8 +41,8 @@ package struct Withdrawals: Sendable {
         counters = Counters()
     }
 
-    /// `isOpen` is the gate of the phase whose book it is, asked at most once. It only keeps new withdrawals out: one that
-    /// was accepted answers under its ID for ever (WD-1).
+    /// `isOpen` is the gate of the phase whose book it is, asked at most once. It only keeps new withdrawals out: one
+    /// that was accepted answers under its ID for ever (WD-1).
     package func request(
         _ key: WithdrawalKey,
         amount: Amount,

@@ -39,8 +39,8 @@ struct PageRoutes: Sendable {
     /// A red envelope, drawn here so that no page asks for a file that isn't there.
     private static let favicon = """
         <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect x="5" y="2" width="22" height="28" rx="3" \
-        fill="#d9301f"/><path d="M5 9q11 9 22 0V5a3 3 0 0 0-3-3H8a3 3 0 0 0-3 3z" fill="#b3200f"/><circle cx="16" cy="13" \
-        r="5" fill="#f6c445"/></svg>
+        fill="#d9301f"/><path d="M5 9q11 9 22 0V5a3 3 0 0 0-3-3H8a3 3 0 0 0-3 3z" fill="#b3200f"/><circle cx="16" \
+        cy="13" r="5" fill="#f6c445"/></svg>
         """
 
     private let assets: [String: Asset]

@@ -1,9 +1,9 @@
 extension Schema {
     /// Accounts, transfers, holds, withdrawals, budgets and the log of signed batches.
     ///
-    /// A constraint that carries an invariant of docs/money-safety.md says which. Numbers without a sign (persons, owners,
-    /// both halves of a transfer's ID) are stored as the signed integer with the same bits, so small ones stay small
-    /// and those from 2^63 on sort before zero.
+    /// A constraint that carries an invariant of docs/money-safety.md says which. Numbers without a sign (persons,
+    /// owners, both halves of a transfer's ID) are stored as the signed integer with the same bits, so small ones stay
+    /// small and those from 2^63 on sort before zero.
     static let books0001 = Migration(
         id: "0001-books",
         sql: """
@@ -93,7 +93,8 @@ extension Schema {
             CREATE TRIGGER withdrawal_goes_forward BEFORE UPDATE ON withdrawal
                 WHEN OLD.state <> 1 AND (NEW.state <> OLD.state OR NEW.final_at IS NOT OLD.final_at)
                 BEGIN SELECT RAISE(ABORT, 'M10: a final withdrawal stays as it is'); END;
-            CREATE TRIGGER withdrawal_is_promised BEFORE UPDATE OF person, book, id, serial, amount, created_at ON withdrawal
+            CREATE TRIGGER withdrawal_is_promised
+                BEFORE UPDATE OF person, book, id, serial, amount, created_at ON withdrawal
                 BEGIN SELECT RAISE(ABORT, 'M15: what was promised to the payout channel is never changed'); END;
             CREATE TRIGGER withdrawal_stays BEFORE DELETE ON withdrawal
                 BEGIN SELECT RAISE(ABORT, 'M15: a withdrawal is never deleted'); END;

@@ -13,11 +13,11 @@ struct SandboxCommand: AsyncParsableCommand {
         commandName: "sandbox",
         abstract: "Play the payout channel over HTTP: slow, and as unreliable as asked.",
         discussion: """
-            Takes POST /payouts and POST /payouts/query, signed with the key. It pays each order at most once, remembers \
-            it across crashes, and calls back. GET /payouts tells the totals, GET /daily-file?date=2022-01-31 gives the \
-            file for reconciliation, and PUT /settings changes how it behaves, with the same names as the options: \
-            {"delay":200,"distribution":"fixed","failures":0,"lostCallbacks":0,"duplicates":0,"lostReplies":0,"hangs":0,\
-            "hangTime":60000,"wrongAmounts":0}.
+            Takes POST /payouts and POST /payouts/query, signed with the key. It pays each order at most once, \
+            remembers it across crashes, and calls back. GET /payouts tells the totals, GET \
+            /daily-file?date=2022-01-31 gives the file for reconciliation, and PUT /settings changes how it \
+            behaves, with the same names as the options: {"delay":200,"distribution":"fixed","failures":0,\
+            "lostCallbacks":0,"duplicates":0,"lostReplies":0,"hangs":0,"hangTime":60000,"wrongAmounts":0}.
 
             Its address is printed as one line on standard output when it is ready; logs go to standard error.
             """

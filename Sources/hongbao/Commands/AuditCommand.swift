@@ -9,8 +9,8 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit",
         abstract: "Prove that no fen was lost or invented.",
         discussion: """
-            Reads one snapshot of the data, also while a server runs on it: adds up every transfer, verifies every signed
-            batch of the log, and compares both with balances, budgets, holds and withdrawals.
+            Reads one snapshot of the data, also while a server runs on it: adds up every transfer, verifies every
+            signed batch of the log, and compares both with balances, budgets, holds and withdrawals.
             Exit codes: 0 all invariants hold, 1 a breach, 2 could not check.
             """
     )

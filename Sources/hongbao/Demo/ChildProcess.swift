@@ -37,11 +37,19 @@ final class ChildProcess: Sendable {
             let start = first.firstRange(of: "http")?.lowerBound
         else {
             process.terminate()
-            let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-            throw StartFault("\(program) didn't start:\n\(said.suffix(2000))")
+            throw StartFault("\(program) didn't start:\n\(Self.end(of: log))")
         }
         address = String(first[start...])
         self.process = Mutex(process)
+    }
+
+    /// The last lines that the program wrote, or why there are none.
+    private static func end(of log: String) -> String {
+        do {
+            return String(try String(contentsOfFile: log, encoding: .utf8).suffix(2000))
+        } catch {
+            return "\(log) can't be read: \(error.localizedDescription)"
+        }
     }
 
     var isRunning: Bool { process.withLock { $0.isRunning } }

@@ -74,9 +74,8 @@ struct DemoClient: Sendable {
         let response = try await send(.GET, "/metrics", nil, nil, type: nil)
         var values: [String: Double] = [:]
         for line in try await text(of: response).split(separator: "\n") where !line.hasPrefix("#") {
-            guard let blank = line.lastIndex(of: " "), let value = Double(line[line.index(after: blank)...]) else {
-                continue
-            }
+            guard let blank = line.lastIndex(of: " "), let value = Double(line[line.index(after: blank)...])
+            else { continue }
             let name = line[..<(line.firstIndex(of: "{") ?? blank)]
             values[String(name), default: 0] += value
         }
@@ -85,8 +84,8 @@ struct DemoClient: Sendable {
 
     // MARK: HTTP
 
-    private func json(_ method: Method, _ path: String, _ bearer: String?, _ body: String?) async throws -> [String:
-        Any]
+    private func json(_ method: Method, _ path: String, _ bearer: String?, _ body: String?) async throws
+        -> [String: Any]
     {
         let response = try await send(
             method,

@@ -34,12 +34,14 @@ struct Rain: Sendable {
 
     /// - Returns: whether everything that was checked holds.
     func play() async throws -> Bool {
-        let folder =
-            options.data ?? NSTemporaryDirectory() + "hongbao-demo-\(ProcessInfo.processInfo.processIdentifier)"
+        let process = ProcessInfo.processInfo.processIdentifier
+        let folder = options.data ?? NSTemporaryDirectory() + "hongbao-demo-\(process)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer {
             if options.data == nil {
-                do { try FileManager.default.removeItem(atPath: folder) } catch {
+                do {
+                    try FileManager.default.removeItem(atPath: folder)
+                } catch {
                     say("can't remove \(folder): \(error)")
                 }
             }

@@ -29,8 +29,8 @@ struct ChannelDouble: Sendable {
     }
 }
 
-/// A machine, its books and its channel in virtual time, with every fault that a seed brings: lost requests, replies and
-/// callbacks, duplicates, store faults before and after the commit, and crashes of the process.
+/// A machine, its books and its channel in virtual time, with every fault that a seed brings: lost requests, replies
+/// and callbacks, duplicates, store faults before and after the commit, and crashes of the process.
 struct PayoutWorld {
     struct Faults {
         /// Each of them happens once in so many times; 0 is never.

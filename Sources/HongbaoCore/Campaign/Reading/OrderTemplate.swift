@@ -60,7 +60,8 @@ extension ProblemList {
             isWellFormed = false
             error(
                 field.spot,
-                "\(part.placeholder) is missing, so one grant for each person, scene and round is not sure: \(part.loss)",
+                "\(part.placeholder) is missing, so one grant for each person, scene and round is not sure: "
+                    + "\(part.loss)",
                 hint: hint
             )
         }
