@@ -155,7 +155,7 @@ extension Granting: Service {
         }
         for waiter in resumed { waiter.continuation.resume(returning: true) }
         backlogGauge.record(Int64(backlog))
-        poster.confirm(mint, upTo: group.lastSequence)
+        poster.ring()
     }
 
     private func forgetOldTokens(_ state: inout State) {
@@ -262,13 +262,4 @@ func untilRead<Answer: Sendable>(
         }
     }
     return nil
-}
-
-/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
-func pause(_ duration: Duration) async {
-    do {
-        try await Task.sleep(for: duration)
-    } catch {
-        return
-    }
 }

@@ -294,8 +294,7 @@ package final class Granting: Sendable {
 
     // MARK: Answering
 
-    /// Posts what has to be in the ledger before it's answered: as it stands in the token list, which is how it was
-    /// accepted. What isn't listed as unposted any more is in the ledger.
+    /// Posts what has to be in the ledger before it's answered.
     private func postFirst(_ ticket: Ticket, _ resolutions: [GrantRules.Resolution]) async -> StoreError? {
         var grants: [OpenGrant] = []
         var replays: [(order: OrderNumber, entry: OrderTable.Entry)] = []

@@ -3,7 +3,7 @@ import HongbaoCore
 /// What the log says at start: every order ever accepted, and the tokens that still have to be posted.
 struct Recovery {
     private(set) var orders: OrderTable
-    /// Grants of this mint that aren't posted.
+    /// Grants that aren't posted.
     private(set) var backlog = 0
     private(set) var lastSequence: UInt64 = 0
 
@@ -29,7 +29,7 @@ struct Recovery {
                     try add(opened)
                     if sequence > record.postedSequence {
                         tokens.add(opened.payloads)
-                        if record.id == mint { backlog += opened.payloads.count }
+                        backlog += opened.payloads.count
                     }
                 }
                 guard let last = batches.last, last.sequence == sequence else {

@@ -65,12 +65,8 @@ package final class Poster: Service {
 
     package var progress: Progress { state.withLock { $0 } }
 
-    /// The log of a mint is durable, and its tokens are listed, up to here. Tokens must be listed first: a token that is
-    /// listed after its posting would stay for ever.
-    package func confirm(_ mint: MintID, upTo sequence: UInt64) {
-        confirmed.withLock { $0[mint] = sequence }
-        work.ring()
-    }
+    /// There is something new in the log.
+    package func ring() { work.ring() }
 
     /// Pauses and resumes posting (an operator's switch; the backlog grows meanwhile, and wallets don't show it).
     package func setPaused(_ paused: Bool) {
@@ -113,7 +109,14 @@ package final class Poster: Service {
         var delay = Duration.milliseconds(10)
         while !Task.isCancelled {
             do {
-                let isDrained = try await postNext()
+                let isDrained: Bool
+                if isPaused.withLock({ $0 }) {
+                    // The age of what waits is told all the same.
+                    _ = try await pending()
+                    isDrained = true
+                } else {
+                    isDrained = try await postNext()
+                }
                 tokens.sweep(now: clock.now())
                 delay = .milliseconds(10)
                 if isDrained { await work.wait() }
@@ -137,6 +140,16 @@ package final class Poster: Service {
 
     /// Posts the next batches of each mint; answers whether nothing was left.
     package func postNext() async throws(StoreError) -> Bool {
+        let pending = try await pending()
+        for mint in pending {
+            for batch in mint.unnoted { finish(try open(batch).payloads.map(\.order)) }
+            self.noted.withLock { $0[mint.mint.id] = mint.mint.postedSequence }
+            if let last = mint.next.last { try await post(mint.next, upTo: last.sequence, of: mint.mint) }
+        }
+        return pending.allSatisfy { $0.next.count < configuration.batchesMax }
+    }
+
+    private func pending() async throws(StoreError) -> [Pending] {
         let limit = configuration.batchesMax
         let listedUpTo = connection.withLock { $0.listedUpTo }
         let noted = noted.withLock { $0 }
@@ -165,12 +178,7 @@ package final class Poster: Service {
             return pending
         }
         note(oldest: pending.compactMap { $0.next.first?.at }.min())
-        for mint in pending {
-            for batch in mint.unnoted { finish(try open(batch).payloads.map(\.order)) }
-            self.noted.withLock { $0[mint.mint.id] = mint.mint.postedSequence }
-            if let last = mint.next.last { try await post(mint.next, upTo: last.sequence, of: mint.mint) }
-        }
-        return pending.allSatisfy { $0.next.count < limit }
+        return pending
     }
 
     private func post(_ logged: [LoggedBatch], upTo last: UInt64, of mint: MintRecord) async throws(StoreError) {

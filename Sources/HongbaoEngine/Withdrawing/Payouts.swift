@@ -223,21 +223,19 @@ package final class Payouts: Service {
     private func raise(_ alarm: PayoutMachine.Alarm) {
         switch alarm {
         case .contradiction(let withdrawal, let report):
-            metrics.contradictions.increment()
-            var details = describe(withdrawal)
-            switch report {
-            case .paid(let amount): details["reported"] = "paid \(amount.fen)"
-            case .failed, .processing, .unknownOrder, .unreachable: details["reported"] = "\(report)"
-            }
-            logger.critical(
-                "the payout channel contradicts the ledger; nothing was changed: compare the order with its daily file",
-                metadata: details
+            let said =
+                switch report {
+                case .paid(let amount): "paid \(amount.fen) fen"
+                case .failed, .processing, .unknownOrder, .unreachable: "\(report)"
+                }
+            let place = describe(withdrawal)
+            alarms.raise(
+                .payoutContradiction,
+                "the channel says \(said), nothing was changed; compare with its daily file: \(place)"
             )
         case .tooManyAttempts(let withdrawal):
-            alarms.raise(
-                .payoutStuck,
-                "not final after many attempts; ask the channel's operators: \(describe(withdrawal))"
-            )
+            let place = describe(withdrawal)
+            alarms.raise(.payoutStuck, "not final after many attempts; ask the channel's operators: \(place)")
         }
     }
 
