@@ -122,6 +122,8 @@ package final class Granting: Sendable {
         self.logger = logger
         sealer = Mutex(Keys(epoch))
         self.state = Mutex(State(mint: state))
+        // What a crash left behind is known before anything is posted.
+        backlogGauge.record(Int64(state.backlog))
     }
 
     /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.
