@@ -119,7 +119,9 @@ package final class Granting: Sendable {
         self.alarms = alarms
         self.logger = logger
         sealer = Mutex(Keys(epoch))
-        self.state = Mutex(State(mint: state, allotted: allotted))
+        self.state = Mutex(State(mint: state))
+        // What a crash left behind is known before anything is posted.
+        backlogGauge.record(Int64(state.backlog))
     }
 
     /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.

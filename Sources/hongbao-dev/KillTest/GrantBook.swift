@@ -1,0 +1,158 @@
+import HongbaoCore
+import Synchronization
+
+/// What the clients of a kill test have asked for, and what they were told: the other side of the ledger.
+///
+/// Order `n` and its amount follow from `n`, so that a million of them cost little memory.
+final class GrantBook: Sendable {
+    /// An order to be sent, with what was known of it at that moment.
+    struct Asked: Sendable {
+        let index: Int
+        let order: OrderNumber
+        let amount: Int64
+        let wasAcknowledged: Bool
+    }
+
+    private struct Entry {
+        /// A digest of the grant token in the first answer; `nil` as long as there is no answer.
+        var token: Int?
+        var wasNew = false
+    }
+
+    private struct State {
+        var entries: [Entry] = []
+        var acknowledged = 0
+        var replayed = 0
+        var breaches: [String] = []
+        var breachCount = 0
+    }
+
+    let scene: SceneID
+    private let ordersPerPerson: Int
+    private let state = Mutex(State())
+
+    private static let firstPerson: UInt64 = 1_000
+
+    init(scene: SceneID) {
+        self.scene = scene
+        ordersPerPerson = 20 * 2 * 10
+    }
+
+    /// The order numbers of the shipped campaign's rain: rounds 1 to 20, award types 1 and 2, stages 0 to 9.
+    private func order(_ index: Int) -> OrderNumber {
+        let (person, part) = index.quotientAndRemainder(dividingBy: ordersPerPerson)
+        return OrderNumber(
+            person: PersonID(Self.firstPerson + UInt64(person)),
+            scene: scene,
+            rain: RainID(UInt16(part / 20 + 1)),
+            awardType: UInt8(part % 20 / 10 + 1),
+            stage: UInt8(part % 10)
+        )
+    }
+
+    /// 1 to 20,000 fen: the scene's cap.
+    private static func amount(_ index: Int) -> Int64 { Int64(1 + (index &* 7_919) % 20_000) }
+
+    /// Orders to send: about one in eight was sent before, whether it was answered or not, the rest are new.
+    func take(_ count: Int, _ random: inout some RandomNumberGenerator) -> [Asked] {
+        state.withLock { state in
+            var taken = Set<Int>()
+            for _ in 0..<count {
+                var index = state.entries.count
+                if index > 0, Int.random(in: 0..<8, using: &random) == 0 {
+                    index = Int.random(in: 0..<index, using: &random)
+                    // Mostly what was sent lately: that's where a crash could have torn something.
+                    if Bool.random(using: &random) { index = max(index, state.entries.count - 200) }
+                } else {
+                    state.entries.append(Entry())
+                }
+                taken.insert(index)
+            }
+            return taken.sorted().map { asked($0, state) }
+        }
+    }
+
+    /// Everything that was sent and never answered.
+    func unanswered() -> [Asked] {
+        state.withLock { state in
+            state.entries.indices.filter { state.entries[$0].token == nil }.map { asked($0, state) }
+        }
+    }
+
+    /// Some of what was acknowledged.
+    func sample(_ count: Int, _ random: inout some RandomNumberGenerator) -> [Asked] {
+        state.withLock { state in
+            guard !state.entries.isEmpty else { return [] }
+            return (0..<count).map { _ in Int.random(in: state.entries.indices, using: &random) }
+                .filter { state.entries[$0].token != nil }
+                .map { asked($0, state) }
+        }
+    }
+
+    private func asked(_ index: Int, _ state: State) -> Asked {
+        Asked(
+            index: index,
+            order: order(index),
+            amount: Self.amount(index),
+            wasAcknowledged: state.entries[index].token != nil
+        )
+    }
+
+    // MARK: What came back
+
+    /// Takes down an answer, and holds it against every earlier one for the same order (GR-3, M14).
+    func note(_ asked: Asked, order: String, amount: Int64, token: [UInt8], isReplay: Bool) {
+        let token = token.hashValue
+        state.withLock { state in
+            func expect(_ holds: Bool, _ breach: String) {
+                if !holds { Self.add("order \(asked.index): \(breach)", to: &state) }
+            }
+            let earlier = state.entries[asked.index]
+            expect(order == "\(asked.order)", "answered as \(order)")
+            expect(amount == asked.amount, "\(asked.amount) fen asked, \(amount) answered")
+            expect(!asked.wasAcknowledged || isReplay, "acknowledged before, and granted again")
+            expect(earlier.token == nil || earlier.token == token, "another token than in the first answer")
+            expect(isReplay || !earlier.wasNew, "granted twice")
+            if earlier.token == nil { state.acknowledged += 1 }
+            if isReplay { state.replayed += 1 } else { state.entries[asked.index].wasNew = true }
+            state.entries[asked.index].token = token
+        }
+    }
+
+    func breach(_ text: String) { state.withLock { Self.add(text, to: &$0) } }
+
+    private static func add(_ text: String, to state: inout State) {
+        state.breachCount += 1
+        if state.breaches.count < 20 { state.breaches.append(text) }
+    }
+
+    var counts: (sent: Int, acknowledged: Int, replayed: Int, breaches: Int) {
+        state.withLock { ($0.entries.count, $0.acknowledged, $0.replayed, $0.breachCount) }
+    }
+
+    var breaches: [String] { state.withLock { $0.breaches } }
+
+    // MARK: Against the ledger
+
+    /// Every acknowledged grant is booked once with its amount; nothing is booked that was never sent (GR-5, M3 to M5).
+    ///
+    /// - Parameter booked: the grants of the ledger by order number.
+    /// - Returns: how many are booked that nobody was told of: accepted, but the answer died with the server.
+    func compare(with booked: [OrderNumber: Int64]) -> Int {
+        var rest = booked
+        let count = state.withLock { $0.entries.count }
+        var untold = 0
+        for index in 0..<count {
+            let fen = rest.removeValue(forKey: order(index))
+            let isAcknowledged = state.withLock { $0.entries[index].token != nil }
+            if let fen {
+                if fen != Self.amount(index) { breach("order \(index): \(Self.amount(index)) fen sent, \(fen) booked") }
+                if !isAcknowledged { untold += 1 }
+            } else if isAcknowledged {
+                breach("order \(index): acknowledged and not booked")
+            }
+        }
+        for order in rest.keys.prefix(10) { breach("\(order) is booked and was never sent") }
+        return untold
+    }
+}
