@@ -119,7 +119,7 @@ package final class Granting: Sendable {
         self.alarms = alarms
         self.logger = logger
         sealer = Mutex(Keys(epoch))
-        self.state = Mutex(State(mint: state))
+        self.state = Mutex(State(mint: state, allotted: allotted))
         // What a crash left behind is known before anything is posted.
         backlogGauge.record(Int64(state.backlog))
     }
