@@ -98,7 +98,9 @@ package final class StartedProgram: Sendable {
             defer { group.cancelAll() }
             return await output.firstLine()
         }
-        guard let line else { throw WroteNothing(description: "it ended without a line; it said: \(errors.suffix(2000))") }
+        guard let line else {
+            throw WroteNothing(description: "it ended without a line; it said: \(errors.suffix(2000))")
+        }
         return line
     }
 
@@ -156,7 +158,8 @@ private final class Output: Sendable {
         while true {
             let (line, isOver, count) = state.withLock { state in
                 let end = state.bytes.firstIndex(of: UInt8(ascii: "\n"))
-                return (end.map { String(decoding: state.bytes[..<$0], as: UTF8.self) }, state.isOver, state.bytes.count)
+                let first = end.map { String(decoding: state.bytes[..<$0], as: UTF8.self) }
+                return (first, state.isOver, state.bytes.count)
             }
             if let line { return line }
             if isOver { return nil }

@@ -70,7 +70,8 @@ struct GrantCaller: Sendable {
         let order = asked.order
         let body =
             #"{"campaign":"\#(campaign)","scene":"rain","rain":\#(order.rain.rawValue),"awardType":\#(order.awardType)"#
-            + #","stage":\#(order.stage),"person":"\#(order.person.rawValue)","app":"douyin","amount":\#(asked.amount)}"#
+            + #","stage":\#(order.stage),"person":"\#(order.person.rawValue)","app":"douyin""#
+            + #","amount":\#(asked.amount)}"#
         let (status, bytes) = try await post("/v1/grants", Array(body.utf8), "application/json")
         guard status == 200 else { return refused(status, bytes) }
         guard let answer = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],

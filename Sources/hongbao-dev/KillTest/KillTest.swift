@@ -224,7 +224,9 @@ struct KillTest: Sendable {
         }
         server.kill(SIGTERM)
         let code = await server.exitCode()
-        guard code == 0 else { throw KillTestFault("SIGTERM: the server ended with \(code): \(server.errors.suffix(2000))") }
+        guard code == 0 else {
+            throw KillTestFault("SIGTERM: the server ended with \(code): \(server.errors.suffix(2000))")
+        }
     }
 
     private func audit(_ book: GrantBook, _ when: String) async throws {

@@ -7,12 +7,11 @@ struct KillTestCommand: AsyncParsableCommand {
         commandName: "kill-test",
         abstract: "Kill the server with SIGKILL under load, again and again, and compare the ledger with its clients.",
         discussion: """
-            Starts `hongbao serve`, which must be beside this program, loads it with grants over HTTP, kills it at random \
-            moments, also while it starts, and starts it again on the same data. Its clients write down every answer. In \
-            the end every acknowledged grant must be booked exactly once with its amount, nothing else may be booked \
-            that was never sent, and `hongbao audit` must confirm it.
-
-            Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+            Starts `hongbao serve`, which must be beside this program, loads it with grants over HTTP, kills it at \
+            random moments, also while it starts, and starts it again on the same data. Its clients write down every \
+            answer. In the end every acknowledged grant must be booked exactly once with its amount, nothing else \
+            may be booked that was never sent, and `hongbao audit` must confirm it. Exit codes: 0 all of it holds, 1 \
+            something doesn't, 2 could not run.
             """
     )
 
@@ -74,7 +73,8 @@ extension KillTest.Report {
             "acknowledged  \(acknowledged), and \(replayed) replays that agree",
             "booked        \(booked), \(untold) of them without an answer that arrived",
             "audits        \(audits)",
-            "ready in      \(Self.milliseconds(medianReady)) ms (median), \(Self.milliseconds(longestReady)) ms (longest)",
+            "ready in      \(Self.milliseconds(medianReady)) ms (median), "
+                + "\(Self.milliseconds(longestReady)) ms (longest)",
         ]
         lines += breaches
         if breachCount > breaches.count { lines.append("and \(breachCount - breaches.count) more") }

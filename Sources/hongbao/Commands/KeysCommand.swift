@@ -10,9 +10,10 @@ struct KeysCommand: AsyncParsableCommand {
         commandName: "keys",
         abstract: "List the key epochs that tokens were signed in, or revoke one.",
         discussion: """
-            A server begins a new epoch at each start and once a day. When a forged-token alarm says that a minting key is
-            in other hands, stop the server, revoke that epoch, and start again: tokens of the epoch that clients hold are
-            refused from then on. What was accepted is in the log, is posted and shown all the same.
+            A server begins a new epoch at each start and once a day. When a forged-token alarm says that a minting
+            key is in other hands, stop the server, revoke that epoch, and start again: tokens of the epoch that
+            clients hold are refused from then on. What was accepted is in the log, is posted and shown all the
+            same.
             """,
         subcommands: [List.self, Revoke.self],
         defaultSubcommand: List.self
