@@ -53,7 +53,9 @@ struct KillTest: Sendable {
 
     private static let campaign = "spring-festival-2022"
     private static let serviceKey = "kill-test"
-    private static let forms: [GrantCaller.Form] = [.batches(100), .batches(40), .batches(7), .single, .single, .single]
+    private static let forms: [GrantCaller.Form] = [
+        .batches(100), .batches(40), .batches(7), .single, .single, .single,
+    ]
 
     private var dataFolder: String { "\(options.folder)/data" }
 
