@@ -26,13 +26,23 @@ package struct GrantRules: Sendable {
     private var context: Context?
     private var lastApp: (campaign: String, key: String, id: AppID)?
 
-    private struct Context: Sendable {
+    /// A class, so that a request costs one reference count and not one for each array of the tree.
+    private final class Context: Sendable {
         let campaign: Campaign
         let phase: Phase
-        let isPhaseOpen: Bool
-        let sceneKey: String
         let scene: Scene
+        let isPhaseOpen: Bool
         let isSceneOpen: Bool
+        let firstReward: RewardID
+
+        init(_ campaign: Campaign, _ phase: Phase, _ scene: Scene, now: Timestamp) {
+            self.campaign = campaign
+            self.phase = phase
+            self.scene = scene
+            isPhaseOpen = campaign.phase(at: now)?.book == phase.book
+            isSceneOpen = scene.isOpen(at: now)
+            firstReward = scene.rewardIDs[0]
+        }
     }
 
     package enum Resolution: Hashable, Sendable {
@@ -48,21 +58,20 @@ package struct GrantRules: Sendable {
     package mutating func resolve(_ request: GrantRequest) -> Resolution {
         if let refusal = enter(request) { return .refused(refusal) }
         guard let context else { preconditionFailure("entered without a context") }
-        let scene = context.scene
-        guard let app = app(request.app, in: context.campaign) else { return .refused(.appUnknown) }
-        guard let reward = reward(request.rewardID, in: scene) else { return .refused(.rewardUnknown) }
+        guard let app = app(request.app, in: context) else { return .refused(.appUnknown) }
+        guard let reward = reward(request.rewardID, in: context) else { return .refused(.rewardUnknown) }
         guard request.person.rawValue > 0,
-            scene.orders.takes(rain: request.rain, awardType: request.awardType, stage: request.stage)
+            context.scene.orders.takes(rain: request.rain, awardType: request.awardType, stage: request.stage)
         else { return .refused(.orderPartInvalid) }
         let order = OrderNumber(
             person: request.person,
-            scene: scene.id,
+            scene: context.scene.id,
             rain: request.rain,
             awardType: request.awardType,
             stage: request.stage
         )
         if let expected = request.order, expected != order { return .refused(.personMismatch) }
-        guard let amount = amount(request.amount, in: scene) else { return .refused(.amountInvalid) }
+        guard let amount = amount(request.amount, context.scene.kind) else { return .refused(.amountInvalid) }
         let openedAt = request.openedAt ?? now
         guard openedAt.milliseconds >= 0, openedAt <= now.advanced(bySeconds: Self.openedAtLeadSeconds) else {
             return .refused(.openedAtInvalid)
@@ -75,46 +84,38 @@ package struct GrantRules: Sendable {
                 openedAt: openedAt,
                 reward: reward.number,
                 rewardID: reward.key,
-                posting: scene.posting,
+                posting: context.scene.posting,
                 refusalIfNew: refusalIfNew(request.person, app, context),
-                cap: scene.cap ?? .zero
+                cap: context.scene.cap ?? .zero
             )
         )
     }
 
     /// Makes `context` that of the request's campaign and scene.
     private mutating func enter(_ request: GrantRequest) -> GrantRefusal? {
-        if let context, context.campaign.key == request.campaign, context.sceneKey == request.scene { return nil }
+        if let context, context.scene.key == request.scene, context.campaign.key == request.campaign { return nil }
         guard let campaign = campaigns.campaign(request.campaign) else { return .campaignUnknown }
         // A replay after the end is still answered, so the phase that is over counts until the next begins.
         guard let phase = campaign.phaseShown(at: now) else { return .notInPhase }
         guard let scene = phase.scene(request.scene) else { return .sceneUnknown }
-        context = Context(
-            campaign: campaign,
-            phase: phase,
-            isPhaseOpen: campaign.phase(at: now)?.book == phase.book,
-            sceneKey: request.scene,
-            scene: scene,
-            isSceneOpen: scene.isOpen(at: now)
-        )
+        context = Context(campaign, phase, scene, now: now)
         return nil
     }
 
-    private mutating func app(_ key: String, in campaign: Campaign) -> AppID? {
-        if let lastApp, lastApp.key == key, lastApp.campaign == campaign.key { return lastApp.id }
-        guard let app = campaign.app(key) else { return nil }
-        lastApp = (campaign.key, key, app.id)
+    private mutating func app(_ key: String, in context: Context) -> AppID? {
+        if let lastApp, lastApp.key == key, lastApp.campaign == context.campaign.key { return lastApp.id }
+        guard let app = context.campaign.app(key) else { return nil }
+        lastApp = (context.campaign.key, key, app.id)
         return app.id
     }
 
-    private func reward(_ key: String?, in scene: Scene) -> (number: UInt16, key: String)? {
-        let first = scene.rewardIDs[0]
-        guard let key, key != first.key else { return (0, first.key) }
-        return scene.rewardIDs.first { $0.key == key }.map { ($0.number, $0.key) }
+    private func reward(_ key: String?, in context: Context) -> (number: UInt16, key: String)? {
+        guard let key, key != context.firstReward.key else { return (0, context.firstReward.key) }
+        return context.scene.rewardIDs.first { $0.key == key }.map { ($0.number, $0.key) }
     }
 
-    private func amount(_ fen: Int64?, in scene: Scene) -> Amount? {
-        guard scene.kind.carriesAmount else { return fen == nil ? .zero : nil }
+    private func amount(_ fen: Int64?, _ kind: RewardKind) -> Amount? {
+        guard kind.carriesAmount else { return fen == nil ? .zero : nil }
         guard let fen, fen > 0, fen < OrderTable.amountMax else { return nil }
         return Amount(fen: fen)
     }

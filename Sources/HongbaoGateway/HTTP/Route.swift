@@ -39,8 +39,8 @@ struct Route: Sendable {
     let path: String
     let body: BodyKind
     /// Whether the handler is cut off at the deadline. A grant isn't: it's answered when its batch is durable, or it
-    /// would have to be told that nobody knows. What anybody may ask isn't either, since it waits for nothing, unless
-    /// its route says otherwise.
+    /// would have to be told that nobody knows. Nor is a wallet: its sources have deadlines of their own. What anybody
+    /// may ask isn't either, since it waits for nothing, unless its route says otherwise.
     let isCutOff: Bool
     let handler: Handler
 

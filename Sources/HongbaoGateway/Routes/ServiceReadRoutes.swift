@@ -10,7 +10,7 @@ struct ServiceReadRoutes: Sendable {
         [
             Route(.get, "/v1/budgets/{campaign}/{scene}", .service(.read, budget)),
             Route(.get, "/v1/inventory/{template}", .service(.read, inventory)),
-            Route(.get, "/v1/persons/{person}/summary", .service(.read, summary)),
+            Route(.get, "/v1/persons/{person}/summary", isCutOff: false, .service(.read, summary)),
         ]
     }
 

@@ -18,9 +18,9 @@ struct WalletRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/v1/wallet", .person(wallet)),
-            Route(.post, "/v1/wallet", body: .json, .person(walletWithTokens)),
-            Route(.get, "/v1/wallet/statement", .person(statement)),
+            Route(.get, "/v1/wallet", isCutOff: false, .person(wallet)),
+            Route(.post, "/v1/wallet", body: .json, isCutOff: false, .person(walletWithTokens)),
+            Route(.get, "/v1/wallet/statement", isCutOff: false, .person(statement)),
             Route(.get, "/v1/wallet/rewards", .person(rewards)),
             Route(.post, "/v1/wallet/rewards/{id}/use", .person(useReward)),
         ]
