@@ -92,6 +92,42 @@ import Testing
         }
     }
 
+    /// M11: what is posted, and swept from the list, between the two reads of a wallet is shown once all the same.
+    @Test(arguments: [true, false])
+    func postingBetweenTheReadsCantBeSeen(isBeforeTheSnapshot: Bool) async throws {
+        var rig = try EngineRig()
+        let inBetween = Mutex<(@Sendable () async -> Void)?>(nil)
+        rig.wrap = { base in
+            AroundReads(
+                base: base,
+                before: { if isBeforeTheSnapshot { await inBetween.withLock { $0 }?() } },
+                after: { if !isBeforeTheSnapshot { await inBetween.withLock { $0 }?() } }
+            )
+        }
+        try await rig.runByHand { [rig] engine in
+            let requests = (1...5 as ClosedRange<UInt16>).map { GrantRequest.forTests(person: 1, rain: $0, amount: 20) }
+            let granted = await engine.granting.grant(requests).compactMap(\.granted)
+            let open = granted.map {
+                OpenGrant(order: $0.order, amount: $0.amount, openedAt: rig.clock.now, app: AppID(1))
+            }
+            for count in 1...5 {
+                inBetween.withLock { hook in
+                    hook = {
+                        do {
+                            try await engine.poster.postFirst(Array(open[..<count]))
+                        } catch {
+                            Issue.record(error)
+                        }
+                        engine.tokens.sweep(now: .max)
+                    }
+                }
+                let reading = try await Self.read(engine)
+                #expect(reading.view.balance == 100 && reading.view.income.fen == 100)
+                #expect(reading.view.page(after: nil, limit: 10).entries.count == 5)
+            }
+        }
+    }
+
     /// TK-4: the server's list is lost; the client's tokens alone are shown, posted and withdrawn.
     @Test func theClientsCopyIsEnough() async throws {
         let rig = try EngineRig()
@@ -187,5 +223,30 @@ import Testing
             let rest = try await Self.read(engine, 1, Array(granted.map(\.token)[200...]))
             #expect(rest.rejectedTokens.isEmpty && rest.view.balance == 250)
         }
+    }
+}
+
+/// A store in which something happens around each read.
+private struct AroundReads: Store {
+    let base: SQLiteStore
+    let before: @Sendable () async -> Void
+    let after: @Sendable () async -> Void
+
+    func append(_ group: AppendGroup) async throws(StoreError) { try await base.append(group) }
+
+    func transact<Answer: Sendable>(
+        _ footprint: Footprint,
+        _ decide: @Sendable (inout Books) -> Answer
+    ) async throws(StoreError) -> Answer {
+        try await base.transact(footprint, decide)
+    }
+
+    func read<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        await before()
+        let answer = try await base.read(body)
+        await after()
+        return answer
     }
 }
