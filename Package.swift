@@ -154,6 +154,7 @@ let package = Package(
             name: "HongbaoEngineTests",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoTesting", "HongbaoSQLite",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Logging", package: "swift-log"),

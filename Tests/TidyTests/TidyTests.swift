@@ -54,7 +54,7 @@ import Testing
         Rule(pattern: #"\bfatalError\("#, under: "Sources", instead: "precondition or preconditionFailure"),
         Rule(pattern: #"[\w\)\]]!(\.|\)|,|\]|\[|;|:|\s*$|\s+[^=\s])"#, under: "Sources", instead: "guard let"),
         Rule(pattern: #"\bprint\("#, under: "Sources/HongbaoEngine", instead: "a logger handed in"),
-        Rule(pattern: #"\bThread\.sleep|\busleep\(|[^.c] \bsleep\("#, under: "", instead: "waiting for what happens"),
+        Rule(pattern: #"\bThread\.sleep|\busleep\(|[^.]\bsleep\(\d"#, under: "", instead: "waiting for what happens"),
     ]
 
     private static let lineCountMax = 600

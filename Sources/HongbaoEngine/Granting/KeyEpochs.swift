@@ -59,7 +59,8 @@ func openEpoch(
             return true
         }
     } catch {
-        guard error.code == .outcomeUnknown else { throw error }
+        // A start that fails is repeated from its beginning.
+        guard error.code == .outcomeUnknown, expecting != nil else { throw error }
         // These keys may be the mint's by now: to go on with the old ones would fence this process off by itself.
         let isRecorded = await untilRead(store, logger) { (snapshot) throws(StoreError) in
             try snapshot.epochs().contains(record)
