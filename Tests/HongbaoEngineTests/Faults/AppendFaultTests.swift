@@ -34,7 +34,7 @@ import Testing
         let rig = try Self.rig([.append: [0: .before]])
         try await rig.run { engine in
             let failed = await engine.granting.grant(Self.requests)
-            #expect(failed.allSatisfy { $0.fault?.code == .unavailable })
+            #expect(failed.allSatisfy { $0.fault?.isRetryable == true })
             #expect(engine.granting.orderCount == 0 && engine.granting.backlog == 0)
             #expect(engine.granting.isAccepting)
             guard case .wallet(let wallet) = await engine.wallets.read(person: PersonID(1), campaign: "test") else {
@@ -78,13 +78,13 @@ import Testing
         let rig = try Self.rig([.append: [0: .lost, 2: .lost]])
         try await rig.run { engine in
             let failed = await engine.granting.grant(Self.requests)
-            #expect(failed.allSatisfy { $0.fault?.code == .unavailable })
+            #expect(failed.allSatisfy { $0.fault?.isRetryable == true })
             #expect(engine.granting.orderCount == 0)
             var granted = 0
             for request in Self.requests {
                 let first = await engine.granting.grant([request]).first
                 if first?.granted == nil {
-                    #expect(first?.fault?.code == .unavailable)
+                    #expect(first?.fault?.isRetryable == true)
                     #expect(await engine.granting.grant([request]).first?.granted?.isReplay == false)
                 }
                 granted += 1
@@ -134,7 +134,7 @@ import Testing
             #expect(await engine.granting.grant([.forTests(person: 1)]).first?.granted != nil)
             try await engine.takeOver(rig)
             let refused = await engine.granting.grant([.forTests(person: 2)])
-            #expect(refused.first?.fault?.code == .unavailable)
+            #expect(refused.first?.fault?.isRetryable == true)
             #expect(!engine.granting.isAccepting)
             #expect(engine.alarms.count(.fenced) == 1)
             // Not even what it knows: its knowledge is old.
