@@ -10,10 +10,18 @@ package enum ConfigurationFile {
         } catch {
             throw StartFault("\(path): can't be read as UTF-8 text (\(error.localizedDescription))")
         }
-        guard let root = try Yams.compose(yaml: text) else { return }
+        guard let root = try compose(text, path) else { return }
         let known = Set(ServerConfiguration.keys.map(\.key))
         for (key, line) in leaves(root, prefix: "") where !known.contains(key) {
             throw StartFault("\(path):\(line): unknown setting \(key)")
+        }
+    }
+
+    private static func compose(_ text: String, _ path: String) throws -> Node? {
+        do {
+            return try Yams.compose(yaml: text)
+        } catch {
+            throw StartFault("\(path): \(error)")
         }
     }
 

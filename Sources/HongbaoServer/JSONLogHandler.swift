@@ -25,7 +25,16 @@ package struct JSONLogHandler: LogHandler {
         for (key, value) in all.sorted(by: { $0.key < $1.key }) {
             line += ",\(Self.quoted(key)):\(Self.quoted(value.description))"
         }
-        FileHandle.standardError.write(Data((line + "}\n").utf8))
+        Self.write(Data((line + "}\n").utf8))
+    }
+
+    /// A line that can't be written (a full disk, a closed pipe) is lost: there is nowhere else to say so.
+    private static func write(_ line: Data) {
+        do {
+            try FileHandle.standardError.write(contentsOf: line)
+        } catch {
+            return
+        }
     }
 
     private static func quoted(_ text: String) -> String {

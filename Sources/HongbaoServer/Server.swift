@@ -94,7 +94,7 @@ package enum Server {
         let group = ServiceGroup(
             configuration: .init(
                 services: engine.services.map { .init(service: $0) } + [
-                    .init(service: application), .init(service: Drain(readiness: readiness)),
+                    .init(service: application), .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger
@@ -184,15 +184,22 @@ private struct ClosedChannel: PayoutChannel {
     func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
 }
 
-/// Makes the process unready before anything else stops.
+/// Makes the process unready before anything else stops, and gives load balancers the time to see it.
 private struct Drain: Service {
     let readiness: Readiness
+    let seconds: Int
 
     func run() async throws {
         await withGracefulShutdownHandler {
             await cancelWhenGracefulShutdown { await Doorbell().wait() }
         } onGracefulShutdown: {
             readiness.startDraining()
+        }
+        do {
+            try await Task.sleep(for: .seconds(seconds))
+        } catch {
+            // The whole shutdown has taken too long.
+            return
         }
     }
 }

@@ -18,6 +18,7 @@ package struct ServerConfiguration: Sendable {
     package var payoutSecret: String?
     package var logLevel = Logger.Level.info
     package var shutdownSeconds = 30
+    package var unreadySeconds = 1
 
     /// A setting, by its key, with what is wrong with it.
     package struct Invalid: Error, Hashable, CustomStringConvertible {
@@ -51,6 +52,7 @@ package struct ServerConfiguration: Sendable {
         ("epochs.seconds", "life of a key epoch (86400)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
         ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
+        ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
     ]
 
     package init(reader: ConfigReader) throws(Invalid) {
@@ -89,6 +91,7 @@ package struct ServerConfiguration: Sendable {
             logLevel = level
         }
         shutdownSeconds = try settings.int("shutdown.seconds", in: 1...3600) ?? shutdownSeconds
+        unreadySeconds = try settings.int("shutdown.unready-seconds", in: 0...600) ?? unreadySeconds
     }
 }
 

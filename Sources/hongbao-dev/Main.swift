@@ -1,9 +1,11 @@
 import ArgumentParser
+import HongbaoServer
 
 @main struct HongbaoDev: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hongbao-dev",
         abstract: "Tools for those who develop or test Hongbao. None is needed to run it.",
+        version: Version.current,
         subcommands: [SandboxCommand.self, KillTestCommand.self]
     )
 }

@@ -16,8 +16,8 @@ struct SandboxCommand: AsyncParsableCommand {
             Takes POST /payouts and POST /payouts/query, signed with the key. It pays each order at most once, \
             remembers it across crashes, and calls back. GET /payouts tells the totals, GET \
             /daily-file?date=2022-01-31 gives the file for reconciliation, and PUT /settings changes how it \
-            behaves, with the same names as the options: {"delay":200,"distribution":"fixed","failures":0,\
-            "lostCallbacks":0,"duplicates":0,"lostReplies":0,"hangs":0,"hangTime":60000,"wrongAmounts":0}.
+            behaves, with the same names as the options: {"delay": 200, "distribution": "fixed", "failures": 0, \
+            "lostCallbacks": 0, "duplicates": 0, "lostReplies": 0, "hangs": 0, "hangTime": 60000, "wrongAmounts": 0}.
 
             Its address is printed as one line on standard output when it is ready; logs go to standard error.
             """

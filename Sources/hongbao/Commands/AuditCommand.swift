@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import HongbaoEngine
 import HongbaoGateway
 import HongbaoSQLite
@@ -9,19 +10,25 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit",
         abstract: "Prove that no fen was lost or invented.",
         discussion: """
-            Reads one snapshot of the data, also while a server runs on it: adds up every transfer, verifies every
+            Reads one snapshot of the data, also while a server runs on it: adds up every transfer, verifies every \
             signed batch of the log, and compares both with balances, budgets, holds and withdrawals.
+
             Exit codes: 0 all invariants hold, 1 a breach, 2 could not check.
             """
     )
 
-    @Option(help: "Data folder.")
-    var data = "data"
+    @Option(help: "Data folder (default: as `hongbao serve` has it).")
+    var data: String?
+    @Option(help: "YAML file with the server's settings, of which data.folder is used.")
+    var config: String?
     @Flag(help: "Print the report as JSON.")
     var json = false
 
     func run() async throws {
         try await reportingFaults("audit") {
+            let flags = data.map { [AbsoluteConfigKey("data.folder"): ConfigValue(stringLiteral: $0)] }
+            let reader = try await ServeCommand.reader(flags ?? [:], file: config)
+            let data = try ServerConfiguration(reader: reader).dataFolder
             let store = try Server.openStore(data, access: .readOnly)
             let keyring = try Server.loadKeyring(folder: data, isNew: false)
             let report = try await Audit.run(store, keyring: keyring)

@@ -5,9 +5,10 @@ struct DemoCommand: AsyncParsableCommand {
         commandName: "demo",
         abstract: "Play a red packet rain with simulated people, and leave the wallet page open.",
         discussion: """
-            Starts the server and, as a separate process, a sandbox that plays the payout channel; then thousands of
-            people on eight apps open red packets, look at their wallets and withdraw, through the HTTP API. At the end
+            Starts the server and, as a separate process, a sandbox that plays the payout channel; then thousands of \
+            people on eight apps open red packets, look at their wallets and withdraw, through the HTTP API. At the end \
             `hongbao audit` proves that no fen was lost or invented. The wallet page stays open until Ctrl-C.
+
             Needs `hongbao-dev` beside this program.
             """
     )

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Glibc
 import HongbaoGateway
 import HongbaoServer
 import Logging
@@ -11,7 +12,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve grants, wallets and withdrawals over HTTP.",
         discussion: """
-            Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: it stops
+            Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: it stops \
             accepting, finishes what is at work, and keeps what was accepted.
 
             Settings come from flags, then environment (HONGBAO_…), then the file given by --config, then defaults:
@@ -38,6 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     var demo = false
 
     func validate() throws {
+        if let port, !(0...65_535).contains(port) { throw ValidationError("--port \(port): 0 to 65535") }
         if let roles, roles != "all" {
             throw ValidationError("--roles \(roles): only `all` can be run by this version")
         }
@@ -46,18 +48,25 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         var configuration: ServerConfiguration
         do {
-            configuration = try ServerConfiguration(reader: try await reader())
+            configuration = try ServerConfiguration(reader: try await Self.reader(flags, file: config))
         } catch {
             throw fail("\(error)")
         }
         if configuration.campaignFiles.isEmpty { configuration.campaignFiles = Self.shippedCampaigns() }
         let level = configuration.logLevel
+        // A file that may not grow, and a reader of our output that has gone, are errors of the write, not our end.
+        signal(SIGXFSZ, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
         do {
             let host = configuration.gateway.host
             try await Server.run(configuration, logger: Logger(label: "hongbao")) { port in
                 // For whoever started this process and waits for it: one line with the address.
-                FileHandle.standardOutput.write(Data("http://\(host):\(port)\n".utf8))
+                do {
+                    try FileHandle.standardOutput.write(contentsOf: Data("http://\(host):\(port)\n".utf8))
+                } catch {
+                    Logger(label: "hongbao").warning("nobody reads standard output", metadata: ["error": "\(error)"])
+                }
             }
         } catch {
             throw fail("\(error)")
@@ -74,7 +83,7 @@ struct ServeCommand: AsyncParsableCommand {
         return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") }.sorted().map { "campaigns/\($0)" }
     }
 
-    private func reader() async throws -> ConfigReader {
+    private var flags: [AbsoluteConfigKey: ConfigValue] {
         var flags: [AbsoluteConfigKey: ConfigValue] = [:]
         if let data { flags["data.folder"] = .init(stringLiteral: data) }
         if let host { flags["http.host"] = .init(stringLiteral: host) }
@@ -82,12 +91,17 @@ struct ServeCommand: AsyncParsableCommand {
         if rehearse { flags["campaigns.rehearse"] = true }
         if demo { flags["demo.enabled"] = true }
         if !campaigns.isEmpty { flags["campaigns.files"] = ConfigValue(.stringArray(campaigns), isSecret: false) }
+        return flags
+    }
+
+    /// Flags over environment over file.
+    static func reader(_ flags: [AbsoluteConfigKey: ConfigValue], file: String?) async throws -> ConfigReader {
         var providers: [any ConfigProvider] = [
             InMemoryProvider(values: flags), EnvironmentVariablesProvider().prefixKeys(with: "hongbao"),
         ]
-        if let config {
-            try ConfigurationFile.checkKeys(path: config)
-            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(config)))
+        if let file {
+            try ConfigurationFile.checkKeys(path: file)
+            providers.append(try await FileProvider<YAMLSnapshot>(filePath: FilePath(file)))
         }
         return ConfigReader(providers: providers)
     }

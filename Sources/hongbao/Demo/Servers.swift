@@ -42,6 +42,7 @@ struct Servers {
                     "HONGBAO_SERVICE_KEYS": "demo:\(digest):grant+read",
                     "HONGBAO_PAYOUTS_URL": sandbox.address,
                     "HONGBAO_PAYOUTS_SECRET": secret,
+                    "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
                 ],
                 log: "\(folder)/server.log"
             )
