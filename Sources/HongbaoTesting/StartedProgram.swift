@@ -3,114 +3,142 @@ import Glibc
 import Synchronization
 
 /// A built program, started as its own process and followed without blocking a thread. It ends with this object.
+///
+/// It isn't Foundation's `Process`: that lets children inherit the descriptors by which it learns of another child's end,
+/// so that two children which wait for each other's end never see it.
 package final class StartedProgram: Sendable {
-    package struct WroteNothing: Error, CustomStringConvertible {
+    package struct Fault: Error, CustomStringConvertible {
         package let description: String
     }
 
     package let pid: Int32
-    private let process: Mutex<Process>
-    private let output: Output
-    private let ending: Ending
-    private let errorFile: String?
+    private let folder: TemporaryFolder
+    private let errorFile: String
+    /// As the kernel tells it, once it's told; for a signal, that signal's number negated.
+    private let code: Mutex<Int32?>
+
+    private var outputFile: String { folder.file("output") }
 
     /// - Parameters:
     ///   - environment: in addition to that of this process.
-    ///   - folder: where it runs; without one, where this process runs.
-    ///   - errorFile: what it writes to standard error is added there; without one it's dropped.
+    ///   - directory: where it runs; without one, where this process runs.
+    ///   - errorFile: what it writes to standard error is added there.
     package init(
         _ path: String,
         _ arguments: [String],
         environment: [String: String] = [:],
-        folder: String? = nil,
+        folder directory: String? = nil,
         errorFile: String? = nil
     ) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: path)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-        if let folder { process.currentDirectoryURL = URL(filePath: folder) }
-        let errors = try errorFile.map { try Self.openForAdding($0) }
-        process.standardError = errors ?? .nullDevice
-        process.standardInput = FileHandle.nullDevice
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        let output = Output()
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            if data.isEmpty { handle.readabilityHandler = nil }
-            output.add(data)
-        }
-        let ending = Ending()
-        process.terminationHandler = { process in
-            ending.close(
-                process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
-            )
-        }
-        do {
-            try process.run()
-        } catch {
-            pipe.fileHandleForReading.readabilityHandler = nil
-            throw error
-        }
-        try errors?.close()
-        pid = process.processIdentifier
-        self.process = Mutex(process)
-        self.output = output
-        self.ending = ending
-        self.errorFile = errorFile
+        folder = try TemporaryFolder()
+        self.errorFile = errorFile ?? folder.file("errors")
+        let all = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        // `env` changes to the folder and then becomes the program, so the number is that of the program.
+        let inside = directory.map { ["/usr/bin/env", "--chdir=\($0)"] } ?? []
+        pid = try Self.spawn(
+            inside + [path] + arguments,
+            environment: all.map { "\($0.key)=\($0.value)" },
+            output: folder.file("output"),
+            errors: self.errorFile
+        )
+        code = Mutex(nil)
     }
 
-    deinit { kill(SIGKILL) }
+    deinit {
+        kill(SIGKILL)
+        // Leaves no zombie. A killed process is gone at once, so this doesn't wait.
+        code.withLock { code in
+            var status: Int32 = 0
+            if code == nil { _ = waitpid(pid, &status, 0) }
+        }
+    }
 
-    private static func openForAdding(_ path: String) throws -> FileHandle {
-        let file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard file >= 0 else { throw WroteNothing(description: "\(path) can't be written: errno \(errno)") }
-        return FileHandle(fileDescriptor: file, closeOnDealloc: true)
+    /// Nothing of this process is handed on but the environment: input is empty, output and errors are files.
+    private static func spawn(
+        _ command: [String],
+        environment: [String],
+        output: String,
+        errors: String
+    ) throws -> Int32 {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        for (descriptor, path) in [(STDOUT_FILENO, output), (STDERR_FILENO, errors)] {
+            posix_spawn_file_actions_addopen(&actions, descriptor, path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+        }
+        // Signals as a shell would leave them, whatever this process does with its own.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var every = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&every)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &every)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+        var arguments = command.map { strdup($0) } + [nil]
+        var variables = environment.map { strdup($0) } + [nil]
+        defer { for text in arguments + variables { free(text) } }
+        var pid: Int32 = 0
+        let failure = posix_spawn(&pid, command[0], &actions, &attributes, &arguments, &variables)
+        guard failure == 0 else {
+            throw Fault(description: "\(command[0]) can't be started: \(String(cString: strerror(failure)))")
+        }
+        return pid
     }
 
     /// Sends a signal, unless the process has ended.
     package func kill(_ signal: Int32) {
-        process.withLock { process in
-            guard process.isRunning else { return }
-            // It can only fail when the process has just ended, and then it's not needed.
-            _ = Glibc.kill(process.processIdentifier, signal)
+        guard codeIfEnded == nil else { return }
+        // It can't hit another process: until its end is taken note of, the number stays its own.
+        _ = Glibc.kill(pid, signal)
+    }
+
+    /// The exit code (a signal's number negated), or `nil` while it runs.
+    package var codeIfEnded: Int32? {
+        code.withLock { code in
+            if let code { return code }
+            var status: Int32 = 0
+            guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
+            let signal = status & 0x7F
+            code = signal == 0 ? (status >> 8) & 0xFF : -signal
+            return code
         }
     }
 
     /// Waits for its end and answers its exit code; for a signal, that signal's number negated.
-    package func exitCode() async -> Int32 { await ending.code() }
-
-    /// The exit code, or `nil` while it runs.
-    package var codeIfEnded: Int32? { ending.codeIfKnown }
+    package func exitCode() async throws -> Int32 {
+        while true {
+            if let code = codeIfEnded { return code }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
 
     /// The first line of its standard output. A process that writes none in time is killed.
     package func firstLine(within limit: Duration = .seconds(120)) async throws -> String {
-        let line = await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                do {
-                    try await Task.sleep(for: limit)
-                    self.kill(SIGKILL)
-                } catch {
-                    return
-                }
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let hasEnded = codeIfEnded != nil
+            let text = output
+            if let end = text.firstIndex(of: "\n") { return String(text[..<end]) }
+            if hasEnded || ContinuousClock.now > deadline {
+                kill(SIGKILL)
+                throw Fault(description: "it didn't say a line; its errors: \(errors.suffix(2000))")
             }
-            defer { group.cancelAll() }
-            return await output.firstLine()
+            try await Task.sleep(for: .milliseconds(2))
         }
-        guard let line else {
-            throw WroteNothing(description: "it ended without a line; it said: \(errors.suffix(2000))")
-        }
-        return line
     }
 
-    /// All of its standard output; waits until it's closed.
-    package func text() async -> String { await output.all() }
-
+    /// What it has written to standard output so far.
+    package var output: String { Self.text(outputFile) }
     /// What it has written to standard error so far.
-    package var errors: String {
-        guard let errorFile, let data = FileManager.default.contents(atPath: errorFile) else { return "" }
-        return String(decoding: data, as: UTF8.self)
+    package var errors: String { Self.text(errorFile) }
+
+    private static func text(_ path: String) -> String {
+        String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 
     /// Runs a program to its end; answers its exit code and what it wrote.
@@ -120,102 +148,8 @@ package final class StartedProgram: Sendable {
         environment: [String: String] = [:],
         folder: String? = nil
     ) async throws -> (code: Int32, output: String, errors: String) {
-        let temporary = try TemporaryFolder()
-        let program = try StartedProgram(
-            path,
-            arguments,
-            environment: environment,
-            folder: folder,
-            errorFile: temporary.file("errors")
-        )
-        let output = await program.text()
-        return (await program.exitCode(), output, program.errors)
-    }
-}
-
-/// What came out of a pipe so far.
-private final class Output: Sendable {
-    private struct State {
-        var bytes: [UInt8] = []
-        var isOver = false
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
-
-    /// No data is the end.
-    func add(_ data: Data) {
-        let waiting = state.withLock { state in
-            state.bytes += data
-            if data.isEmpty { state.isOver = true }
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        for continuation in waiting { continuation.resume() }
-    }
-
-    func firstLine() async -> String? {
-        while true {
-            let (line, isOver, count) = state.withLock { state in
-                let end = state.bytes.firstIndex(of: UInt8(ascii: "\n"))
-                let first = end.map { String(decoding: state.bytes[..<$0], as: UTF8.self) }
-                return (first, state.isOver, state.bytes.count)
-            }
-            if let line { return line }
-            if isOver { return nil }
-            await change(after: count)
-        }
-    }
-
-    func all() async -> String {
-        while true {
-            let (text, count) = state.withLock { state in
-                (state.isOver ? String(decoding: state.bytes, as: UTF8.self) : nil, state.bytes.count)
-            }
-            if let text { return text }
-            await change(after: count)
-        }
-    }
-
-    private func change(after count: Int) async {
-        await withCheckedContinuation { continuation in
-            let hasChanged = state.withLock { state in
-                if state.isOver || state.bytes.count > count { return true }
-                state.waiting.append(continuation)
-                return false
-            }
-            if hasChanged { continuation.resume() }
-        }
-    }
-}
-
-/// How a process ended, once it has.
-private final class Ending: Sendable {
-    private struct State {
-        var code: Int32?
-        var waiting: [CheckedContinuation<Int32, Never>] = []
-    }
-
-    private let state = Mutex(State())
-
-    var codeIfKnown: Int32? { state.withLock { $0.code } }
-
-    func close(_ code: Int32) {
-        let waiting = state.withLock { state in
-            state.code = code
-            defer { state.waiting = [] }
-            return state.waiting
-        }
-        for continuation in waiting { continuation.resume(returning: code) }
-    }
-
-    func code() async -> Int32 {
-        await withCheckedContinuation { continuation in
-            let code = state.withLock { state in
-                if state.code == nil { state.waiting.append(continuation) }
-                return state.code
-            }
-            if let code { continuation.resume(returning: code) }
-        }
+        let program = try StartedProgram(path, arguments, environment: environment, folder: folder)
+        let code = try await program.exitCode()
+        return (code, program.output, program.errors)
     }
 }

@@ -1,84 +1,53 @@
 import Foundation
 import Glibc
-import Synchronization
+import HongbaoTesting
 import Testing
 
-/// A built binary of this package, started as its own process.
-final class BuiltProgram: Sendable {
-    private let process: Mutex<Process>
-    let pid: Int32
-    /// The first line that it wrote to standard output.
+/// A built binary of this package that has printed its first line.
+struct BuiltProgram: Sendable {
+    let program: StartedProgram
     let firstLine: String
-    private let ended: AsyncStream<Void>
 
-    struct WroteNothing: Error { let program: String }
-
-    /// Starts it and waits for its first line. Its standard error is dropped.
     init(_ name: String, _ arguments: [String]) async throws {
-        let process = Process()
-        process.executableURL = try Self.folder().appending(path: name)
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        let (ended, end) = AsyncStream<Void>.makeStream()
-        process.terminationHandler = { _ in end.finish() }
-        let (lines, line) = AsyncStream<UInt8>.makeStream()
-        pipe.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            guard !data.isEmpty else {
-                handle.readabilityHandler = nil
-                return line.finish()
-            }
-            for byte in data { line.yield(byte) }
-        }
-        try process.run()
-        var text: [UInt8] = []
-        for await byte in lines {
-            if byte == UInt8(ascii: "\n") { break }
-            text.append(byte)
-        }
-        pipe.fileHandleForReading.readabilityHandler = nil
-        pid = process.processIdentifier
-        firstLine = String(decoding: text, as: UTF8.self)
-        self.ended = ended
-        self.process = Mutex(process)
-        guard !firstLine.isEmpty else {
-            kill(SIGKILL)
-            throw WroteNothing(program: name)
-        }
+        program = try StartedProgram(try Self.path(name), arguments, folder: Self.package)
+        firstLine = try await program.firstLine()
     }
 
-    deinit { kill(SIGKILL) }
+    func kill(_ signal: Int32) { program.kill(signal) }
+    func exitCode() async throws -> Int32 { try await program.exitCode() }
 
-    func kill(_ signal: Int32) {
-        process.withLock { process in
-            guard process.isRunning else { return }
-            // The outcome doesn't matter: it can only fail when the process has just ended.
-            _ = Glibc.kill(process.processIdentifier, signal)
-        }
-    }
+    /// The root of this package.
+    static let package = URL(filePath: #filePath).appending(path: "../../..").standardized.path
 
-    /// Waits for its end and answers its exit code; for a signal, that signal's number negated.
-    func exitCode() async -> Int32 {
-        for await _ in ended { continue }
-        return process.withLock { process in
-            process.terminationReason == .uncaughtSignal ? -process.terminationStatus : process.terminationStatus
-        }
-    }
-
-    /// The folder of the binaries that were built together with this test.
-    private static func folder() throws -> URL {
+    /// A binary that was built together with this test.
+    static func path(_ name: String) throws -> String {
         var folder = Bundle.main.bundleURL
         for _ in 0..<4 {
-            if FileManager.default.isExecutableFile(atPath: folder.appending(path: "hongbao-dev").path) {
-                return folder
-            }
+            let path = folder.appending(path: name).path
+            if FileManager.default.isExecutableFile(atPath: path) { return path }
             folder.deleteLastPathComponent()
         }
-        let package = URL(fileURLWithPath: #filePath).appending(path: "../../..").standardized
-        let debug = package.appending(path: ".build/debug")
-        try #require(FileManager.default.isExecutableFile(atPath: debug.appending(path: "hongbao-dev").path))
-        return debug
+        let path = "\(package)/.build/debug/\(name)"
+        try #require(FileManager.default.isExecutableFile(atPath: path), "\(name) isn't built")
+        return path
+    }
+
+    /// Runs a binary to its end.
+    static func run(
+        _ name: String,
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        folder: String = package
+    ) async throws -> (code: Int32, output: String, errors: String) {
+        try await StartedProgram.run(try path(name), arguments, environment: environment, folder: folder)
+    }
+
+    /// Asks again and again: another process needs real time.
+    static func until(_ what: String, seconds: Int = 60, _ isSo: () async throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(seconds)
+        while try await !isSo() {
+            try #require(ContinuousClock.now < end, "it never came: \(what)")
+            try await Task.sleep(for: .milliseconds(20))
+        }
     }
 }

@@ -172,14 +172,14 @@ import Testing
                 try await Self.withdrawals(store).count { $0.state != .pending } >= 5
             }
             first.kill(SIGKILL)
-            #expect(await first.exitCode() == -SIGKILL)
+            #expect(try await first.exitCode() == -SIGKILL)
             let second = try await BuiltProgram("hongbao-dev", ["sandbox", "--port", "\(port)"] + arguments)
             try await Self.until("all are final") {
                 try await Self.withdrawals(store).allSatisfy { $0.state != .pending }
             }
             try await Self.checkDailyFile(base, store)
             second.kill(SIGTERM)
-            #expect(await second.exitCode() == 0)
+            #expect(try await second.exitCode() == 0)
         }
         let states = try await Self.withdrawals(store).map(\.state)
         #expect(states.contains(.paid) && states.contains(.failed))
@@ -241,7 +241,7 @@ import Testing
             #expect(verdicts.withLock { $0.count } >= Int(Self.people))
             #expect(verdicts.withLock { $0.allSatisfy { $0 == .accepted } })
             sandbox.kill(SIGTERM)
-            #expect(await sandbox.exitCode() == 0)
+            #expect(try await sandbox.exitCode() == 0)
         }
         try await store.close()
     }
@@ -272,6 +272,6 @@ import Testing
             #expect(try await send("GET", "/daily-file?date=\(date)", "") == 400, "\(date)")
         }
         sandbox.kill(SIGTERM)
-        #expect(await sandbox.exitCode() == 0)
+        #expect(try await sandbox.exitCode() == 0)
     }
 }

@@ -51,8 +51,15 @@ struct KillTest: Sendable {
     /// Called after each kill with how many there were and what is acknowledged.
     var onKill: @Sendable (_ kills: Int, _ acknowledged: Int) -> Void = { _, _ in }
 
-    private static let campaign = "spring-festival-2022"
-    private static let serviceKey = "kill-test"
+    static let campaign = "spring-festival-2022"
+    static let serviceKey = "kill-test"
+    /// The setting that lets `serviceKey` in.
+    static var serviceKeySetting: String {
+        let digest = SHA256.hash(data: Array(serviceKey.utf8)).map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }
+        return "kill-test:\(digest.joined()):grant+read"
+    }
     private static let forms: [GrantCaller.Form] = [
         .batches(100), .batches(40), .batches(7), .single, .single, .single,
     ]
@@ -81,7 +88,7 @@ struct KillTest: Sendable {
     private func run(_ client: HTTPClient) async throws -> Report {
         var random = Seeded(seed: options.seed)
         var report = Report()
-        let book = GrantBook(scene: try rainScene())
+        let book = GrantBook(scene: try Self.rainScene(options.campaignFile))
         while report.kills < options.kills {
             let isEarly = report.kills % options.earlyKillsEvery == options.earlyKillsEvery - 1
             if isEarly {
@@ -100,7 +107,7 @@ struct KillTest: Sendable {
         try await settle(client, book, &report, &random)
         try await audit(book, "at the end")
         report.audits += 1
-        let booked = try await bookedGrants()
+        let booked = try await Self.bookedGrants(dataFolder)
         report.booked = booked.count
         report.untold = book.compare(with: booked)
         let counts = book.counts
@@ -113,25 +120,23 @@ struct KillTest: Sendable {
         return report
     }
 
-    private func rainScene() throws -> SceneID {
-        guard case .loaded(let campaign, _) = try CampaignFile.load(path: options.campaignFile).reading,
+    /// The scene that all grants are made in.
+    static func rainScene(_ campaignFile: String) throws -> SceneID {
+        guard case .loaded(let campaign, _) = try CampaignFile.load(path: campaignFile).reading,
             let scene = campaign.phase(.live)?.scenes.first(where: { $0.key == "rain" })
-        else { throw KillTestFault("\(options.campaignFile): has no live scene `rain`") }
+        else { throw KillTestFault("\(campaignFile): has no live scene `rain`") }
         return scene.id
     }
 
     // MARK: One life of a server
 
     private func start() throws -> StartedProgram {
-        let digest = SHA256.hash(data: Array(Self.serviceKey.utf8)).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
-        return try StartedProgram(
+        try StartedProgram(
             options.program,
             [
                 "serve", "--data", dataFolder, "--port", "0", "--campaign", options.campaignFile, "--rehearse",
             ],
-            environment: ["HONGBAO_SERVICE_KEYS": "kill-test:\(digest):grant+read", "HONGBAO_LOG_LEVEL": "warning"],
+            environment: ["HONGBAO_SERVICE_KEYS": Self.serviceKeySetting, "HONGBAO_LOG_LEVEL": "warning"],
             errorFile: "\(options.folder)/server.log"
         )
     }
@@ -190,7 +195,7 @@ struct KillTest: Sendable {
     }
 
     private func expectKilled(_ server: StartedProgram) async throws {
-        let code = await server.exitCode()
+        let code = try await server.exitCode()
         guard code == -SIGKILL else {
             throw KillTestFault("the server ended by itself with \(code): \(server.errors.suffix(2000))")
         }
@@ -225,7 +230,7 @@ struct KillTest: Sendable {
             try await Task.sleep(for: .milliseconds(50))
         }
         server.kill(SIGTERM)
-        let code = await server.exitCode()
+        let code = try await server.exitCode()
         guard code == 0 else {
             throw KillTestFault("SIGTERM: the server ended with \(code): \(server.errors.suffix(2000))")
         }
@@ -236,7 +241,8 @@ struct KillTest: Sendable {
         if code != 0 { book.breach("audit \(when) exits with \(code):\n\(output)\(errors)") }
     }
 
-    private func bookedGrants() async throws -> [OrderNumber: Int64] {
+    /// All grants in the ledger of a data folder.
+    static func bookedGrants(_ dataFolder: String) async throws -> [OrderNumber: Int64] {
         let store = try SQLiteStore(folder: dataFolder, access: .readOnly)
         let booked = try await store.read { (snapshot) throws(StoreError) in
             var booked: [OrderNumber: Int64] = [:]
