@@ -94,7 +94,8 @@ package enum Server {
         let group = ServiceGroup(
             configuration: .init(
                 services: engine.services.map { .init(service: $0) } + [
-                    .init(service: application), .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
+                    .init(service: application),
+                    .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger

@@ -1,4 +1,5 @@
 import Glibc
+import HongbaoCore
 import HongbaoTesting
 import NIOHTTP1
 import Testing
