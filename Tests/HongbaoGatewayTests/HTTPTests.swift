@@ -99,20 +99,23 @@ import Testing
         rig.configuration.requestTimeout = .milliseconds(50)
         // The only request that may be at work waits until its deadline.
         rig.change = { services in
-            services.wallet = { _, _, _ in
+            services.findWithdrawal = { (_) throws(StoreError) in
                 do {
                     try await Task.sleep(for: .seconds(3600))
                 } catch {
                     // Cut off, as it should be.
                 }
-                return .campaignUnknown
+                return nil
             }
         }
         try await rig.run { caller in
             let jwt = try caller.jwt(1)
             let statuses = try await withThrowingTaskGroup(of: String.self) { group in
                 for _ in 0..<20 {
-                    group.addTask { try await caller.send(.get, "/v1/wallet?campaign=test", token: jwt).problem() }
+                    group.addTask {
+                        let path = "/v1/wallet/withdrawals/w1?campaign=test"
+                        return try await caller.send(.get, path, token: jwt).problem()
+                    }
                 }
                 return try await group.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
             }
