@@ -4,6 +4,6 @@ import ArgumentParser
     static let configuration = CommandConfiguration(
         commandName: "hongbao-dev",
         abstract: "Tools for those who develop or test Hongbao. None is needed to run it.",
-        subcommands: [SandboxCommand.self]
+        subcommands: [BenchCommand.self, SandboxCommand.self, ConstantServerCommand.self]
     )
 }

@@ -80,9 +80,12 @@ package final class Poster: Service {
             var delay = Duration.milliseconds(10)
             while !Task.isCancelled {
                 do {
+                    let began = ContinuousClock.now
+                    let before = self.progress.posted
                     let isDrained = try await self.isPaused.withLock({ $0 }) ? true : self.postNext()
                     self.tokens.sweep(now: self.clock.now())
                     delay = .milliseconds(10)
+                    await self.keepPace(self.progress.posted - before, since: began)
                     if isDrained { await self.work.wait() }
                 } catch {
                     self.logger.error("posting failed", metadata: ["error": "\(error)"])
@@ -91,6 +94,14 @@ package final class Poster: Service {
                 }
             }
         }
+    }
+
+    /// Waits for the time that so many postings take at the configured rate.
+    private func keepPace(_ count: Int, since began: ContinuousClock.Instant) async {
+        guard configuration.ratePerSecond > 0, count > 0 else { return }
+        let due = Duration.seconds(count) / configuration.ratePerSecond
+        let rest = due - began.duration(to: .now)
+        if rest > .zero { await pause(rest) }
     }
 
     // MARK: The log

@@ -1,0 +1,76 @@
+import Foundation
+import HongbaoCore
+import HongbaoEngine
+
+/// Postings: from the log into the ledger by the real poster, every transaction synced.
+struct PostingsBench: Sendable {
+    let bench: Bench
+
+    private static let postingsPerRepetition = 300_000
+
+    func run() async throws -> [Figure] {
+        let single = Figure(name: "one by one", unit: "postings/s")
+        let few = try await postings(people: 10_000, single)
+        let many = try await postings(people: 1_000_000, single)
+        return few + many
+    }
+
+    /// The ledger first gets a posting for every person, so that accounts are there, as they are after the first round.
+    private func postings(people: Int, _ single: Figure) async throws -> [Figure] {
+        let bench = bench
+        let name = "\(people.formatted()) people"
+        var baseline = single
+        baseline.name += ", \(name)"
+        let figures = [
+            Figure(name: name, unit: "postings/s", goal: 150_000, baseline: baseline.name), baseline,
+        ]
+        return try await bench.withFolder { folder in
+            try await bench.withEngine(folder: folder) { engine in
+                let source = GrantSource(people: people)
+                _ = try await Self.post(people, of: source, engine)
+                return try await bench.measure(figures) {
+                    [
+                        try await Self.post(Self.postingsPerRepetition, of: source, engine),
+                        try await Self.postOneByOne(bench, source, engine),
+                    ]
+                }
+            }
+        }
+    }
+
+    /// Grants with the poster paused, then lets it drain what was granted; answers postings per second of draining.
+    private static func post(_ count: Int, of source: GrantSource, _ engine: Engine) async throws -> Double {
+        engine.poster.setPaused(true)
+        for _ in 0..<count / 1_000 { _ = try await engine.granting.grantAll(source.next(1_000)) }
+        let backlog = engine.granting.backlog
+        let began = ContinuousClock.now
+        engine.poster.setPaused(false)
+        try await engine.granting.waitUntilPosted()
+        return Double(backlog) / began.duration(to: .now).inSeconds
+    }
+
+    /// The same rows by the same rules, each in a transaction of its own, one after the other.
+    private static func postOneByOne(_ bench: Bench, _ source: GrantSource, _ engine: Engine) async throws -> Double {
+        engine.poster.setPaused(true)
+        var grants: [OpenGrant] = []
+        for _ in 0..<20 {
+            for answer in await engine.granting.grant(source.next(1_000)) {
+                guard case .granted(let granted) = answer else { throw BenchFault("a grant was answered \(answer)") }
+                grants.append(
+                    OpenGrant(order: granted.order, amount: granted.amount, openedAt: engine.clock.now(), app: AppID(1))
+                )
+            }
+        }
+        let began = ContinuousClock.now
+        let end = began + .seconds(bench.seconds)
+        var count = 0
+        for grant in grants where ContinuousClock.now < end {
+            try await engine.poster.postFirst([grant])
+            count += 1
+        }
+        let rate = Double(count) / began.duration(to: .now).inSeconds
+        engine.poster.setPaused(false)
+        try await engine.granting.waitUntilPosted()
+        return rate
+    }
+}
