@@ -101,7 +101,7 @@ struct HTTPGrantsBench: Sendable {
         try connection.send(request)
         var scratch = [UInt8](repeating: 0, count: 256 << 10)
         let body = try connection.receive(&scratch, bodyBytesMin: 1)
-        let result = try WireGrantBatchResult(serializedBytes: scratch[body])
+        let result = try WireGrantBatchResult(serializedBytes: Array(scratch[body]))
         guard result.results.count == batchSize, result.results.allSatisfy({ !$0.hasError && !$0.token.isEmpty }) else {
             throw BenchFault("a batch was answered \(result)")
         }

@@ -119,7 +119,7 @@ struct Connection {
                     socket,
                     UnsafeRawBufferPointer(rebasing: bytes[sent...]).baseAddress,
                     bytes.count - sent,
-                    Int32(MSG_NOSIGNAL.rawValue)
+                    Int32(MSG_NOSIGNAL)
                 )
                 guard count > 0 else { throw BenchFault("can't send: errno \(errno)") }
                 sent += count

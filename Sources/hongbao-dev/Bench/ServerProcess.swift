@@ -20,7 +20,9 @@ final class ServerProcess {
         return try ServerProcess(
             own,
             ["serve", "--data", data, "--port", "0", "--campaign", campaign, "--rehearse", "--demo"],
-            environment: settings.merging(["HONGBAO_SERVICE_KEYS": "bench:\(digest):grant+read"]) { old, _ in old }
+            environment: settings.merging(
+                ["HONGBAO_SERVICE_KEYS": "bench:\(digest):grant+read", "HONGBAO_LOG_LEVEL": "error"]
+            ) { old, _ in old }
         )
     }
 
