@@ -11,14 +11,17 @@ import Synchronization
 struct Bench: Sendable {
     let repetitions: Int
     let seconds: Double
+    /// Part of the names of the figures to be measured; empty for all.
+    let only: String
     let parent: String
     let campaignFile: String
     let campaigns: CampaignSet
     let logger = Logger(label: "bench") { StreamLogHandler.standardError(label: $0) }
 
-    init(repetitions: Int, seconds: Double, parent: String, campaignFile: String) throws {
+    init(repetitions: Int, seconds: Double, only: String, parent: String, campaignFile: String) throws {
         self.repetitions = repetitions
         self.seconds = seconds
+        self.only = only
         self.parent = parent
         self.campaignFile = campaignFile
         var configuration = ServerConfiguration()
@@ -28,12 +31,14 @@ struct Bench: Sendable {
     }
 
     /// Takes one sample of each figure in each repetition, after one repetition that only warms up.
-    func measure(_ figures: [Figure], _ sample: () async throws -> [Double]) async throws -> [Figure] {
-        var figures = figures
+    func measure(_ measurements: [Measurement]) async throws -> [Figure] {
+        let wanted = measurements.filter { only.isEmpty || $0.figure.name.contains(only) }
+        var figures = wanted.map(\.figure)
         for repetition in 0...repetitions {
-            let samples = try await sample()
-            guard repetition > 0 else { continue }
-            for (index, value) in samples.enumerated() { figures[index].samples.append(value) }
+            for (index, measurement) in wanted.enumerated() {
+                let sample = try await measurement.sample()
+                if repetition > 0 { figures[index].samples.append(sample) }
+            }
         }
         return figures
     }

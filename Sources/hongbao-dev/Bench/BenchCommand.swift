@@ -19,6 +19,8 @@ struct BenchCommand: AsyncParsableCommand {
     var repetitions = 5
     @Option(help: "Seconds that each figure takes in each repetition.")
     var seconds = 2.0
+    @Option(help: "Measure only figures with this in their name: for profiling. Without baselines there are no ratios.")
+    var only = ""
     @Option(help: "Where data folders are made and removed: the disk to be measured. Default: the temporary folder.")
     var folder: String?
     @Option(help: "Campaign file, played as if its live phase began now.")
@@ -39,6 +41,7 @@ struct BenchCommand: AsyncParsableCommand {
         let bench = try Bench(
             repetitions: repetitions,
             seconds: seconds,
+            only: only,
             parent: folder ?? NSTemporaryDirectory(),
             campaignFile: campaign
         )

@@ -33,6 +33,17 @@ struct Figure: Sendable, Encodable {
     }
 }
 
+/// A figure, and how one sample of it is taken.
+struct Measurement {
+    let figure: Figure
+    let sample: () async throws -> Double
+
+    init(_ figure: Figure, sample: @escaping () async throws -> Double) {
+        self.figure = figure
+        self.sample = sample
+    }
+}
+
 /// Everything that one case has measured.
 struct CaseReport: Sendable, Encodable {
     let name: String

@@ -45,22 +45,22 @@ struct WalletBench: Sendable {
         let plain = try PlainRows(folder: data)
         let book = engine.campaigns.current.campaign(GrantSource.campaign)?.phaseShown(at: engine.clock.now())?.book
         guard let book else { throw BenchFault("no phase is open") }
-        let figures = [
-            Figure(name: "in process", unit: "reads/s", goal: 15_000, baseline: "rows alone, by GRDB's records"),
-            Figure(name: "rows alone, by GRDB's records", unit: "reads/s"),
-        ]
-        return try await bench.measure(figures) {
-            [
+        let rows = Figure(name: "rows alone, by GRDB's records", unit: "reads/s")
+        let pages = Figure(name: "in process", unit: "reads/s", goal: 15_000, baseline: rows.name)
+        return try await bench.measure([
+            Measurement(pages) {
                 try await bench.rate(callers: Self.callers) {
                     try await Self.readPage(engine, GrantSource.person(turns.take() % Self.people))
                     return 1
-                },
+                }
+            },
+            Measurement(rows) {
                 try await bench.rate(callers: Self.callers) {
                     try await plain.read(GrantSource.person(turns.take() % Self.people), book, count: Self.posted)
                     return 1
-                },
-            ]
-        }
+                }
+            },
+        ])
     }
 
     private static func readPage(_ engine: Engine, _ person: PersonID) async throws {
@@ -110,12 +110,9 @@ struct WalletBench: Sendable {
 
     /// The real server on the same data, posting so slowly that the tokens stay unposted.
     private func measureHTTP(_ data: String, _ keyring: Keyring) async throws -> [Figure] {
-        let constant = "constant answer over HTTP"
-        let figures = [
-            Figure(name: "statement over HTTP", unit: "reads/s", goal: 15_000, baseline: constant),
-            Figure(name: "balance over HTTP", unit: "reads/s", baseline: constant),
-            Figure(name: constant, unit: "requests/s"),
-        ]
+        let constant = Figure(name: "constant answer over HTTP", unit: "requests/s")
+        let statement = Figure(name: "statement over HTTP", unit: "reads/s", goal: 15_000, baseline: constant.name)
+        let balance = Figure(name: "balance over HTTP", unit: "reads/s", baseline: constant.name)
         let requests = try Self.requests(keyring)
         let server = try ServerProcess.hongbao(
             data: data,
@@ -127,13 +124,11 @@ struct WalletBench: Sendable {
         let baseline = try ServerProcess.constant()
         defer { baseline.stop() }
         let constants = [Array("POST /v1/grants HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".utf8)]
-        return try await bench.measure(figures) {
-            [
-                try await load(server.port, requests.statements, bodyBytesMin: 2_000),
-                try await load(server.port, requests.balances, bodyBytesMin: 100),
-                try await load(baseline.port, constants, bodyBytesMin: 100),
-            ]
-        }
+        return try await bench.measure([
+            Measurement(statement) { try await load(server.port, requests.statements, bodyBytesMin: 2_000) },
+            Measurement(balance) { try await load(server.port, requests.balances, bodyBytesMin: 100) },
+            Measurement(constant) { try await load(baseline.port, constants, bodyBytesMin: 100) },
+        ])
     }
 
     private func load(_ port: UInt16, _ requests: [[UInt8]], bodyBytesMin: Int) async throws -> Double {
