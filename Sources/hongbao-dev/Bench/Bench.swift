@@ -37,7 +37,9 @@ struct Bench: Sendable {
         for repetition in 0...repetitions {
             for (index, measurement) in wanted.enumerated() {
                 let sample = try await measurement.sample()
-                if repetition > 0 { figures[index].samples.append(sample) }
+                guard repetition > 0 else { continue }
+                figures[index].samples.append(sample.value)
+                if let used = sample.processorMicroseconds { figures[index].processorMicroseconds.append(used) }
             }
         }
         return figures
@@ -94,9 +96,9 @@ struct Bench: Sendable {
     }
 
     /// Calls `work` from many tasks until the time is over; it answers how much it has done. Answers the sum per second.
-    func rate(callers: Int, _ work: @escaping @Sendable () async throws -> Int) async throws -> Double {
-        let began = ContinuousClock.now
-        let end = began + .seconds(seconds)
+    func rate(callers: Int, _ work: @escaping @Sendable () async throws -> Int) async throws -> Sample {
+        let watch = Stopwatch()
+        let end = ContinuousClock.now + .seconds(seconds)
         let count = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<callers {
                 group.addTask {
@@ -107,7 +109,7 @@ struct Bench: Sendable {
             }
             return try await group.reduce(0, +)
         }
-        return Double(count) / began.duration(to: .now).inSeconds
+        return watch.sample(count)
     }
 }
 

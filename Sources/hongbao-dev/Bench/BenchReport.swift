@@ -6,12 +6,13 @@ enum BenchReport {
     static func table(_ report: CaseReport) -> String {
         let ratios = Dictionary(uniqueKeysWithValues: report.ratios)
         var lines = [report.name]
-        let columns = ["median", "min", "max", "goal", "× baseline"]
+        let columns = ["median", "min", "max", "goal", "× baseline", "CPU µs"]
         lines.append("  " + pad("", 36) + columns.map { pad($0, 13, isLeft: true) }.joined())
         for figure in report.figures {
             let ratio = ratios["\(report.name)/\(figure.name)"].map { number($0, digits: 2) }
             let goal = figure.goal.map { number($0) + (isMet(figure, $0) ? "" : " !") }
-            let values = [figure.median, figure.min, figure.max].map { number($0) } + [goal ?? "", ratio ?? ""]
+            let used = figure.processor.map { number($0, digits: 2) }
+            let values = [figure.median, figure.min, figure.max].map { number($0) } + [goal, ratio, used].map { $0 ?? "" }
             let cells = values.map { pad($0, 13, isLeft: true) }.joined()
             lines.append("  " + pad(figure.name, 36) + cells + "  " + figure.unit)
         }

@@ -16,9 +16,9 @@ struct HTTPGrantsBench: Sendable {
         let held = Figure(name: "batches of 100", unit: "grants/s", goal: 300_000, baseline: single.name)
         let posted = Figure(name: "while posting, batches of 100", unit: "grants/s", baseline: single.name)
         return try await bench.measure([
-            Measurement(held) { try await batches(isPosting: false) },
-            Measurement(posted) { try await batches(isPosting: true) },
-            Measurement(single) { try await singles(isPosting: false) },
+            Measurement(held, value: { try await batches(isPosting: false) }),
+            Measurement(posted, value: { try await batches(isPosting: true) }),
+            Measurement(single, value: { try await singles(isPosting: false) }),
         ])
     }
 
@@ -27,9 +27,9 @@ struct HTTPGrantsBench: Sendable {
         let held = Figure(name: "single JSON grants", unit: "grants/s", goal: 20_000, baseline: constant.name)
         let posted = Figure(name: "while posting, single JSON grants", unit: "grants/s", baseline: constant.name)
         return try await bench.measure([
-            Measurement(held) { try await singles(isPosting: false) },
-            Measurement(posted) { try await singles(isPosting: true) },
-            Measurement(constant) { try await constants() },
+            Measurement(held, value: { try await singles(isPosting: false) }),
+            Measurement(posted, value: { try await singles(isPosting: true) }),
+            Measurement(constant, value: { try await constants() }),
         ])
     }
 

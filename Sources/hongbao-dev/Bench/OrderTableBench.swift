@@ -25,10 +25,10 @@ struct OrderTableBench: Sendable {
         let insert = Figure(name: "insert", unit: "ns", better: .lower, baseline: textInsert.name)
         let find = Figure(name: "find", unit: "ns", better: .lower, baseline: textFind.name)
         return try await bench.measure([
-            Measurement(insert) { try Self.packed(orders).insert },
-            Measurement(find) { try Self.packed(orders).find },
-            Measurement(textInsert) { try Self.text(requests).insert },
-            Measurement(textFind) { try Self.text(requests).find },
+            Measurement(insert, value: { try Self.packed(orders).insert }),
+            Measurement(find, value: { try Self.packed(orders).find }),
+            Measurement(textInsert, value: { try Self.text(requests).insert }),
+            Measurement(textFind, value: { try Self.text(requests).find }),
         ])
     }
 

@@ -29,18 +29,18 @@ struct PostingsBench: Sendable {
     }
 
     /// Grants with the poster paused, then lets it drain what was granted; answers postings per second of draining.
-    private static func post(_ count: Int, of source: GrantSource, _ engine: Engine) async throws -> Double {
+    private static func post(_ count: Int, of source: GrantSource, _ engine: Engine) async throws -> Sample {
         engine.poster.setPaused(true)
         for _ in 0..<count / 1_000 { _ = try await engine.granting.grantAll(source.next(1_000)) }
         let backlog = engine.granting.backlog
-        let began = ContinuousClock.now
+        let watch = Stopwatch()
         engine.poster.setPaused(false)
         try await engine.granting.waitUntilPosted()
-        return Double(backlog) / began.duration(to: .now).inSeconds
+        return watch.sample(backlog)
     }
 
     /// The same rows by the same rules, each in a transaction of its own, one after the other.
-    private static func postOneByOne(_ bench: Bench, _ source: GrantSource, _ engine: Engine) async throws -> Double {
+    private static func postOneByOne(_ bench: Bench, _ source: GrantSource, _ engine: Engine) async throws -> Sample {
         engine.poster.setPaused(true)
         var grants: [OpenGrant] = []
         for _ in 0..<20 {
@@ -51,14 +51,14 @@ struct PostingsBench: Sendable {
                 )
             }
         }
-        let began = ContinuousClock.now
-        let end = began + .seconds(bench.seconds)
+        let watch = Stopwatch()
+        let end = ContinuousClock.now + .seconds(bench.seconds)
         var count = 0
         for grant in grants where ContinuousClock.now < end {
             try await engine.poster.postFirst([grant])
             count += 1
         }
-        let rate = Double(count) / began.duration(to: .now).inSeconds
+        let rate = watch.sample(count)
         engine.poster.setPaused(false)
         try await engine.granting.waitUntilPosted()
         return rate

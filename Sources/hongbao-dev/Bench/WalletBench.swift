@@ -125,9 +125,9 @@ struct WalletBench: Sendable {
         defer { baseline.stop() }
         let constants = [Array("POST /v1/grants HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".utf8)]
         return try await bench.measure([
-            Measurement(statement) { try await load(server.port, requests.statements, bodyBytesMin: 2_000) },
-            Measurement(balance) { try await load(server.port, requests.balances, bodyBytesMin: 100) },
-            Measurement(constant) { try await load(baseline.port, constants, bodyBytesMin: 100) },
+            Measurement(statement, value: { try await load(server.port, requests.statements, bodyBytesMin: 2_000) }),
+            Measurement(balance, value: { try await load(server.port, requests.balances, bodyBytesMin: 100) }),
+            Measurement(constant, value: { try await load(baseline.port, constants, bodyBytesMin: 100) }),
         ])
     }
 
