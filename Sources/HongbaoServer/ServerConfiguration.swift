@@ -48,6 +48,7 @@ package struct ServerConfiguration: Sendable {
         ("payouts.secret", "shared secret that requests and callbacks are signed with"),
         ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
         ("posting.batches", "batches of the log in one posting transaction (24)"),
+        ("posting.rate", "postings a second at most, 0 without limit: what the ledger bears (0)"),
         ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
         ("epochs.seconds", "life of a key epoch (86400)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
@@ -79,6 +80,8 @@ package struct ServerConfiguration: Sendable {
         }
         engine.granting.postsFirst = try settings.bool("posting.first") ?? false
         engine.poster.batchesMax = try settings.int("posting.batches", in: 1...1000) ?? engine.poster.batchesMax
+        engine.poster.ratePerSecond =
+            try settings.int("posting.rate", in: 0...100_000_000) ?? engine.poster.ratePerSecond
         engine.granting.limits.backlogMax =
             try settings.int("limits.backlog-max", in: 1...1_000_000_000) ?? engine.granting.limits.backlogMax
         if let seconds = try settings.int("epochs.seconds", in: 10...31_536_000) {

@@ -109,6 +109,8 @@ package final class Poster: Service {
         var delay = Duration.milliseconds(10)
         while !Task.isCancelled {
             do {
+                let began = ContinuousClock.now
+                let before = progress.posted
                 let isDrained: Bool
                 if isPaused.withLock({ $0 }) {
                     // The age of what waits is told all the same.
@@ -119,6 +121,7 @@ package final class Poster: Service {
                 }
                 tokens.sweep(now: clock.now())
                 delay = .milliseconds(10)
+                await keepPace(progress.posted - before, since: began)
                 if isDrained { await work.wait() }
             } catch {
                 logger.error("posting failed", metadata: ["error": "\(error)"])
@@ -126,6 +129,14 @@ package final class Poster: Service {
                 delay = min(delay * 2, .seconds(5))
             }
         }
+    }
+
+    /// Waits for the time that so many postings take at the configured rate.
+    private func keepPace(_ count: Int, since began: ContinuousClock.Instant) async {
+        guard configuration.ratePerSecond > 0, count > 0 else { return }
+        let due = Duration.seconds(count) / configuration.ratePerSecond
+        let rest = due - began.duration(to: .now)
+        if rest > .zero { await pause(rest) }
     }
 
     // MARK: The log

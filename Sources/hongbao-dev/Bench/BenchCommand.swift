@@ -1,0 +1,84 @@
+import ArgumentParser
+import Foundation
+import HongbaoServer
+
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure whole figures, each beside a baseline in the same run.",
+        discussion: """
+            Build with -c release; Benchmarks/README.md says what each figure is and what limits it. With --check it
+            ends with 1 when a figure, as a multiple of its baseline, is below its threshold in
+            Benchmarks/thresholds.json.
+            """
+    )
+
+    @Argument(help: "Cases to run. Default: all.")
+    var cases: [BenchCase] = []
+    @Option(help: "Times that everything is measured, after one time to warm up.")
+    var repetitions = 5
+    @Option(help: "Seconds that each figure takes in each repetition.")
+    var seconds = 2.0
+    @Option(help: "Measure only figures with this in their name: for profiling. Without baselines there are no ratios.")
+    var only = ""
+    @Option(help: "Where data folders are made and removed: the disk to be measured. Default: the temporary folder.")
+    var folder: String?
+    @Option(help: "Campaign file, played as if its live phase began now.")
+    var campaign = "campaigns/spring-festival-2022.yaml"
+    @Flag(help: "Print JSON instead of tables.")
+    var json = false
+    @Flag(help: "Compare with the thresholds.")
+    var check = false
+    @Option(help: "The file of thresholds.")
+    var thresholds = "Benchmarks/thresholds.json"
+
+    func validate() throws {
+        guard (1...100).contains(repetitions) else { throw ValidationError("--repetitions: 1 to 100") }
+        guard (0.1...600).contains(seconds) else { throw ValidationError("--seconds: 0.1 to 600") }
+    }
+
+    func run() async throws {
+        let bench = try Bench(
+            repetitions: repetitions,
+            seconds: seconds,
+            only: only,
+            parent: folder ?? NSTemporaryDirectory(),
+            campaignFile: campaign
+        )
+        var surroundings = Surroundings(bench)
+        var reports: [CaseReport] = []
+        for name in cases.isEmpty ? BenchCase.allCases : cases {
+            let report = CaseReport(name: name.rawValue, figures: try await name.run(bench))
+            reports.append(report)
+            if !json { print(BenchReport.table(report) + "\n") }
+        }
+        surroundings.load.append(Surroundings.currentLoad)
+        print(json ? try BenchReport.json(reports, surroundings) : surroundings.line)
+        guard check else { return }
+        let shortfalls = try BenchReport.shortfalls(reports, thresholds: thresholds)
+        for shortfall in shortfalls { FileHandle.standardError.write(Data("below threshold: \(shortfall)\n".utf8)) }
+        if !shortfalls.isEmpty { throw ExitCode(1) }
+    }
+}
+
+enum BenchCase: String, CaseIterable, ExpressibleByArgument {
+    case grants
+    case grantsHTTPProtobuf = "grants-http-protobuf"
+    case grantsHTTPJSON = "grants-http-json"
+    case postings
+    case wallet
+    case tokenSize = "token-size"
+    case orderTable = "order-table"
+
+    func run(_ bench: Bench) async throws -> [Figure] {
+        switch self {
+        case .grants: try await GrantsBench(bench: bench).run()
+        case .grantsHTTPProtobuf: try await HTTPGrantsBench(bench: bench).runProtobuf()
+        case .grantsHTTPJSON: try await HTTPGrantsBench(bench: bench).runJSON()
+        case .postings: try await PostingsBench(bench: bench).run()
+        case .wallet: try await WalletBench(bench: bench).run()
+        case .tokenSize: try TokenSizeBench().run()
+        case .orderTable: try await OrderTableBench(bench: bench).run()
+        }
+    }
+}
