@@ -47,7 +47,7 @@ package struct EngineRig: Sendable {
         _ chosen: (Engine) -> [any Service],
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
-        let store = try SQLiteStore(folder: folder.path)
+        let store = try await SQLiteStore.reopened(folder: folder.path)
         let engine = try await start(wrap(store))
         let services = ServiceGroup(services: chosen(engine), logger: .silent)
         let answer = try await withThrowingTaskGroup(of: Void.self) { group in
@@ -73,7 +73,7 @@ package struct EngineRig: Sendable {
     package func runUntilKilled<Answer: Sendable>(
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
-        let store = try SQLiteStore(folder: folder.path)
+        let store = try await SQLiteStore.reopened(folder: folder.path)
         let engine = try await start(wrap(store))
         let answer = try await withThrowingTaskGroup(of: Void.self) { group in
             for service in engine.services { group.addTask { try await service.run() } }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// A built program, started as its own process and followed without blocking a thread. It ends with this object.
 ///
-/// It isn't Foundation's `Process`: that lets children inherit the descriptors by which it learns of another child's end,
+/// It isn't Foundation's `Process`: that lets children inherit the descriptors by which it learns of others' ends,
 /// so that two children which wait for each other's end never see it.
 package final class StartedProgram: Sendable {
     package struct Fault: Error, CustomStringConvertible {

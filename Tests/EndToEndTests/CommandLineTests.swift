@@ -2,7 +2,7 @@ import Foundation
 import HongbaoTesting
 import Testing
 
-/// What a person at a terminal meets: help, exit codes (0 done, 1 found a problem, 2 could not run, 64 usage), previews.
+/// What a person at a terminal meets: help, exit codes (0 done, 1 a problem, 2 could not run, 64 usage), previews.
 @Suite(.timeLimit(.minutes(3))) struct CommandLineTests {
     private static let campaign = "campaigns/spring-festival-2022.yaml"
 

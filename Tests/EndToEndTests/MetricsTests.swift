@@ -55,7 +55,12 @@ private struct MetricsText {
         guard
             let match = line.wholeMatch(
                 of:
-                    /([a-zA-Z_:][a-zA-Z0-9_:]*)(\{[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"(?:,[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*")*\})? (\S+)/
+                    #/
+                    ([a-zA-Z_:][a-zA-Z0-9_:]*)
+                    (\{[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"
+                        (?:,[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*")*\})?
+                    \ (\S+)
+                    /#
             ), let value = Double(match.3 == "+Inf" ? "inf" : String(match.3))
         else {
             problems.append("not a sample: \(line)")

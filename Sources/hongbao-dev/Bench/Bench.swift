@@ -95,7 +95,7 @@ struct Bench: Sendable {
         return answer
     }
 
-    /// Calls `work` from many tasks until the time is over; it answers how much it has done. Answers the sum per second.
+    /// Calls `work` from many tasks until the time is over; it answers how much it has done. Answers the sum a second.
     func rate(callers: Int, _ work: @escaping @Sendable () async throws -> Int) async throws -> Sample {
         let watch = Stopwatch()
         let end = ContinuousClock.now + .seconds(seconds)

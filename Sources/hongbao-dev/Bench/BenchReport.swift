@@ -12,7 +12,8 @@ enum BenchReport {
             let ratio = ratios["\(report.name)/\(figure.name)"].map { number($0, digits: 2) }
             let goal = figure.goal.map { number($0) + (isMet(figure, $0) ? "" : " !") }
             let used = figure.processor.map { number($0, digits: 2) }
-            let values = [figure.median, figure.min, figure.max].map { number($0) } + [goal, ratio, used].map { $0 ?? "" }
+            let numbers = [figure.median, figure.min, figure.max].map { number($0) }
+            let values = numbers + [goal, ratio, used].map { $0 ?? "" }
             let cells = values.map { pad($0, 13, isLeft: true) }.joined()
             lines.append("  " + pad(figure.name, 36) + cells + "  " + figure.unit)
         }

@@ -4,8 +4,8 @@ import Synchronization
 /// Sends requests over keep-alive connections and counts the answers.
 ///
 /// Blocking sockets on a few threads of its own: it shares the cores with the server that it measures, so it must cost
-/// little. Each connection has one request under way; a thread goes round its connections, reading one answer and sending
-/// the next request, so all of them stay busy as long as answers come about in order.
+/// little. Each connection has one request under way; a thread goes round its connections, reading one answer and
+/// sending the next request, so all of them stay busy as long as answers come about in order.
 struct HTTPLoad: Sendable {
     let port: UInt16
     let threads: Int

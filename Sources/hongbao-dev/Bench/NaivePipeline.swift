@@ -5,8 +5,8 @@ import HongbaoCore
 import HongbaoEngine
 import Synchronization
 
-/// What one would write first, as the baseline: order numbers as strings in a dictionary, each token encrypted and signed
-/// by itself, a row for each grant. As durable as the real one, with one transaction for each call.
+/// What one would write first, as the baseline: order numbers as strings in a dictionary, each token encrypted and
+/// signed by itself, a row for each grant. As durable as the real one, with one transaction for each call.
 ///
 /// It's spared what the real one also does: campaigns, phases, admission, caps, budgets, leases and token lists.
 final class NaivePipeline: Sendable {

@@ -8,7 +8,8 @@ struct CheckConfigCommand: ParsableCommand {
         commandName: "check-config",
         abstract: "Check a campaign file as a whole, and show what is active at an instant.",
         discussion: """
-            Prints every problem with its place in the file. With --at, shows which phase and scenes are open then, and \
+            Prints every problem with its place in the file. With --at, shows which phase and scenes are open \
+            then, and \
             with --person, whether that person takes part and may withdraw.
 
               hongbao check-config campaigns/spring-festival-2022.yaml --at 2022-01-31T19:30:00.000+08:00 --person 42

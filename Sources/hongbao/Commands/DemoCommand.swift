@@ -6,8 +6,8 @@ struct DemoCommand: AsyncParsableCommand {
         abstract: "Play a red packet rain with simulated people, and leave the wallet page open.",
         discussion: """
             Starts the server and, as a separate process, a sandbox that plays the payout channel; then thousands of \
-            people on eight apps open red packets, look at their wallets and withdraw, through the HTTP API. At the end \
-            `hongbao audit` proves that no fen was lost or invented. The wallet page stays open until Ctrl-C.
+            people on eight apps open red packets, look at their wallets and withdraw, through the HTTP API. \
+            At the end `hongbao audit` proves that no fen was lost or invented. The wallet page stays open until Ctrl-C.
 
             Needs `hongbao-dev` beside this program.
             """

@@ -12,7 +12,8 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve grants, wallets and withdrawals over HTTP.",
         discussion: """
-            Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: it stops \
+            Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: \
+            it stops \
             accepting, finishes what is at work, and keeps what was accepted.
 
             Settings come from flags, then environment (HONGBAO_…), then the file given by --config, then defaults:

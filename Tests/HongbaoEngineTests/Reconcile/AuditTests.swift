@@ -41,7 +41,7 @@ import Testing
     }
 
     private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
-        let store = try SQLiteStore(folder: folder.path)
+        let store = try await SQLiteStore.reopened(folder: folder.path)
         let report = try await Audit.run(store, keyring: keyring)
         try await store.close()
         return report
@@ -69,7 +69,7 @@ import Testing
     /// An empty store proves itself too.
     @Test func anEmptyStoreHolds() async throws {
         let rig = try EngineRig()
-        try await SQLiteStore(folder: rig.folder.path).close()
+        try await SQLiteStore.reopened(folder: rig.folder.path).close()
         #expect(try await Self.audit(rig.folder, rig.keyring).holds)
     }
 

@@ -33,7 +33,7 @@ import Testing
     }
 
     private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
-        let store = try SQLiteStore(folder: folder.path)
+        let store = try await SQLiteStore.reopened(folder: folder.path)
         let report = try await Audit.run(store, keyring: keyring)
         try await store.close()
         return report
@@ -46,7 +46,7 @@ import Testing
         let size = try await BrokenStore.recordSize(rig.folder, sequence: 3)
         let payloads = 4 + SealedBatch.preambleSize + 3
         let rewards = size - 2 * 3
-        let store = try SQLiteStore(folder: rig.folder.path)
+        let store = try await SQLiteStore.reopened(folder: rig.folder.path)
         for byte in 0..<rewards {
             try await BrokenStore.flip(rig.folder, sequence: 3, byte: byte)
             let report = try await Audit.run(store, keyring: rig.keyring)

@@ -1,0 +1,20 @@
+import HongbaoEngine
+package import HongbaoSQLite
+
+extension SQLiteStore {
+    /// Opens a store that this process may have closed a moment ago.
+    ///
+    /// Another test that starts a program forks, and until its child executes the program the child holds every lock of
+    /// this process, so a lock that was let go may seem taken for a few milliseconds.
+    package static func reopened(folder: String) async throws -> SQLiteStore {
+        for _ in 0..<100 {
+            do throws(StoreError) {
+                return try SQLiteStore(folder: folder)
+            } catch {
+                guard error.code == .unavailable else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return try SQLiteStore(folder: folder)
+    }
+}
