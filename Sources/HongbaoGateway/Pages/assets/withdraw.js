@@ -42,6 +42,7 @@ export class WithdrawDialog {
     this.listeners = new AbortController();
     this.stuck = new RetryControl(find("withdraw-stuck-problem"), () => this.repeat(), this.listeners.signal);
     this.following = 0;
+    this.hasUnseenResult = false;
     this.listen(find);
     this.pane("form");
   }
@@ -77,7 +78,10 @@ export class WithdrawDialog {
   show() {
     const attempt = this.open.read();
     if (!this.dialog.open) this.dialog.showModal();
-    if (attempt === null) this.showForm();
+    if (this.hasUnseenResult) {
+      this.hasUnseenResult = false;
+      this.pane("result");
+    } else if (attempt === null) this.showForm();
     else if (this.dialog.dataset.pane === "form") this.resume();
     else this.pane(this.dialog.dataset.pane);
   }
@@ -258,6 +262,8 @@ export class WithdrawDialog {
     document.getElementById("withdraw-result-title").textContent = text(`withdraw.${state}`);
     document.getElementById("withdraw-result-hint").textContent = text(`withdraw.${state}.hint`);
     document.getElementById("withdraw-again").hidden = state !== "failed";
+    // A withdrawal that ended before the dialog was opened still has something to say in it.
+    this.hasUnseenResult = !this.dialog.open;
     this.pane("result");
     this.open.write(null);
     this.resumeBar.hidden = true;
