@@ -29,6 +29,7 @@ package enum Server {
         onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) async throws {
         let registry = PrometheusRegistry()
+        for (name, help) in MetricHelp.texts { registry.describe(name, help) }
         MetricsSystem.bootstrap(registry)
         let campaigns = try loadCampaigns(configuration, logger)
         let store = try openStore(configuration.dataFolder)

@@ -124,6 +124,7 @@ package final class Poster: Service {
                 await keepPace(progress.posted - before, since: began)
                 if isDrained { await work.wait() }
             } catch {
+                if Task.isCancelled { return }
                 logger.error("posting failed", metadata: ["error": "\(error)"])
                 await pause(delay)
                 delay = min(delay * 2, .seconds(5))

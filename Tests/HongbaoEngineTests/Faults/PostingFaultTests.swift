@@ -55,6 +55,21 @@ import Testing
         }
     }
 
+    /// TK-1: the ledger isn't asked for more than its rate. A bound from below, so a slow machine changes nothing.
+    @Test func postingKeepsToItsRate() async throws {
+        var rig = try EngineRig()
+        rig.configuration.poster.ratePerSecond = 1_000
+        try await rig.run { engine in
+            let began = ContinuousClock.now
+            for round in 1...2 as ClosedRange<UInt16> {
+                let requests = (1...400).map { GrantRequest.forTests(person: $0, rain: round) }
+                #expect(await engine.granting.grant(requests).compactMap(\.granted).count == 400)
+                try await engine.drain()
+            }
+            #expect(began.duration(to: .now) >= .milliseconds(400))
+        }
+    }
+
     /// A transaction whose answer is lost is noticed: backlog and token lists are told of it by the next one.
     @Test func aLostAnswerIsNoticed() async throws {
         var rig = try EngineRig()

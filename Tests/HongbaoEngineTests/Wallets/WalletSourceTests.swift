@@ -92,6 +92,23 @@ import Testing
         }
     }
 
+    /// WL-3: a store that doesn't answer costs the ledger's part after the deadline, and nobody waits longer.
+    @Test func aLedgerThatHangsIsLeftOut() async throws {
+        var rig = try EngineRig()
+        rig.configuration.walletDeadline = .milliseconds(20)
+        let isHanging = Mutex(false)
+        rig.wrap = { base in
+            AroundReads(base: base, before: { if isHanging.withLock({ $0 }) { await pause(.seconds(3600)) } })
+        }
+        try await rig.runByHand { engine in
+            let granted = try #require(await engine.granting.grant([.forTests(person: 1, amount: 70)]).first?.granted)
+            isHanging.withLock { $0 = true }
+            let reading = try await Self.read(engine, 1, [granted.token])
+            #expect(reading.missing == [.ledger])
+            #expect(reading.view.balance == 70 && reading.rejectedTokens.isEmpty)
+        }
+    }
+
     /// M11: what is posted, and swept from the list, between the two reads of a wallet is shown once all the same.
     @Test(arguments: [true, false])
     func postingBetweenTheReadsCantBeSeen(isBeforeTheSnapshot: Bool) async throws {
@@ -230,7 +247,7 @@ import Testing
 private struct AroundReads: Store {
     let base: SQLiteStore
     let before: @Sendable () async -> Void
-    let after: @Sendable () async -> Void
+    var after: @Sendable () async -> Void = {}
 
     func append(_ group: AppendGroup) async throws(StoreError) { try await base.append(group) }
 
