@@ -47,7 +47,8 @@ package struct ServerConfiguration: Sendable {
         ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
         ("payouts.secret", "shared secret that requests and callbacks are signed with"),
         ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
-        ("posting.batches", "batches of the log in one posting transaction (24)"),
+        ("posting.batches", "batches of the log in one posting transaction while grants come in (24)"),
+        ("posting.quiet-batches", "the same when none come in: larger transactions drain faster (256)"),
         ("posting.rate", "postings a second at most, 0 without limit: what the ledger bears (0)"),
         ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
         ("epochs.seconds", "life of a key epoch (86400)"),
@@ -80,6 +81,8 @@ package struct ServerConfiguration: Sendable {
         }
         engine.granting.postsFirst = try settings.bool("posting.first") ?? false
         engine.poster.batchesMax = try settings.int("posting.batches", in: 1...1000) ?? engine.poster.batchesMax
+        engine.poster.quietBatchesMax =
+            try settings.int("posting.quiet-batches", in: 1...1000) ?? engine.poster.quietBatchesMax
         engine.poster.ratePerSecond =
             try settings.int("posting.rate", in: 0...100_000_000) ?? engine.poster.ratePerSecond
         engine.granting.limits.backlogMax =

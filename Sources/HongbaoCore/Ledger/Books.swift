@@ -13,13 +13,13 @@ package struct Footprint: Sendable {
     /// The rows that posting these transfers touches.
     package init(posting transfers: [Transfer]) {
         self.transfers = transfers.map(\.id)
-        var accounts = Set<AccountID>()
-        accounts.reserveCapacity(transfers.count + 16)
+        // Transfers in order of key have neighbours with the same accounts; others are named twice, and loaded twice.
+        var debits: [AccountID] = []
         for transfer in transfers {
-            accounts.insert(transfer.debit)
-            accounts.insert(transfer.credit)
+            if transfer.debit != debits.last { debits.append(transfer.debit) }
+            if transfer.credit != accounts.last { accounts.append(transfer.credit) }
         }
-        self.accounts = Array(accounts)
+        accounts += Set(debits)
     }
 
     /// The rows that a withdrawal touches. `serial` is that of an existing withdrawal.

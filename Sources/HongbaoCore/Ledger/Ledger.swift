@@ -13,11 +13,17 @@ package struct Ledger: Sendable {
     private struct Slot: Sendable {
         var account: Account
         var isChanged = false
+
+        mutating func change(_ body: (inout Account) -> Void) {
+            body(&account)
+            isChanged = true
+        }
     }
 
     package init() {}
 
     package init(accounts: some Sequence<Account>, transfers: some Sequence<Transfer>, holds: some Sequence<Hold>) {
+        self.accounts.reserveCapacity(accounts.underestimatedCount)
         for account in accounts { self.accounts[account.id] = Slot(account: account) }
         for transfer in transfers { self.transfers[transfer.id] = transfer }
         for hold in holds { self.holds[hold.id] = hold }
@@ -43,16 +49,18 @@ package struct Ledger: Sendable {
         guard transfer.debit.book == transfer.credit.book, transfer.id.book == transfer.debit.book else {
             return .booksDiffer
         }
-        let debit = account(transfer.debit)
+        let debitPlace = place(of: transfer.debit)
+        let creditPlace = place(of: transfer.credit)
+        let debit = accounts.values[debitPlace].account
         guard debit.canDebit(transfer.amount) else { return .insufficientFunds }
         guard
             let debits = debit.debits.adding(transfer.amount),
-            let credits = account(transfer.credit).credits.adding(transfer.amount)
+            let credits = accounts.values[creditPlace].account.credits.adding(transfer.amount)
         else { return .balanceWouldOverflow }
 
         // From here on the transfer must succeed (M1: both sides or neither).
-        change(transfer.debit) { $0.debits = debits }
-        change(transfer.credit) { $0.credits = credits }
+        accounts.values[debitPlace].change { $0.debits = debits }
+        accounts.values[creditPlace].change { $0.credits = credits }
         transfers[transfer.id] = transfer
         newTransfers.append(transfer)
         return .posted
@@ -119,8 +127,11 @@ package struct Ledger: Sendable {
     }
 
     private mutating func change(_ id: AccountID, _ body: (inout Account) -> Void) {
-        guard let index = accounts.index(forKey: id) else { preconditionFailure("an account outside the footprint") }
-        body(&accounts.values[index].account)
-        accounts.values[index].isChanged = true
+        accounts.values[place(of: id)].change(body)
+    }
+
+    private func place(of id: AccountID) -> Dictionary<AccountID, Slot>.Index {
+        guard let place = accounts.index(forKey: id) else { preconditionFailure("an account outside the footprint") }
+        return place
     }
 }

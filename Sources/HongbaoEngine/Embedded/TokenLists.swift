@@ -64,8 +64,10 @@ package final class TokenLists: Sendable {
     package func markPosted(_ orders: [OrderNumber], keptUntil: Timestamp) {
         for order in orders {
             stripe(order.person).lists.withLock { lists in
-                guard let index = lists[order.person]?.firstIndex(where: { $0.grant.order == order }) else { return }
-                lists[order.person]?[index].status = .credited
+                guard let list = lists.index(forKey: order.person),
+                    let index = lists.values[list].firstIndex(where: { $0.grant.order == order })
+                else { return }
+                lists.values[list][index].status = .credited
             }
         }
         graces.withLock { $0.append(Grace(until: keptUntil, orders: orders)) }
@@ -80,9 +82,11 @@ package final class TokenLists: Sendable {
         }
         for order in over.lazy.flatMap(\.orders) {
             stripe(order.person).lists.withLock { lists in
-                guard let index = lists[order.person]?.firstIndex(where: { $0.grant.order == order }) else { return }
-                lists[order.person]?.remove(at: index)
-                if lists[order.person]?.isEmpty ?? false { lists[order.person] = nil }
+                guard let list = lists.index(forKey: order.person),
+                    let index = lists.values[list].firstIndex(where: { $0.grant.order == order })
+                else { return }
+                lists.values[list].remove(at: index)
+                if lists.values[list].isEmpty { lists.remove(at: list) }
             }
         }
     }

@@ -70,6 +70,33 @@ import Testing
         }
     }
 
+    /// TK-1: when no grants come in, transactions grow, so that a backlog drains in few of them.
+    @Test func aBacklogDrainsInGrowingTransactions() async throws {
+        var rig = try EngineRig()
+        rig.configuration.poster.batchesMax = 1
+        rig.configuration.poster.quietBatchesMax = 16
+        let isPosting = Mutex(false)
+        let transactions = Mutex(0)
+        rig.wrap = { base in
+            FaultyStore(base) { call, _ in
+                if call == .transact, isPosting.withLock({ $0 }) { transactions.withLock { $0 += 1 } }
+                return nil
+            }
+        }
+        try await rig.runByHand { engine in
+            // A batch for each call, since each waits for the one before.
+            for round in 1...63 as ClosedRange<UInt16> {
+                #expect(await engine.granting.grant([.forTests(person: 1, rain: round)]).first?.granted != nil)
+            }
+            isPosting.withLock { $0 = true }
+            while try await !engine.poster.postNext() {}
+            isPosting.withLock { $0 = false }
+            #expect(engine.granting.backlog == 0)
+            // 1 + 1 + 2 + 4 + 8 + 16 + 16 + 15: each is prepared while the one before is written.
+            #expect(transactions.withLock { $0 } == 8)
+        }
+    }
+
     /// A transaction whose answer is lost is noticed: backlog and token lists are told of it by the next one.
     @Test func aLostAnswerIsNoticed() async throws {
         var rig = try EngineRig()
