@@ -66,7 +66,7 @@ package struct Engine: Sendable {
             store: store,
             keyring: keyring,
             scenes: set.cashScenes.map(\.id),
-            now: clock.now(),
+            clock: clock,
             leaseSeconds: configuration.granting.leaseSeconds,
             epochSeconds: configuration.granting.epochSeconds,
             expecting: nil,
@@ -129,7 +129,7 @@ package struct Engine: Sendable {
             policy: configuration.payouts,
             seed: seed,
             digestKey: keyring.identityHash,
-            surroundings: Payouts.Surroundings(now: clock.now, clock: ContinuousClock()),
+            surroundings: Payouts.Surroundings(now: clock.now, clock: clock.timer),
             alarms: alarms,
             logger: logger
         )

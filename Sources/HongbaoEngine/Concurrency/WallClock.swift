@@ -1,11 +1,25 @@
 import Foundation
 package import HongbaoCore
 
-/// Where the engine learns the time; tests and the simulator hand in their own.
+/// Where the engine learns the time and how it waits; tests and the simulator hand in their own.
 package struct WallClock: Sendable {
     package let now: @Sendable () -> Timestamp
+    /// What waits and deadlines are measured by. It doesn't jump when `now` does.
+    package let timer: any Clock<Duration>
 
-    package init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
+    package init(timer: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp) {
+        self.timer = timer
+        self.now = now
+    }
+
+    /// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
+    package func pause(_ duration: Duration) async {
+        do {
+            try await timer.sleep(for: duration)
+        } catch {
+            return
+        }
+    }
 
     package static let system = WallClock {
         Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))

@@ -22,7 +22,7 @@ extension Granting {
         await withDiscardingTaskGroup { group in
             group.addTask {
                 while !Task.isCancelled {
-                    await pause(.seconds(1))
+                    await self.clock.pause(.seconds(1))
                     self.state.withLock { state in
                         for scene in self.scenesRunningLow(state.mint) where state.wantedLeases[scene] == nil {
                             state.wantedLeases[scene] = .zero

@@ -214,7 +214,7 @@ extension Granting: Service {
     private func isLogged(_ group: SealedGroup) async -> Bool {
         let mint = mint
         let last = group.append.batches.last
-        let found = await untilRead(store, logger) { (snapshot) throws(StoreError) in
+        let found = await untilRead(store, clock, logger) { (snapshot) throws(StoreError) in
             try snapshot.batches(of: mint, after: group.lastSequence - 1, limit: 1).first == last
         }
         // `nil`: the process ends. Nobody is told that his grant is accepted; asking again after the restart tells him.
@@ -230,7 +230,7 @@ extension Granting: Service {
                 store: store,
                 keyring: keyring,
                 scenes: campaigns.current.cashScenes.map(\.id),
-                now: clock.now(),
+                clock: clock,
                 leaseSeconds: configuration.leaseSeconds,
                 epochSeconds: configuration.epochSeconds,
                 expecting: sealer.withLock { $0.sealer.epoch },
@@ -248,6 +248,7 @@ extension Granting: Service {
 /// Asks a store until it answers; `nil` when cancelled meanwhile.
 func untilRead<Answer: Sendable>(
     _ store: any Store,
+    _ clock: WallClock,
     _ logger: Logger,
     _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
 ) async -> Answer? {
@@ -257,7 +258,7 @@ func untilRead<Answer: Sendable>(
             return try await store.read(body)
         } catch {
             logger.error("can't read back what became of a write", metadata: ["error": "\(error)"])
-            await pause(delay)
+            await clock.pause(delay)
             delay = min(delay * 2, .seconds(1))
         }
     }

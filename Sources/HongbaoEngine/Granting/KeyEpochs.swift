@@ -10,7 +10,7 @@ func openEpoch(
     store: any Store,
     keyring: Keyring,
     scenes: [SceneID],
-    now: Timestamp,
+    clock: WallClock,
     leaseSeconds: Int64,
     epochSeconds: Int64,
     expecting: UInt32?,
@@ -22,6 +22,7 @@ func openEpoch(
     // No epoch may issue more than all budgets together; the audit holds it to that.
     let cap = budgets.reduce(Amount.zero) { sum, budget in sum.adding(budget.0.total) ?? sum }
     let epoch = (known?.epoch ?? 0) + 1
+    let now = clock.now()
     if let expecting, epoch != expecting + 1 {
         throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1), not \(expecting)")
     }
@@ -62,7 +63,7 @@ func openEpoch(
         // A start that fails is repeated from its beginning.
         guard error.code == .outcomeUnknown, expecting != nil else { throw error }
         // These keys may be the mint's by now: to go on with the old ones would fence this process off by itself.
-        let isRecorded = await untilRead(store, logger) { (snapshot) throws(StoreError) in
+        let isRecorded = await untilRead(store, clock, logger) { (snapshot) throws(StoreError) in
             try snapshot.epochs().contains(record)
         }
         guard isRecorded == true else { throw StoreError(.unavailable, "not done: \(error.message)") }

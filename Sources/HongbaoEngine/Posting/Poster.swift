@@ -102,7 +102,7 @@ package final class Poster: Service {
                 group.addTask { await self.postWhenRung() }
                 // Also when nothing comes in: the age of what waits grows, and grace times run out.
                 while !Task.isCancelled {
-                    await pause(.seconds(1))
+                    await self.clock.pause(.seconds(1))
                     self.work.ring()
                 }
             }
@@ -130,7 +130,7 @@ package final class Poster: Service {
             } catch {
                 if Task.isCancelled { return }
                 logger.error("posting failed", metadata: ["error": "\(error)"])
-                await pause(delay)
+                await clock.pause(delay)
                 delay = min(delay * 2, .seconds(5))
             }
         }
@@ -141,7 +141,7 @@ package final class Poster: Service {
         guard configuration.ratePerSecond > 0, count > 0 else { return }
         let due = Duration.seconds(count) / configuration.ratePerSecond
         let rest = due - began.duration(to: .now)
-        if rest > .zero { await pause(rest) }
+        if rest > .zero { await clock.pause(rest) }
     }
 
     // MARK: The log

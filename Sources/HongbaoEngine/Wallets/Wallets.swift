@@ -137,7 +137,7 @@ package final class Wallets: Sendable {
         let reader = reader
         let store = store
         let alarms = alarms
-        return await withDeadline(deadline) {
+        return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
                     Snapshot(

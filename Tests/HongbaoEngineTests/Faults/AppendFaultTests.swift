@@ -220,7 +220,7 @@ extension Engine {
             store: store ?? self.store,
             keyring: rig.keyring,
             scenes: rig.campaigns.cashScenes.map(\.id),
-            now: clock.now(),
+            clock: clock,
             leaseSeconds: 60,
             epochSeconds: 3600,
             expecting: nil,

@@ -98,7 +98,8 @@ import Testing
         rig.configuration.walletDeadline = .milliseconds(20)
         let isHanging = Mutex(false)
         rig.wrap = { base in
-            AroundReads(base: base, before: { if isHanging.withLock({ $0 }) { await pause(.seconds(3600)) } })
+            let hang = { @Sendable in await WallClock.system.pause(.seconds(3600)) }
+            return AroundReads(base: base, before: { if isHanging.withLock({ $0 }) { await hang() } })
         }
         try await rig.runByHand { engine in
             let granted = try #require(await engine.granting.grant([.forTests(person: 1, amount: 70)]).first?.granted)
