@@ -108,6 +108,16 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // The engine in virtual time, against everything that can go wrong.
+        .target(
+            name: "HongbaoSimulator",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "hongbao",
             dependencies: [
@@ -129,7 +139,7 @@ let package = Package(
             name: "hongbao-dev",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoServer", "HongbaoSQLite",
-                "HongbaoTesting",
+                "HongbaoSimulator", "HongbaoTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -160,6 +170,11 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SimulatorTests",
+            dependencies: ["HongbaoCore", "HongbaoEngine", "HongbaoSimulator"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -56,7 +56,7 @@ package struct Engine: Sendable {
 
         let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.
-        try await learnEpochs(store, reader, verifier)
+        let known = try await learnEpochs(store, reader, verifier)
         for scene in try await budgets.fund() {
             let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)"]
             logger.error("budget kept: its file says less than what is leased", metadata: metadata)
@@ -72,7 +72,8 @@ package struct Engine: Sendable {
             expecting: nil,
             logger: logger
         )
-        try learn(opened.record, reader, verifier)
+        // Again: until just now another process may have begun epochs of its own.
+        try await learnEpochs(store, reader, verifier, except: known)
         let recovery = try await Recovery(
             store: store,
             reader: reader,
@@ -120,6 +121,7 @@ package struct Engine: Sendable {
             logger: logger
         )
         poster.connect(
+            posted: recovery.posted,
             listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
             whenPosted: { [weak granting] count in granting?.notePosted(count) }
         )
@@ -163,13 +165,17 @@ package struct Engine: Sendable {
         )
     }
 
+    /// Answers all epochs that are known now.
+    @discardableResult
     private static func learnEpochs(
         _ store: any Store,
         _ reader: LogReader,
-        _ verifier: TokenVerifier
-    ) async throws(StoreError) {
+        _ verifier: TokenVerifier,
+        except known: Set<EpochRecord> = []
+    ) async throws(StoreError) -> Set<EpochRecord> {
         let epochs = try await store.read { (snapshot) throws(StoreError) in try snapshot.epochs() }
-        for epoch in epochs { try learn(epoch, reader, verifier) }
+        for epoch in epochs where !known.contains(epoch) { try learn(epoch, reader, verifier) }
+        return known.union(epochs)
     }
 
     private static func learn(

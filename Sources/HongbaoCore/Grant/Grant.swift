@@ -51,8 +51,8 @@ package enum GrantStatus: UInt8, Hashable, Sendable, CaseIterable {
 /// Why a grant was refused. A refusal changes nothing.
 ///
 /// Cases are in order of precedence: when several apply, the first is given. Up to `openedAtInvalid` the request is
-/// wrong in itself; then a replay is answered as it was at first; what follows is only asked of new grants, and so is
-/// `notInPhase` for a phase that is over.
+/// wrong in itself; then a replay is answered as it was at first; what follows is only asked of new grants, and so are
+/// `notInPhase` for a phase that is over and `openedAtInvalid` for a time ahead of the clock.
 package enum GrantRefusal: UInt8, Hashable, Sendable, CaseIterable {
     case campaignUnknown = 1
     /// No phase is open at the time of the request, or it doesn't admit the person, or the scene isn't being played.

@@ -73,9 +73,9 @@ package struct GrantRules: Sendable {
         if let expected = request.order, expected != order { return .refused(.personMismatch) }
         guard let amount = amount(request.amount, context.scene.kind) else { return .refused(.amountInvalid) }
         let openedAt = request.openedAt ?? now
-        guard openedAt.milliseconds >= 0, openedAt <= now.advanced(bySeconds: Self.openedAtLeadSeconds) else {
-            return .refused(.openedAtInvalid)
-        }
+        guard openedAt.milliseconds >= 0 else { return .refused(.openedAtInvalid) }
+        // A clock may be set back after the first answer, which a repeat gets all the same.
+        let isAhead = openedAt > now.advanced(bySeconds: Self.openedAtLeadSeconds)
         return .draft(
             GrantDraft(
                 order: order,
@@ -85,7 +85,7 @@ package struct GrantRules: Sendable {
                 reward: reward.number,
                 rewardID: reward.key,
                 posting: context.scene.posting,
-                refusalIfNew: refusalIfNew(request.person, app, context),
+                refusalIfNew: isAhead ? .openedAtInvalid : refusalIfNew(request.person, app, context),
                 cap: context.scene.cap ?? .zero
             )
         )

@@ -6,6 +6,8 @@ struct Recovery {
     /// Grants that aren't posted.
     private(set) var backlog = 0
     private(set) var lastSequence: UInt64 = 0
+    /// Up to where each mint's grants were posted when `backlog` was counted.
+    private(set) var posted: [MintID: UInt64] = [:]
 
     private static let batchesPerRead = 512
 
@@ -17,6 +19,7 @@ struct Recovery {
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         for record in mints {
             if record.id == mint { lastSequence = record.lastSequence }
+            posted[record.id] = record.postedSequence
             var sequence: UInt64 = 0
             while sequence < record.lastSequence {
                 let after = sequence

@@ -76,25 +76,27 @@ package final class Payouts: Service {
     package func run() async throws {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.tick() }
-            for await job in jobs.cancelOnGracefulShutdown() {
-                group.addTask { await self.perform(job) }
+            await withGracefulShutdownHandler {
+                for await job in jobs where !Task.isShuttingDownGracefully {
+                    group.addTask { await self.perform(job) }
+                }
+            } onGracefulShutdown: {
+                self.start.finish()
             }
             start.finish()
         }
     }
 
     private func tick() async {
-        do {
-            try await cancelWhenGracefulShutdown {
-                while true {
-                    self.feed(.tick)
+        await cancelOnShutdown {
+            while !Task.isCancelled {
+                self.feed(.tick)
+                do {
                     try await self.surroundings.clock.sleep(for: self.surroundings.tickInterval)
+                } catch {
+                    return
                 }
             }
-        } catch is CancellationError {
-            logger.debug("the payout clock stopped")
-        } catch {
-            logger.error("the payout clock failed", metadata: ["error": "\(error)"])
         }
     }
 

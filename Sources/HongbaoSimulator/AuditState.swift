@@ -1,0 +1,286 @@
+import HongbaoCore
+import HongbaoEngine
+
+/// The auditor's own books.
+struct AuditState: Sendable {
+    struct Sums: Sendable {
+        var debits: Int64 = 0
+        var credits: Int64 = 0
+        var held: Int64 = 0
+    }
+
+    struct Acknowledged: Sendable {
+        let amount: Int64
+        let token: [UInt8]
+    }
+
+    struct Payment: Sendable {
+        let person: PersonID
+        let amount: Int64
+        let willPay: Bool
+    }
+
+    var violations: [String] = []
+    var history: UInt64 = 0xCBF2_9CE4_8422_2325
+    private var sums: [AccountID: Sums] = [:]
+    var transfers: [TransferID: Transfer] = [:]
+    private var holds: [TransferID: Hold] = [:]
+    var withdrawals: [WithdrawalKey: (amount: Int64, state: Withdrawal.State)] = [:]
+    private var budgets: [SceneID: Budget] = [:]
+    private var leases: [LeaseID: Lease] = [:]
+    private var mints: [MintID: MintRecord] = [:]
+    private var logged: Int64 = 0
+    private var payments: [String: Payment] = [:]
+
+    var asked: [OrderNumber: Set<Int64>] = [:]
+    var acknowledged: [OrderNumber: Acknowledged] = [:]
+    var flushed: Set<OrderNumber> = []
+    var hasFlushed = false
+    var withdrawalsAsked: [WithdrawalKey: Set<Int64>] = [:]
+    var withdrawalsAcknowledged: Set<WithdrawalKey> = []
+
+    mutating func fail(_ text: String) {
+        if violations.count < 20 { violations.append(text) }
+    }
+
+    /// FNV-1a, a word at a time.
+    mutating func remember(_ value: Int64) { history = (history ^ UInt64(bitPattern: value)) &* 0x0000_0100_0000_01B3 }
+
+    // MARK: Commits
+
+    mutating func take(_ commit: Commit) {
+        var touched: Set<AccountID> = []
+        for transfer in commit.transfers.sorted(by: { $0.id < $1.id }) { take(transfer, &touched) }
+        for hold in commit.holds { take(hold, commit, &touched) }
+        let rows = Set(commit.accounts.map(\.id))
+        if !touched.isSubset(of: rows) { fail("M1: a transfer didn't reach both accounts") }
+        for account in commit.accounts { take(account) }
+        for withdrawal in commit.withdrawals { take(withdrawal, commit) }
+        take(commit.budgets, commit.leases)
+        for batch in commit.batches { take(batch) }
+        for mint in commit.mints { take(mint, commit) }
+        if !commit.batches.isEmpty, leases.values.reduce(0, { $0 + $1.issued.fen }) < 0 { fail("M6: issued below zero") }
+    }
+
+    private mutating func take(_ transfer: Transfer, _ touched: inout Set<AccountID>) {
+        remember(Int64(bitPattern: transfer.id.low))
+        remember(transfer.amount.fen)
+        let amount = transfer.amount.fen
+        if transfers.updateValue(transfer, forKey: transfer.id) != nil { fail("M3: a number is used twice") }
+        if amount <= 0 || transfer.debit == transfer.credit { fail("M1: a transfer moves nothing") }
+        if transfer.debit.book != transfer.credit.book || transfer.id.book != transfer.debit.book {
+            fail("M13: a transfer leaves its book")
+        }
+        if let order = transfer.id.order {
+            if transfer.credit != AccountID(book: order.book, kind: .person, owner: order.person.rawValue) {
+                fail("M3: a grant isn't paid to the person in its number")
+            }
+            if transfer.debit != AccountID(book: order.book, kind: .budget, owner: UInt64(order.scene.number)) {
+                fail("M4: a grant isn't paid by its scene")
+            }
+            if asked[order].map({ !$0.contains(amount) }) ?? true { fail("M4: a grant that nobody asked for") }
+            if let promised = acknowledged[order], promised.amount != amount { fail("M4: booked isn't what was promised") }
+            flushed.remove(order)
+        }
+        sums[transfer.debit, default: Sums()].debits += amount
+        sums[transfer.credit, default: Sums()].credits += amount
+        touched.insert(transfer.debit)
+        touched.insert(transfer.credit)
+    }
+
+    private mutating func take(_ hold: Hold, _ commit: Commit, _ touched: inout Set<AccountID>) {
+        let before = holds.updateValue(hold, forKey: hold.id)
+        touched.insert(hold.debit)
+        switch (before?.state, hold.state) {
+        case (nil, .pending): sums[hold.debit, default: Sums()].held += hold.amount.fen
+        case (.pending, .posted):
+            sums[hold.debit, default: Sums()].held -= hold.amount.fen
+            let transfer = commit.transfers.first { $0.id == hold.id }
+            if transfer?.amount != hold.amount || transfer?.debit != hold.debit { fail("M2: posted isn't what was held") }
+        case (.pending, .voided):
+            sums[hold.debit, default: Sums()].held -= hold.amount.fen
+            if transfers[hold.id] != nil { fail("M9: a hold was voided and posted") }
+        default: fail("M10: a hold went from \(String(describing: before?.state)) to \(hold.state)")
+        }
+        if let before, before.amount != hold.amount || before.debit != hold.debit { fail("M2: a hold was changed") }
+    }
+
+    private mutating func take(_ account: Account) {
+        let own = sums[account.id] ?? Sums()
+        if own.debits != account.debits.fen || own.credits != account.credits.fen || own.held != account.held.fen {
+            fail("M2: an account of kind \(account.id.kind) isn't the sum of its entries")
+        }
+        if account.id.kind != .treasury, own.credits - own.debits - own.held < 0 { fail("M2: an account is overdrawn") }
+    }
+
+    private mutating func take(_ withdrawal: Withdrawal, _ commit: Commit) {
+        let before = withdrawals[withdrawal.key]
+        withdrawals[withdrawal.key] = (withdrawal.amount.fen, withdrawal.state)
+        remember(Int64(withdrawal.serial) << 8 | Int64(withdrawal.state.rawValue))
+        if let before, before.amount != withdrawal.amount.fen { fail("M15: what was promised was changed") }
+        if withdrawalsAsked[withdrawal.key].map({ !$0.contains(withdrawal.amount.fen) }) ?? true {
+            fail("a withdrawal that nobody asked for")
+        }
+        let hold = holds[withdrawal.transferID]
+        if hold?.amount != withdrawal.amount { fail("M15: a withdrawal without its hold") }
+        let payment = payments[withdrawal.payoutOrder]
+        switch (before?.state, withdrawal.state) {
+        case (nil, .pending): if hold?.state != .pending { fail("M15: a withdrawal is promised without its money") }
+        case (.pending, .pending): break
+        case (.pending, .paid):
+            if hold?.state != .posted { fail("M9: paid, and still held") }
+            if payment?.willPay != true || payment?.amount != withdrawal.amount.fen { fail("M9: paid by nobody") }
+        case (.pending, .failed):
+            if hold?.state != .voided { fail("M9: failed, and not given back") }
+            if payment?.willPay ?? true { fail("M9: given back, and paid by the channel too") }
+        default: fail("M10: a withdrawal went from \(String(describing: before?.state)) to \(withdrawal.state)")
+        }
+    }
+
+    private mutating func take(_ newBudgets: [Budget], _ newLeases: [Lease]) {
+        for budget in newBudgets { budgets[budget.scene] = budget }
+        for lease in newLeases {
+            if let before = leases[lease.id], lease.issued < before.issued, lease.epoch == before.epoch {
+                fail("M6: less is issued than was before")
+            }
+            leases[lease.id] = lease
+        }
+        for scene in Set(newBudgets.map(\.scene)).union(newLeases.map(\.id.scene)) {
+            let budget = budgets[scene]
+            let own = leases.values.filter { $0.id.scene == scene }
+            if own.contains(where: { $0.issued > $0.allotted }) { fail("M6: more is issued than allotted") }
+            let allotted = own.reduce(0) { $0 + $1.allotted.fen }
+            if allotted != budget?.allotted.fen { fail("M6: leases and budget disagree") }
+            if allotted > budget?.total.fen ?? 0 { fail("M6: more is leased than there is") }
+        }
+    }
+
+    private mutating func take(_ batch: LoggedBatch) {
+        remember(Int64(batch.sequence))
+        remember(batch.total.fen)
+        let mint = mints[batch.mint]
+        if batch.sequence != (mint?.lastSequence ?? 0) + 1 { fail("M5: the log has a gap") }
+        if batch.epoch != mint?.epoch { fail("TK-3: a batch of an epoch that is over") }
+        if batch.count < 1 || batch.total.fen < 0 { fail("M4: an impossible batch") }
+        logged += batch.total.fen
+        mints[batch.mint] = MintRecord(
+            id: batch.mint,
+            epoch: batch.epoch,
+            lastSequence: batch.sequence,
+            postedSequence: mint?.postedSequence ?? 0
+        )
+        if logged != leases.values.reduce(0, { $0 + $1.issued.fen }) { fail("M6: what is issued isn't what is logged") }
+    }
+
+    private mutating func take(_ mint: MintRecord, _ commit: Commit) {
+        if let before = mints[mint.id] {
+            if mint.postedSequence < before.postedSequence { fail("M10: posting went back") }
+            if mint.epoch < before.epoch || mint.lastSequence < before.lastSequence { fail("TK-3: a mint went back") }
+        }
+        if mint.postedSequence > mint.lastSequence { fail("M5: posted beyond the log") }
+        mints[mint.id] = mint
+    }
+
+    mutating func submitted(_ order: PayoutOrder, _ willPay: Bool) {
+        payments[order.order] = Payment(person: order.person, amount: order.amount.fen, willPay: willPay)
+        let promised = withdrawals.contains { key, row in
+            key.person == order.person && row.amount == order.amount.fen && holds[TransferID(payout: order.order)] != nil
+        }
+        if !promised { fail("M9: the channel got an order that nobody promised") }
+    }
+
+    // MARK: What people are told
+
+    mutating func granted(_ granted: Granted, _ request: GrantRequest, _ wasAcknowledged: Bool) {
+        remember(Int64(bitPattern: UInt64(truncatingIfNeeded: granted.order.bits)))
+        remember(granted.isReplay ? 1 : 0)
+        if granted.order.person != request.person { fail("M3: another person's order was answered") }
+        if granted.amount.fen != request.amount { fail("M4: another amount was granted than was asked for") }
+        if granted.amount.fen > Setup.cap { fail("M6: a grant above its cap") }
+        if wasAcknowledged, !granted.isReplay { fail("M3: an order was granted twice") }
+        if let before = acknowledged[granted.order] {
+            if before.amount != granted.amount.fen { fail("M14: a repeat has another amount") }
+            if before.token != granted.token { fail("M14: a repeat has another token") }
+        } else {
+            acknowledged[granted.order] = Acknowledged(amount: granted.amount.fen, token: granted.token)
+        }
+        if let booked = transfers[TransferID(granted.order)], booked.amount != granted.amount {
+            fail("M4: booked isn't what is promised")
+        }
+    }
+
+    mutating func shown(_ reading: WalletReading, floor: [OrderNumber: Int64]) {
+        let entries = reading.view.page(after: nil, limit: .max).entries
+        var seen: Set<TransferID> = []
+        var sum: Int64 = 0
+        var income: Int64 = 0
+        for entry in entries {
+            sum += entry.amount
+            guard entry.kind == .grant else { continue }
+            income += entry.amount
+            if !seen.insert(entry.id).inserted { fail("M11: an order is shown twice") }
+            let order = entry.id.order
+            if order?.person != reading.person || order?.book != reading.book { fail("M11: another's order is shown") }
+            if order.flatMap({ asked[$0] }).map({ !$0.contains(entry.amount) }) ?? true {
+                fail("M11: an amount is shown that nobody asked for")
+            }
+            if let promised = order.flatMap({ acknowledged[$0] }), promised.amount != entry.amount {
+                fail("M11: another amount is shown than was promised")
+            }
+        }
+        remember(Int64(entries.count))
+        remember(reading.view.balance)
+        if income != reading.view.income.fen { fail("M11: income isn't the sum of its lines") }
+        if sum != reading.view.balance { fail("M11: the balance isn't the sum of the lines") }
+        if reading.view.balance < 0 { fail("M2: a balance below zero is shown") }
+        if zip(entries, entries.dropFirst()).contains(where: { $0.position <= $1.position }) {
+            fail("M11: lines out of order")
+        }
+        guard reading.missing.isEmpty else { return }
+        for order in floor.keys where order.book == reading.book && !seen.contains(TransferID(order)) {
+            fail("TK-6: a promised grant isn't shown: \(order), posted \(transfers[TransferID(order)] != nil)")
+        }
+    }
+
+    func surelyGranted(_ person: PersonID, in book: BookID) -> Int64 {
+        let granted = acknowledged.filter { $0.key.person == person && $0.key.book == book }
+        return granted.reduce(0) { $0 + $1.value.amount }
+    }
+
+    // MARK: The end
+
+    mutating func settled(_ tables: Tables) {
+        for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
+            fail("M5: an accepted grant isn't posted")
+        }
+        for mint in tables.mints.values where mint.postedSequence != mint.lastSequence { fail("M5: the log isn't drained") }
+        for key in withdrawalsAcknowledged where withdrawals[key] == nil { fail("M15: a withdrawal vanished") }
+        for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
+        let paid = payments.values.filter(\.willPay).reduce(0) { $0 + $1.amount }
+        let settled = withdrawals.values.filter { $0.state == .paid }.reduce(0) { $0 + $1.amount }
+        if paid != settled { fail("M9: the channel paid \(paid) fen, the ledger \(settled)") }
+        let balance = sums.values.reduce(0) { $0 + $1.credits - $1.debits }
+        if balance != 0 { fail("M1: the accounts don't sum to zero") }
+        let booked = transfers.values.filter { $0.id.order != nil }.reduce(0) { $0 + $1.amount.fen }
+        if booked != logged { fail("M5: \(logged) fen were logged and \(booked) booked") }
+        // The rows as they are now, not only as they were written.
+        if tables.transfers.count != transfers.count { fail("M2: transfers came or went") }
+        for (id, row) in tables.transfers where transfers[id] != row { fail("M2: a transfer was changed") }
+        for (id, row) in tables.accounts {
+            let own = sums[id] ?? Sums()
+            if row.credits.fen != own.credits || row.debits.fen != own.debits { fail("M2: an account was changed") }
+        }
+    }
+}
+
+extension TransferID {
+    /// `w_${person}_${book}_${serial}`; zero for anything else.
+    fileprivate init(payout text: String) {
+        let parts = text.split(separator: "_").compactMap { UInt64($0) }
+        guard parts.count == 3 else {
+            self.init(bits: 0)
+            return
+        }
+        self.init(bits: UInt128(parts[0]) << 64 | UInt128(parts[1]) << 48 | UInt128(parts[2]))
+    }
+}

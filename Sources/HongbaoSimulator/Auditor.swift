@@ -1,0 +1,112 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// Decides what is right: a second, simpler book-keeping, fed with what becomes durable and with what clients and the
+/// payout channel are told. It shares the engine's nouns, and none of its rules.
+final class Auditor: Sendable {
+    private let state = Mutex(AuditState())
+
+    init() {}
+
+    func violation(_ text: String) { state.withLock { $0.fail(text) } }
+    var isContent: Bool { state.withLock { $0.violations.isEmpty } }
+    var violations: [String] { state.withLock { $0.violations } }
+    /// A digest of everything that happened, in order: equal for equal runs.
+    var history: UInt64 { state.withLock { $0.history } }
+
+    func note(_ values: Int64...) { state.withLock { state in for value in values { state.remember(value) } } }
+
+    func committed(_ commit: Commit) { state.withLock { $0.take(commit) } }
+    func submitted(_ order: PayoutOrder, willPay: Bool) { state.withLock { $0.submitted(order, willPay) } }
+
+    // MARK: Grants
+
+    func asked(_ order: OrderNumber, _ amount: Int64) { state.withLock { _ = $0.asked[order, default: []].insert(amount) } }
+
+    /// Whether an order was acknowledged before; to be asked when a request is sent.
+    func isAcknowledged(_ order: OrderNumber, _ amount: Int64) -> Bool {
+        state.withLock { $0.acknowledged[order]?.amount == amount }
+    }
+
+    func granted(_ granted: Granted, _ request: GrantRequest, wasAcknowledged: Bool) {
+        state.withLock { $0.granted(granted, request, wasAcknowledged) }
+    }
+
+    func conflict(_ order: OrderNumber, _ amount: Int64) {
+        state.withLock { state in
+            if state.acknowledged[order]?.amount == amount { state.fail("M14: an accepted order conflicts with itself") }
+            if state.asked[order].map({ $0.subtracting([amount]).isEmpty }) ?? true {
+                state.fail("GR-3: a conflict with nothing")
+            }
+        }
+    }
+
+    // MARK: Wallets
+
+    /// What a person must at least be shown.
+    func floor(of person: PersonID) -> [OrderNumber: Int64] {
+        state.withLock { state in
+            state.acknowledged.filter { $0.key.person == person && !state.flushed.contains($0.key) }
+                .mapValues(\.amount)
+        }
+    }
+
+    func shown(_ reading: WalletReading, floor: [OrderNumber: Int64], sent: [OrderNumber: Int64]) {
+        state.withLock { $0.shown(reading, floor: floor.merging(sent) { own, _ in own }) }
+    }
+
+    /// The token lists are lost: what isn't in the ledger is known to clients only, until it's posted.
+    func flushedTokens() {
+        state.withLock { state in
+            for order in state.asked.keys where state.transfers[TransferID(order)] == nil {
+                state.flushed.insert(order)
+            }
+            state.hasFlushed = true
+        }
+    }
+
+    // MARK: Withdrawals
+
+    func withdrawalAsked(_ key: WithdrawalKey, _ amount: Int64) {
+        state.withLock { _ = $0.withdrawalsAsked[key, default: []].insert(amount) }
+    }
+
+    func withdrawalAccepted(_ withdrawal: Withdrawal, _ amount: Int64) {
+        state.withLock { state in
+            if withdrawal.amount.fen != amount { state.fail("a withdrawal of another amount than was asked for") }
+            if state.withdrawals[withdrawal.key]?.amount != amount {
+                state.fail("M15: a withdrawal was accepted and isn't durable")
+            }
+            state.withdrawalsAcknowledged.insert(withdrawal.key)
+        }
+    }
+
+    func withdrawalConflict(_ key: WithdrawalKey, _ amount: Int64) {
+        state.withLock { state in
+            if state.withdrawals[key].map({ $0.amount == amount }) ?? true {
+                state.fail("M14: a withdrawal conflicts with itself")
+            }
+        }
+    }
+
+    /// What a person has surely been granted; nothing, when it may have got lost from the lists.
+    func surelyGranted(_ person: PersonID, in book: BookID) -> Int64 {
+        state.withLock { $0.surelyGranted(person, in: book) }
+    }
+
+    func refusedAsInsufficient(_ key: WithdrawalKey, _ amount: Int64, surelyGranted: Int64) {
+        state.withLock { state in
+            let others = state.withdrawalsAsked.filter {
+                $0.key.person == key.person && $0.key.book == key.book && $0.key != key
+            }
+            let left = surelyGranted - others.reduce(0) { $0 + ($1.value.max() ?? 0) }
+            if left >= amount, !state.hasFlushed { state.fail("TK-7: what is surely there can't be withdrawn") }
+        }
+    }
+
+    // MARK: The end
+
+    /// Checks what must be so once faults have stopped and everything had time (liveness).
+    func settled(_ tables: Tables) { state.withLock { $0.settled(tables) } }
+}

@@ -1,0 +1,243 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// What clients remember of themselves and each other, as phones and services do.
+final class Memory: Sendable {
+    struct Kept: Sendable {
+        let order: OrderNumber
+        let amount: Int64
+        let token: [UInt8]
+    }
+
+    private struct State {
+        var requests: [GrantRequest] = []
+        var tokens: [Kept] = []
+        var withdrawals: [(key: WithdrawalKey, amount: Int64)] = []
+    }
+
+    private let state = Mutex(State())
+
+    var requests: [GrantRequest] { state.withLock { $0.requests } }
+    var tokens: [Kept] { state.withLock { $0.tokens } }
+    var withdrawals: [(key: WithdrawalKey, amount: Int64)] { state.withLock { $0.withdrawals } }
+
+    func keep(_ request: GrantRequest) { state.withLock { $0.requests.append(request) } }
+    func keep(_ token: Kept) { state.withLock { $0.tokens.append(token) } }
+    func keep(_ key: WithdrawalKey, _ amount: Int64) { state.withLock { $0.withdrawals.append((key, amount)) } }
+}
+
+/// One of several who use the platform at the same time, among them somebody who tries what isn't allowed.
+struct Client: Sendable {
+    let world: World
+    let memory: Memory
+    let setup: Setup
+    /// The process that a request reaches now.
+    let process: @Sendable () -> SimulatedProcess
+    /// A process that may have been replaced without knowing it; grants reach it too.
+    let staleProcess: @Sendable () -> SimulatedProcess
+
+    static let people: Int = 6
+
+    func run(operations: Int) async {
+        for _ in 0..<operations {
+            if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
+            switch world.draw(100) {
+            case ..<62: await grant()
+            case ..<82: await readWallet()
+            case ..<95: await withdraw()
+            case ..<98: await find()
+            default: await world.pause(milliseconds: world.draw(1_000))
+            }
+        }
+    }
+
+    private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }
+    private func phase() -> Phase? { setup.campaigns.campaign(Setup.campaign)?.phaseShown(at: world.now) }
+
+    // MARK: Grants
+
+    private func grant() async {
+        let requests = (0...world.draw(world.draw(3) == 0 ? 8 : 1)).map { _ in request() }
+        guard let book = phase()?.book else { return }
+        let orders = requests.map { request in order(of: request, in: book) }
+        var wasAcknowledged: [Bool] = []
+        for (request, order) in zip(requests, orders) {
+            let amount = request.amount ?? 0
+            wasAcknowledged.append(order.map { world.auditor.isAcknowledged($0, amount) } ?? false)
+            for kind in [PhaseKind.rollout, .live] {
+                // The phase may change before the request arrives.
+                let book = BookID(campaign: Setup.number, phase: kind)
+                if let order = self.order(of: request, in: book) { world.auditor.asked(order, amount) }
+            }
+            memory.keep(request)
+        }
+        let target = world.draw(4) == 0 ? staleProcess() : process()
+        guard let answers = await target.call({ engine in await engine.granting.grant(requests) }) else { return }
+        for index in wasAcknowledged.indices {
+            // One that was taken over doesn't know what its successor has accepted, and who names another's order is
+            // refused in any case.
+            let isOwn = requests[index].order.map { $0 == orders[index] } ?? true
+            if target !== process() || !isOwn { wasAcknowledged[index] = false }
+        }
+        guard answers.count == requests.count else { return world.auditor.violation("fewer answers than requests") }
+        for (index, answer) in answers.enumerated() {
+            take(answer, requests[index], orders[index], book, wasAcknowledged[index])
+        }
+    }
+
+    private func take(
+        _ answer: GrantAnswer,
+        _ request: GrantRequest,
+        _ order: OrderNumber?,
+        _ book: BookID,
+        _ wasAcknowledged: Bool
+    ) {
+        let amount = request.amount ?? 0
+        let isSamePhase = phase()?.book == book
+        switch answer {
+        case .granted(let granted):
+            let known = wasAcknowledged && granted.order == order
+            world.auditor.granted(granted, request, wasAcknowledged: known)
+            memory.keep(Memory.Kept(order: granted.order, amount: granted.amount.fen, token: granted.token))
+        case .refused(.orderConflict):
+            if let order, isSamePhase { world.auditor.conflict(order, amount) }
+        case .refused(let refusal):
+            world.auditor.note(Int64(refusal.rawValue))
+            if wasAcknowledged, isSamePhase { world.auditor.violation("M14: an accepted order is refused: \(refusal)") }
+        case .unavailable: world.auditor.note(-1)
+        }
+    }
+
+    /// Mostly something new; often a repeat, and of those some with another amount or app.
+    private func request() -> GrantRequest {
+        let known = memory.requests
+        if !known.isEmpty, world.draw(3) == 0 {
+            var request = known[world.draw(known.count)]
+            switch world.draw(8) {
+            case 0: request.amount = Int64(world.draw(600))
+            case 1: request.app = Setup.apps[world.draw(2)]
+            case 2: request.openedAt = world.now.advanced(bySeconds: -Int64(world.draw(1_000)))
+            default: break
+            }
+            return request
+        }
+        var request = GrantRequest(
+            campaign: world.draw(60) == 0 ? "none" : Setup.campaign,
+            scene: Setup.scenes[world.draw(4) == 0 ? 1 : 0],
+            rain: RainID(UInt16(world.draw(60) == 0 ? 99 : world.draw(Int(Setup.rainMax)) + 1)),
+            awardType: UInt8(world.draw(2) + 1),
+            stage: UInt8(world.draw(2)),
+            person: world.draw(80) == 0 ? PersonID(0) : person(),
+            app: Setup.apps[world.draw(2)],
+            amount: Int64(world.draw(40) == 0 ? 501 + world.draw(100) : world.draw(300)),
+            openedAt: world.draw(3) == 0 ? world.now.advanced(bySeconds: Int64(world.draw(800)) - 400) : nil
+        )
+        // Somebody tries to be paid for another's order.
+        if world.draw(40) == 0, let other = memory.tokens.last?.order { request.order = other }
+        return request
+    }
+
+    private func order(of request: GrantRequest, in book: BookID) -> OrderNumber? {
+        guard let scene = Setup.scenes.firstIndex(of: request.scene) else { return nil }
+        return OrderNumber(
+            person: request.person,
+            scene: SceneID(book: book, number: UInt16(scene + 1)),
+            rain: request.rain,
+            awardType: request.awardType,
+            stage: request.stage
+        )
+    }
+
+    // MARK: Wallets
+
+    private func readWallet() async {
+        let person = person()
+        let tokens = memory.tokens
+        var sent: [[UInt8]] = []
+        var honest: [OrderNumber: Int64] = [:]
+        var forged: Set<Int> = []
+        for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
+            let kept = tokens[world.draw(tokens.count)]
+            var token = kept.token
+            if world.draw(4) == 0 {
+                let place = world.draw(token.count)
+                token[place] ^= 1 << UInt8(world.draw(8))
+                forged.insert(sent.count)
+            } else if kept.order.person == person {
+                honest[kept.order] = kept.amount
+            } else {
+                forged.insert(sent.count)
+            }
+            sent.append(token)
+        }
+        let floor = world.auditor.floor(of: person)
+        let all = sent
+        let answer = await process().call { engine in
+            await engine.wallets.read(person: person, campaign: Setup.campaign, tokens: all)
+        }
+        guard case .wallet(let reading)? = answer else { return }
+        world.auditor.shown(reading, floor: floor, sent: honest)
+        checkPages(reading.view)
+        for index in forged where !reading.rejectedTokens.contains(index) {
+            world.auditor.violation("TK-9: a token was taken that isn't this person's or was altered")
+        }
+    }
+
+    /// M11: page by page it's the same statement.
+    private func checkPages(_ view: WalletView) {
+        var paged: [StatementEntry] = []
+        var cursor: StatementCursor?
+        repeat {
+            let page = view.page(after: cursor, limit: 3)
+            paged += page.entries
+            cursor = page.next
+        } while cursor != nil
+        if paged != view.page(after: nil, limit: .max).entries { world.auditor.violation("M11: pages differ") }
+    }
+
+    // MARK: Withdrawals
+
+    private func withdraw() async {
+        let known = memory.withdrawals
+        guard let book = phase()?.book else { return }
+        var key = WithdrawalKey(person: person(), book: book, id: "w\(world.draw(1_000))")
+        var fen = Int64(world.draw(4) == 0 ? world.draw(1_000) : world.draw(60))
+        if !known.isEmpty, world.draw(3) == 0 {
+            let earlier = known[world.draw(known.count)]
+            key = earlier.key
+            if world.draw(3) > 0 { fen = earlier.amount }
+        }
+        guard let key, let amount = Amount(fen: fen) else { return }
+        let surely = world.auditor.surelyGranted(key.person, in: key.book)
+        world.auditor.withdrawalAsked(key, fen)
+        memory.keep(key, fen)
+        let now = world.now
+        let answer = await process().call { engine in
+            await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in true }
+        }
+        switch answer {
+        case .accepted(let withdrawal), .replayed(let withdrawal):
+            world.auditor.withdrawalAccepted(withdrawal, fen)
+        case .conflict: world.auditor.withdrawalConflict(key, fen)
+        case .insufficientBalance:
+            if fen > 0 { world.auditor.refusedAsInsufficient(key, fen, surelyGranted: surely) }
+        case .amountInvalid: if fen > 0 { world.auditor.violation("a good amount was refused") }
+        case .closed, .unavailable, nil: world.auditor.note(-2)
+        }
+    }
+
+    /// GR-4: what became of an order can be asked.
+    private func find() async {
+        guard let kept = memory.tokens.last else { return }
+        let found = await process().call { engine -> GrantView?? in
+            do throws(StoreError) {
+                return .some(try await engine.granting.find(kept.order))
+            } catch {
+                return nil
+            }
+        }
+        guard let found = found ?? nil else { return }
+        if found?.amount.fen != kept.amount { world.auditor.violation("GR-4: an accepted order isn't found: \(kept.order) \(kept.amount) \(String(describing: found))") }
+    }
+}

@@ -1,0 +1,86 @@
+import HongbaoCore
+import HongbaoEngine
+
+/// What every simulated installation is: one campaign of two phases, two scenes each, small budgets.
+struct Setup: Sendable {
+    static let campaign = "simulated"
+    static let number: UInt16 = 9
+    static let cap: Int64 = 500
+    static let apps = ["douyin", "toutiao"]
+    static let scenes = ["rain", "draw"]
+    static let rainMax: UInt16 = 12
+    /// When the live phase begins, after the start of the world.
+    static let switchMilliseconds: Int64 = 2_500
+
+    let campaigns: CampaignSet
+    let keyring = Keyring()
+    var configuration = Engine.Configuration()
+
+    /// - Parameter budget: of each scene, in fen.
+    init?(budget: Int64) {
+        let begin = Timestamp(milliseconds: World.start - 86_400_000)
+        let change = Timestamp(milliseconds: World.start + Self.switchMilliseconds)
+        let end = Timestamp(milliseconds: World.start + 1_000 * 86_400_000)
+        guard let before = Window(from: begin, to: change), let live = Window(from: change, to: end),
+            let amount = Amount(fen: budget), let total = Amount(fen: 2 * budget), let cap = Amount(fen: Self.cap)
+        else { return nil }
+        let phases = [(PhaseKind.rollout, before), (.live, live)].map { kind, window in
+            Self.phase(kind, window, budget: amount, total: total, cap: cap)
+        }
+        let apps = Self.apps.enumerated().map { index, key in
+            App(id: AppID(UInt16(index + 1)), key: key, name: key, family: key)
+        }
+        let campaign = Campaign(
+            key: Self.campaign,
+            number: Self.number,
+            title: "Simulated",
+            apps: apps,
+            phases: phases
+        )
+        guard case .made(let set) = CampaignSet.make([campaign], version: "simulated") else { return nil }
+        campaigns = set
+        configuration.granting.limits.backlogMax = 200
+        configuration.granting.limits.undurableMax = 40
+        configuration.granting.recentBatchesMax = 4
+        configuration.granting.leaseSeconds = 6
+        configuration.granting.epochSeconds = 20
+        configuration.granting.postingFirstMax = 20
+        configuration.poster.batchesMax = 2
+        configuration.poster.quietBatchesMax = 8
+        configuration.poster.graceSeconds = 5
+        configuration.payouts.backoffFirstMilliseconds = 200
+        configuration.payouts.backoffLongestMilliseconds = 3_000
+        configuration.payouts.sweepIntervalSeconds = 2
+        configuration.payouts.batchMax = 4
+    }
+
+    private static func phase(_ kind: PhaseKind, _ window: Window, budget: Amount, total: Amount, cap: Amount) -> Phase {
+        let book = BookID(campaign: number, phase: kind)
+        let cash = RewardID(key: "cash", number: 1)
+        let orders = OrderRule(rains: NumberRanges(1...rainMax), awardTypes: NumberRanges(1...2), stages: NumberRanges(0...1))
+        return Phase(
+            kind: kind,
+            book: book,
+            window: window,
+            admission: .everyone,
+            budget: total,
+            cap: cap,
+            rewards: [Reward(key: "cash", kind: .cash, ids: [cash])],
+            scenes: scenes.enumerated().map { index, key in
+                Scene(
+                    id: SceneID(book: book, number: UInt16(index + 1)),
+                    key: key,
+                    play: .rain,
+                    kind: .cash,
+                    rewardIDs: [cash],
+                    billTitle: key,
+                    orders: orders,
+                    cap: cap,
+                    budget: budget,
+                    posting: index == 0 ? .async : .sync
+                )
+            },
+            withdrawal: WithdrawalGate(window: window, admission: .everyone)
+        )
+    }
+}

@@ -1,0 +1,90 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// The outside system that pays people: slow, lossy, sometimes wrong about amounts, and never paying an order twice.
+final class SimulatedChannel: Sendable {
+    private struct Order {
+        let amount: Amount
+        let willFail: Bool
+        let finalAt: Duration
+        /// Said instead of the amount, for a while.
+        var lie: Amount?
+    }
+
+    private let world: World
+    private let orders = Mutex<[String: Order]>([:])
+    private let callback = Mutex<(@Sendable (String) -> Void)?>(nil)
+
+    init(_ world: World) { self.world = world }
+
+    /// Whom to tell of news; the newest process counts.
+    func tell(_ body: @escaping @Sendable (String) -> Void) { callback.withLock { $0 = body } }
+
+    fileprivate func submit(_ order: PayoutOrder) {
+        let faults = world.faults
+        let isSlow = world.happens(faults.slowPayouts)
+        let new = Order(
+            amount: order.amount,
+            willFail: world.happens(faults.failedPayouts),
+            finalAt: world.scheduler.now + .milliseconds(world.draw(isSlow ? 8_000 : 100)),
+            lie: world.happens(faults.wrongPayouts) ? Amount(fen: order.amount.fen + 1) : nil
+        )
+        let isNew = orders.withLock { orders in
+            guard orders[order.order] == nil else { return false }
+            orders[order.order] = new
+            return true
+        }
+        if isNew { world.auditor.submitted(order, willPay: !new.willFail) }
+    }
+
+    fileprivate func report(_ order: String) -> PayoutReport {
+        guard let known = orders.withLock({ $0[order] }) else { return .unknownOrder }
+        guard known.finalAt <= world.scheduler.now else { return .processing }
+        if let lie = known.lie {
+            // Corrected as soon as somebody has looked.
+            orders.withLock { $0[order]?.lie = nil }
+            return .paid(lie)
+        }
+        return known.willFail ? .failed : .paid(known.amount)
+    }
+
+    /// Says things that are true, false, repeated or about orders that don't exist.
+    func chatter() {
+        let names = orders.withLock { $0.keys.sorted() }
+        let order = names.isEmpty || world.draw(5) == 0 ? "w_1_1_\(world.draw(9))" : names[world.draw(names.count)]
+        let body = callback.withLock { $0 }
+        for _ in 0...world.draw(2) { body?(order) }
+    }
+}
+
+/// One process's way to the channel.
+struct ChannelConnection: PayoutChannel {
+    let base: SimulatedChannel
+    let world: World
+    let life: Life
+
+    func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] {
+        await world.dawdle(world.faults.slowPayouts)
+        guard life.isAlive else { return orders.map { _ in .unreachable } }
+        var reports: [PayoutReport] = []
+        for order in orders {
+            if world.happens(world.faults.lostPayouts) {
+                reports.append(.unreachable)
+                continue
+            }
+            base.submit(order)
+            reports.append(world.happens(world.faults.lostPayouts) ? .unreachable : base.report(order.order))
+        }
+        await world.dawdle(world.faults.slowPayouts)
+        return reports
+    }
+
+    func query(_ orders: [String]) async -> [PayoutReport] {
+        await world.dawdle(world.faults.slowPayouts)
+        guard life.isAlive else { return orders.map { _ in .unreachable } }
+        let reports = orders.map { world.happens(world.faults.lostPayouts) ? .unreachable : base.report($0) }
+        await world.dawdle(world.faults.slowPayouts)
+        return reports
+    }
+}

@@ -1,0 +1,186 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// One run of the whole platform in virtual time: the real core and engine against a simulated store, payout channel,
+/// clock, crashes and clients, decided by one seed. After each transaction and each answer the auditor checks the
+/// invariants; at the end faults stop, and what was accepted must come to its end.
+package struct Simulation: Sendable {
+    package struct Report: Sendable {
+        package let seed: UInt64
+        /// Empty when all held; else the first twenty.
+        package let violations: [String]
+        /// Equal for equal runs.
+        package let history: UInt64
+        package let steps: Int
+        package let kills: Int
+        package let grants: Int
+        package let virtualSeconds: Double
+    }
+
+    package static let operations = 400
+    private static let clients = 8
+    private static let stepsMax = 200_000
+    /// How long everything accepted may take to come to its end, once nothing goes wrong any more.
+    private static let settlingTime = Duration.seconds(120)
+
+    let seed: UInt64
+
+    package init(seed: UInt64) { self.seed = seed }
+
+    /// Runs on the calling thread, to its end.
+    package func run() -> Report {
+        var random = SplitMix64(seed: seed)
+        let faults = Faults(using: &random)
+        let world = World(seed: random.next(), faults: faults)
+        let budget = Int64(random.next(below: 3) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
+        guard let setup = Setup(budget: budget) else { preconditionFailure("the simulated campaign can't be") }
+        let course = Course(world, setup)
+        course.begin()
+        for _ in 0..<Self.clients { course.startClient(operations: Self.operations / Self.clients) }
+        var isWell = course.advance(max: Self.stepsMax) { course.clientsLeft == 0 }
+        if !isWell { world.auditor.violation("liveness: the clients never ended") }
+        isWell = course.settle(within: Self.settlingTime, max: Self.stepsMax) && isWell
+        course.end()
+        if world.scheduler.hasStrayed { world.auditor.violation("a task ran outside of the simulation") }
+        return Report(
+            seed: seed,
+            violations: world.auditor.violations,
+            history: world.auditor.history,
+            steps: world.scheduler.steps,
+            kills: course.kills,
+            grants: course.memory.tokens.count,
+            virtualSeconds: world.scheduler.now / .seconds(1)
+        )
+    }
+}
+
+/// The processes of one simulation, and what befalls them.
+private final class Course: Sendable {
+    let world: World
+    let setup: Setup
+    let memory = Memory()
+    private let store: SimulatedStore
+    private let channel: SimulatedChannel
+    private let state: Mutex<State>
+
+    private struct State {
+        var current: SimulatedProcess
+        /// Taken over by `current`, and still running.
+        var stale: SimulatedProcess?
+        var started = 0
+        var kills = 0
+        var clientsLeft = 0
+    }
+
+    init(_ world: World, _ setup: Setup) {
+        self.world = world
+        self.setup = setup
+        store = SimulatedStore(auditor: world.auditor)
+        channel = SimulatedChannel(world)
+        state = Mutex(State(current: SimulatedProcess(world)))
+    }
+
+    var kills: Int { state.withLock { $0.kills } }
+    private var current: SimulatedProcess { state.withLock { $0.current } }
+
+    var clientsLeft: Int { state.withLock { $0.clientsLeft } }
+
+    func startClient(operations: Int) {
+        let client = Client(
+            world: world,
+            memory: memory,
+            setup: setup,
+            process: { self.state.withLock { $0.current } },
+            staleProcess: { self.state.withLock { $0.stale ?? $0.current } }
+        )
+        state.withLock { $0.clientsLeft += 1 }
+        Task(executorPreference: world.scheduler) {
+            await client.run(operations: operations)
+            self.state.withLock { $0.clientsLeft -= 1 }
+        }
+    }
+
+    func begin() { start(current) }
+
+    private func start(_ process: SimulatedProcess) {
+        let number = state.withLock { state in
+            state.started += 1
+            return state.started
+        }
+        process.start(store, channel, setup, seed: UInt64(number))
+    }
+
+    /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
+    /// steps.
+    func advance(max: Int, until isDone: () -> Bool) -> Bool {
+        for _ in 0..<max {
+            if isDone() || !world.auditor.isContent { return true }
+            befall()
+            if !world.scheduler.step() { return isDone() }
+        }
+        return false
+    }
+
+    private func befall() {
+        let faults = world.faults
+        if world.happens(faults.kills) { replace(keepingOld: false) }
+        if world.happens(faults.takeOvers) { replace(keepingOld: true) }
+        if world.happens(faults.clockJumps) { world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000) }
+        if world.happens(faults.callbacks * 0.01) { channel.chatter() }
+        if world.happens(faults.flushes), let engine = current.engine {
+            engine.tokens.removeAll()
+            world.auditor.flushedTokens()
+        }
+    }
+
+    /// The process dies, or is taken for dead, and another one takes its place.
+    private func replace(keepingOld: Bool) {
+        let new = SimulatedProcess(world)
+        let gone = state.withLock { state in
+            // One that is still starting could begin its epoch after its successor's, and be the newer one.
+            let keepingOld = keepingOld && state.current.engine != nil
+            let gone = keepingOld ? state.stale : state.current
+            if keepingOld { state.stale = state.current } else { state.kills += 1 }
+            state.current = new
+            return gone
+        }
+        gone?.kill()
+        start(new)
+    }
+
+    /// Stops all faults and waits until everything has come to its end; then nothing may be open.
+    func settle(within limit: Duration, max: Int) -> Bool {
+        world.stopFaults()
+        state.withLock { state in
+            defer { state.stale = nil }
+            return state.stale
+        }?.kill()
+        let end = world.scheduler.now + limit
+        var isSettled = false
+        let isWell = advance(max: max) {
+            isSettled = self.isSettled
+            return isSettled || self.world.scheduler.now > end
+        }
+        guard world.auditor.isContent else { return true }
+        if !isSettled {
+            let backlog = current.engine.map { "\($0.granting.backlog) grants not posted" } ?? "the engine didn't start"
+            world.auditor.violation("liveness: \(backlog)")
+        }
+        world.auditor.settled(store.snapshot.tables)
+        return isWell
+    }
+
+    private var isSettled: Bool {
+        guard let engine = current.engine, engine.granting.backlog == 0 else { return false }
+        let tables = store.snapshot.tables
+        return tables.mints.values.allSatisfy { $0.postedSequence == $0.lastSequence }
+            && tables.withdrawals.values.allSatisfy { $0.state != .pending }
+    }
+
+    /// Ends the processes, and lets their tasks run out so that nothing is left in memory.
+    func end() {
+        current.kill()
+        for _ in 0..<100_000 where world.scheduler.step() {}
+    }
+}

@@ -1,0 +1,214 @@
+import HongbaoCore
+import HongbaoEngine
+
+/// What one transaction has made durable.
+struct Commit: Sendable {
+    var accounts: [Account] = []
+    var transfers: [Transfer] = []
+    var holds: [Hold] = []
+    var withdrawals: [Withdrawal] = []
+    var budgets: [Budget] = []
+    var leases: [Lease] = []
+    var mints: [MintRecord] = []
+    var batches: [LoggedBatch] = []
+}
+
+/// The rows of a store, and what its schema refuses: a simulated database.
+struct Tables: Sendable {
+    private(set) var accounts: [AccountID: Account] = [:]
+    private(set) var transfers: [TransferID: Transfer] = [:]
+    private(set) var holds: [TransferID: Hold] = [:]
+    private(set) var withdrawals: [WithdrawalKey: Withdrawal] = [:]
+    private(set) var budgets: [SceneID: Budget] = [:]
+    private(set) var leases: [LeaseID: Lease] = [:]
+    private(set) var mints: [MintID: MintRecord] = [:]
+    private(set) var epochs: [MintEpoch: EpochRecord] = [:]
+    private(set) var log: [MintID: [LoggedBatch]] = [:]
+    /// Of each person, in order of ID.
+    private(set) var transfersOfPerson: [PersonID: [TransferID]] = [:]
+
+    // MARK: The log
+
+    /// `Store.append`: the same refusals as every store's, see there.
+    mutating func append(_ group: AppendGroup) throws(StoreError) -> Commit {
+        guard let first = group.batches.first, let last = group.batches.last else {
+            throw StoreError(.corrupt, "an empty group")
+        }
+        guard let mint = mints[group.mint], mint.epoch <= group.epoch else {
+            throw StoreError(.fenced, "another process has a newer epoch")
+        }
+        guard mint.epoch == group.epoch, first.sequence == mint.lastSequence + 1 else {
+            throw StoreError(.corrupt, "batch \(first.sequence) doesn't follow \(mint.lastSequence)")
+        }
+        var commit = Commit()
+        for (scene, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
+            guard let lease = leases[LeaseID(scene: scene, mint: group.mint)], lease.epoch == group.epoch,
+                let issued = lease.issued.adding(amount), issued <= lease.allotted
+            else { throw StoreError(.fenced, "there is no such lease") }
+            commit.leases.append(
+                Lease(
+                    id: lease.id,
+                    epoch: lease.epoch,
+                    allotted: lease.allotted,
+                    issued: issued,
+                    expiresAt: lease.expiresAt
+                )
+            )
+        }
+        let given = group.batches.reduce(0) { $0 + $1.total.fen }
+        guard given == group.issued.values.reduce(0, { $0 + $1.fen }) else {
+            throw StoreError(.corrupt, "the batches give \(given) fen, and the leases something else")
+        }
+        commit.batches = group.batches
+        commit.mints = [
+            MintRecord(
+                id: mint.id,
+                epoch: mint.epoch,
+                lastSequence: last.sequence,
+                postedSequence: mint.postedSequence
+            )
+        ]
+        for lease in commit.leases { leases[lease.id] = lease }
+        for mint in commit.mints { mints[mint.id] = mint }
+        log[group.mint, default: []] += group.batches
+        return commit
+    }
+
+    // MARK: The books
+
+    func load(_ footprint: Footprint) -> Books {
+        Books(
+            ledger: Ledger(
+                accounts: footprint.accounts.map { accounts[$0] ?? Account(id: $0) },
+                transfers: footprint.transfers.compactMap { transfers[$0] },
+                holds: footprint.holds.compactMap { holds[$0] }
+            ),
+            withdrawals: footprint.withdrawals.compactMap { withdrawals[$0] },
+            budgets: footprint.budgets.compactMap { budgets[$0] },
+            leases: leases.values.filter { footprint.budgets.contains($0.id.scene) },
+            mints: footprint.mints.compactMap { mints[$0] }
+        )
+    }
+
+    /// Writes what a decision changed, or nothing when the schema refuses any of it.
+    mutating func save(_ books: Books) throws(StoreError) -> Commit {
+        var commit = Commit()
+        commit.accounts = books.ledger.changedAccounts
+        commit.transfers = books.ledger.newTransfers
+        commit.holds = books.ledger.changedHolds.sorted { $0.id < $1.id }
+        commit.withdrawals = books.changedWithdrawals.compactMap(books.withdrawal).sorted { $0.order(before: $1.key) }
+        commit.budgets = books.changedBudgets.compactMap(books.budget)
+        commit.leases = books.changedLeases.compactMap(books.lease)
+        commit.mints = books.changedMints.compactMap(books.mint)
+        if let why = refusal(of: commit) { throw StoreError(.corrupt, "the schema refuses \(why)") }
+        for row in commit.accounts { accounts[row.id] = row }
+        for row in commit.holds { holds[row.id] = row }
+        for row in commit.withdrawals { withdrawals[row.key] = row }
+        for row in commit.budgets { budgets[row.scene] = row }
+        for row in commit.leases { leases[row.id] = row }
+        for row in commit.mints { mints[row.id] = row }
+        for row in commit.transfers {
+            transfers[row.id] = row
+            let place = transfersOfPerson[row.id.person]?.firstIndex { row.id < $0 }
+            let list = transfersOfPerson[row.id.person] ?? []
+            transfersOfPerson[row.id.person, default: []].insert(row.id, at: place ?? list.count)
+        }
+        for row in books.newEpochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
+        return commit
+    }
+
+    /// The constraints of a real store's schema.
+    private func refusal(of commit: Commit) -> String? {
+        for row in commit.accounts where !row.id.kind.mayBeOverdrawn && row.available < 0 { return "an overdraft" }
+        for row in commit.transfers {
+            if transfers[row.id] != nil { return "a second transfer under one number" }
+            if row.amount == .zero || row.debit == row.credit { return "a transfer that moves nothing" }
+        }
+        for row in commit.holds {
+            if let before = holds[row.id], before.state != .pending, before.state != row.state { return "a hold back" }
+        }
+        for row in commit.withdrawals {
+            if let before = withdrawals[row.key], before.state != .pending, before.state != row.state {
+                return "a withdrawal back"
+            }
+        }
+        for row in commit.budgets where row.allotted > row.total { return "more allotted than there is" }
+        for row in commit.leases where row.issued > row.allotted { return "more issued than allotted" }
+        return nil
+    }
+}
+
+/// Answers questions on the rows as they are at one moment.
+struct TableSnapshot: StoreSnapshot {
+    let tables: Tables
+
+    func account(_ id: AccountID) -> Account { tables.accounts[id] ?? Account(id: id) }
+    func transfers(_ ids: [TransferID]) -> [Transfer] { ids.compactMap { tables.transfers[$0] } }
+
+    func transfers(of person: PersonID, in book: BookID) -> [Transfer] {
+        (tables.transfersOfPerson[person] ?? []).filter { $0.book == book }.compactMap { tables.transfers[$0] }
+    }
+
+    func withdrawals(of person: PersonID, in book: BookID) -> [Withdrawal] {
+        tables.withdrawals.values.filter { $0.key.person == person && $0.key.book == book }
+            .sorted { $0.serial < $1.serial }
+    }
+
+    func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { tables.withdrawals[key] }
+
+    func withdrawalsDue(at now: Timestamp, limit: Int) -> [Withdrawal] {
+        let due = tables.withdrawals.values.filter { $0.state == .pending && $0.nextCheckAt <= now }
+        return Array(due.sorted { ($0.nextCheckAt, $0.transferID) < ($1.nextCheckAt, $1.transferID) }.prefix(limit))
+    }
+
+    func mints() -> [MintRecord] { tables.mints.values.sorted { $0.id < $1.id } }
+    func epochs() -> [EpochRecord] { tables.epochs.values.sorted { ($0.mint, $0.epoch) < ($1.mint, $1.epoch) } }
+
+    func budgets() -> [(Budget, [Lease])] {
+        tables.budgets.values.sorted { $0.scene < $1.scene }.map { budget in
+            (budget, tables.leases.values.filter { $0.id.scene == budget.scene }.sorted { $0.id < $1.id })
+        }
+    }
+
+    func batches(of mint: MintID, after sequence: UInt64, limit: Int) -> [LoggedBatch] {
+        let log = tables.log[mint] ?? []
+        return Array(log.dropFirst(Int(clamping: sequence)).prefix(limit))
+    }
+
+    func accounts(after id: AccountID?, limit: Int) -> [Account] {
+        page(of: tables.accounts.values, by: \.id, after: id, limit)
+    }
+
+    func transfers(after id: TransferID?, limit: Int) -> [Transfer] {
+        page(of: tables.transfers.values, by: \.id, after: id, limit)
+    }
+
+    func holds(after id: TransferID?, limit: Int) -> [Hold] {
+        page(of: tables.holds.values, by: \.id, after: id, limit)
+    }
+
+    func withdrawals(after key: WithdrawalKey?, limit: Int) -> [Withdrawal] {
+        let all = tables.withdrawals.values.sorted { $0.order(before: $1.key) }
+        return Array(all.filter { row in key.map { $0.order(before: row.key) } ?? true }.prefix(limit))
+    }
+
+    private func page<Row, Key: Comparable>(
+        of rows: some Collection<Row>,
+        by key: (Row) -> Key,
+        after last: Key?,
+        _ limit: Int
+    ) -> [Row] {
+        let sorted = rows.sorted { key($0) < key($1) }
+        return Array(sorted.filter { row in last.map { $0 < key(row) } ?? true }.prefix(limit))
+    }
+}
+
+extension WithdrawalKey {
+    fileprivate func order(before other: Self) -> Bool {
+        (person, book, id) < (other.person, other.book, other.id)
+    }
+}
+
+extension Withdrawal {
+    fileprivate func order(before other: WithdrawalKey) -> Bool { key.order(before: other) }
+}

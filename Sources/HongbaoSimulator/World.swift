@@ -1,0 +1,102 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// How often what goes wrong, for one seed. Many are zero in most seeds: faults that are rare together are found by
+/// runs that have few of them (swarm testing, Groce et al. 2012).
+struct Faults: Sendable {
+    var writes = 0.0
+    var reads = 0.0
+    var slowStore = 0.0
+    var kills = 0.0
+    /// A second process takes over while the first still runs.
+    var takeOvers = 0.0
+    var clockJumps = 0.0
+    /// The token lists are lost.
+    var flushes = 0.0
+    var lostPayouts = 0.0
+    var slowPayouts = 0.0
+    var failedPayouts = 0.0
+    var wrongPayouts = 0.0
+    var callbacks = 0.5
+
+    init() {}
+
+    init(using random: inout SplitMix64) {
+        func rate(_ most: Double) -> Double {
+            random.next(below: 2) == 0 ? 0 : most * Double(random.next(below: 1_000) + 1) / 1_000
+        }
+        writes = rate(0.1)
+        reads = rate(0.1)
+        slowStore = rate(0.3)
+        kills = rate(0.002)
+        takeOvers = rate(0.000_5)
+        clockJumps = rate(0.000_5)
+        flushes = rate(0.000_5)
+        lostPayouts = rate(0.5)
+        slowPayouts = rate(0.5)
+        failedPayouts = rate(0.5)
+        wrongPayouts = rate(0.05)
+        callbacks = rate(1)
+    }
+}
+
+/// What all parts of a simulation share: time, chance, and who watches.
+final class World: Sendable {
+    let scheduler: Scheduler
+    let auditor: Auditor
+    let clock: VirtualClock
+    private let state: Mutex<State>
+
+    private struct State {
+        var random: SplitMix64
+        var faults: Faults
+        /// What the wall clock is ahead of the virtual one, in milliseconds.
+        var offset: Int64 = 0
+    }
+
+    static let start: Int64 = 1_643_630_400_000
+
+    init(seed: UInt64, faults: Faults) {
+        scheduler = Scheduler(seed: seed ^ 0x5EED)
+        clock = VirtualClock(scheduler)
+        auditor = Auditor()
+        state = Mutex(State(random: SplitMix64(seed: seed), faults: faults))
+    }
+
+    var faults: Faults { state.withLock { $0.faults } }
+    /// From now on nothing goes wrong any more.
+    func stopFaults() { state.withLock { $0.faults = Faults() } }
+
+    var now: Timestamp {
+        let offset = state.withLock { $0.offset }
+        let passed = scheduler.now / .milliseconds(1)
+        return Timestamp(milliseconds: Self.start + Int64(passed) + offset)
+    }
+
+    func jump(milliseconds: Int64) { state.withLock { $0.offset += milliseconds } }
+
+    /// A number in `0..<bound`.
+    func draw(_ bound: Int) -> Int { state.withLock { Int($0.random.next(below: UInt64(bound))) } }
+
+    func happens(_ rate: Double) -> Bool {
+        rate > 0 && Double(draw(1_000_000)) < rate * 1_000_000
+    }
+
+    func pause(milliseconds: Int) async {
+        do {
+            try await clock.sleep(for: .milliseconds(milliseconds))
+        } catch {
+            return
+        }
+    }
+
+    /// Takes no time, some, or much.
+    func dawdle(_ slow: Double) async {
+        if happens(slow) {
+            await pause(milliseconds: draw(2_000))
+        } else if draw(4) > 0 {
+            await pause(milliseconds: draw(5))
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import HongbaoSimulator
+import Synchronization
+
+/// Runs simulations, many seeds on all cores or one.
+struct SimulateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate",
+        abstract: "Run the engine in virtual time against faults, crashes and attackers.",
+        discussion: """
+            Each seed is one installation: the real core and engine, a simulated store and payout channel, clients, \
+            kills. After every transaction and every answer an independent auditor checks the invariants M1 to M15 \
+            (docs/money-safety.md). Ends with 1 and prints the seeds when something doesn't hold; --seed replays one \
+            exactly.
+            """
+    )
+
+    @Option(help: ArgumentHelp("How many seeds.", valueName: "count"))
+    var seeds = 10_000
+
+    @Option(help: "The first seed.")
+    var from: UInt64 = 0
+
+    @Option(help: "Threads. Default: as many as there are cores.")
+    var threads = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: "Run this seed alone, and tell all about it.")
+    var seed: UInt64?
+
+    func validate() throws {
+        guard seeds > 0, (1...1_000).contains(threads) else {
+            throw ValidationError("--seeds and --threads must be at least 1")
+        }
+    }
+
+    func run() async throws {
+        let began = ContinuousClock.now
+        let range = seed.map { $0...$0 } ?? from...(from + UInt64(seeds) - 1)
+        let tally = Tally(range)
+        let threads = seed == nil ? threads : 1
+        await withCheckedContinuation { done in
+            // Simulations keep their thread busy, so not on the cooperative pool.
+            DispatchQueue.global().async {
+                DispatchQueue.concurrentPerform(iterations: threads) { _ in
+                    while let seed = tally.next() { tally.add(Simulation(seed: seed).run()) }
+                }
+                done.resume()
+            }
+        }
+        tally.summarize(in: began.duration(to: .now).inSeconds, threads: threads)
+        if !tally.hasHeld { throw ExitCode(1) }
+    }
+}
+
+/// What many simulations came to.
+private final class Tally: Sendable {
+    private struct State {
+        var next: UInt64
+        var done = 0
+        var steps = 0
+        var kills = 0
+        var grants = 0
+        var seconds = 0.0
+        var history: UInt64 = 0
+        var failures: [Simulation.Report] = []
+    }
+
+    private let range: ClosedRange<UInt64>
+    private let state: Mutex<State>
+
+    init(_ range: ClosedRange<UInt64>) {
+        self.range = range
+        state = Mutex(State(next: range.lowerBound))
+    }
+
+    var hasHeld: Bool { state.withLock { $0.failures.isEmpty } }
+
+    func next() -> UInt64? {
+        state.withLock { state in
+            guard range.contains(state.next) else { return nil }
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
+
+    func add(_ report: Simulation.Report) {
+        let done = state.withLock { state in
+            state.done += 1
+            state.steps += report.steps
+            state.kills += report.kills
+            state.grants += report.grants
+            state.seconds += report.virtualSeconds
+            // In any order, since threads end in any.
+            state.history &+= report.history
+            if !report.violations.isEmpty { state.failures.append(report) }
+            return state.done
+        }
+        if !report.violations.isEmpty { print("seed \(report.seed) FAILED: \(report.violations[0])") }
+        if done.isMultiple(of: 1_000) {
+            FileHandle.standardError.write(Data("\(done) of \(range.count) seeds\n".utf8))
+        }
+    }
+
+    func summarize(in seconds: Double, threads: Int) {
+        let state = state.withLock { $0 }
+        let failures = state.failures.sorted { $0.seed < $1.seed }
+        for report in failures.prefix(10) {
+            print("\nseed \(report.seed): hongbao-dev simulate --seed \(report.seed)")
+            for violation in report.violations { print("  \(violation)") }
+        }
+        print("seeds      \(state.done) (\(range.lowerBound) to \(range.upperBound)), \(failures.count) failed")
+        print("each       \(Simulation.operations) operations of 8 clients; \(state.steps / state.done) steps on average")
+        print("answered   \(state.grants) grants, over \(state.kills) kills")
+        print("time       \(Int(state.seconds)) s of virtual time in \(Int(seconds)) s")
+        print("rate       \(Int(Double(state.done) / seconds)) seeds/s on \(threads) threads")
+        print("history    \(String(state.history, radix: 16))")
+        print(failures.isEmpty ? "every invariant holds" : "INVARIANTS BROKEN in \(failures.count) seeds")
+    }
+}
