@@ -133,6 +133,7 @@ struct Opening {
             case .readWrite:
                 try pool.read { database in try checkSchema(database, mustBeComplete: false) }
                 try Schema.migrator.migrate(pool)
+                guard options.syncs == .withEachCommit else { break }
                 try pool.writeWithoutTransaction { database in
                     // GRDB sets NORMAL while it opens the pool, which loses acknowledged transactions in a power cut.
                     try database.execute(sql: "PRAGMA synchronous = FULL")
