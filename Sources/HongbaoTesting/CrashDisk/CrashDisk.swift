@@ -219,7 +219,7 @@ extension CrashDisk {
     func mapSharedMemory(_ name: String, _ handle: Int, region: Int, bytes: Int, extends: Bool) -> UInt? {
         state.withLock { state in
             guard !state.isOff else { return nil }
-            return state.sharedMemory[name, default: SharedMemory()]
+            return state.sharedMemory(of: name)
                 .address(ofRegion: region, bytes: bytes, for: handle, extends: extends)
         }
     }
@@ -227,7 +227,7 @@ extension CrashDisk {
     func lockSharedMemory(_ name: String, _ handle: Int, _ slots: Range<Int>, isExclusive: Bool) -> Int32 {
         state.withLock { state in
             guard !state.isOff else { return SQLITE_IOERR }
-            return state.sharedMemory[name, default: SharedMemory()].lock(handle, slots, isExclusive: isExclusive)
+            return state.sharedMemory(of: name).lock(handle, slots, isExclusive: isExclusive)
         }
     }
 
@@ -254,6 +254,13 @@ extension CrashDisk.State {
 
     fileprivate mutating func create(_ name: String) {
         names[name, default: [nil]].append(add(CrashFile(durable: [])))
+    }
+
+    fileprivate mutating func sharedMemory(of name: String) -> SharedMemory {
+        if let memory = sharedMemory[name] { return memory }
+        let memory = SharedMemory()
+        sharedMemory[name] = memory
+        return memory
     }
 
     fileprivate func current(_ name: String) -> Int? { names[name]?.last ?? nil }

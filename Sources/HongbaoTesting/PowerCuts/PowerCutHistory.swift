@@ -28,7 +28,8 @@ struct PowerCutHistory {
         storeOptions.syncs = options.syncs
         // Small, so that the log moves into the file often; and now and then never before it's closed.
         storeOptions.checkpointPages = Int.random(in: 4...120, using: &random)
-        var folder = blank
+        var folder = try TemporaryFolder()
+        try CrashDisk(contentsOf: blank.path, seed: seed).writeSurvivors(to: folder.path)
         for _ in 0..<cuts {
             var diskOptions = CrashDisk.Options()
             diskOptions.cutAt = Int.random(in: 1...(random.next(below: 8) == 0 ? 16 : 500), using: &random)

@@ -54,7 +54,7 @@ struct PowerCutsCommand: AsyncParsableCommand {
         let report: PowerCutReport
         do {
             report = try await PowerCuts(options: options).run { [cuts] report in
-                guard report.cuts.isMultiple(of: 500) || report.cuts == cuts else { return }
+                guard report.cuts > 0, report.cuts.isMultiple(of: 500) || report.cuts == cuts else { return }
                 let line = "\(report.cuts) cuts, \(report.acknowledged) acknowledged, \(report.breachCount) breaches\n"
                 FileHandle.standardError.write(Data(line.utf8))
             }
