@@ -30,9 +30,37 @@ package final class CrashDisk: Sendable {
         }
     }
 
+    /// At which operation the power goes: the first of its kind with at least this number.
+    package struct Moment: Sendable {
+        package enum Kind: CaseIterable, Sendable {
+            case anyOperation
+            /// When all of a commit is written and may have arrived or not.
+            case sync
+            /// A change of the database file itself, as its log moves into it.
+            case checkpoint
+        }
+
+        package let kind: Kind
+        package let number: Int
+
+        package init(_ kind: Kind, from number: Int) {
+            self.kind = kind
+            self.number = number
+        }
+
+        func isReached(by operation: Operation) -> Bool {
+            guard operation.number >= number else { return false }
+            switch kind {
+            case .anyOperation: return true
+            case .sync: return operation.kind == .sync
+            case .checkpoint: return !operation.file.hasSuffix("-wal")
+            }
+        }
+    }
+
     package struct Options: Sendable {
-        /// The operation at which the power goes; `nil` to wait for `cutPower`.
-        package var cutAt: Int?
+        /// `nil` to wait for `cutPower`.
+        package var cutAt: Moment?
         /// A disk that says that it has synced, and hasn't: no software survives that, and the check must see it.
         package var liesAboutSyncs = false
         /// Keeps every operation, for `trace`.
@@ -91,16 +119,16 @@ package final class CrashDisk: Sendable {
     /// Writes what a power cut now would leave into an empty folder.
     package func writeSurvivors(to folder: String) throws {
         for (name, bytes) in survivors() {
-            try Data(bytes).write(to: URL(filePath: "\(folder)/\(name)"))
+            try bytes.withBytes { try Data($0).write(to: URL(filePath: "\(folder)/\(name)")) }
         }
     }
 
-    private func survivors() -> [String: [UInt8]] {
+    private func survivors() -> [String: FileBytes] {
         state.withLock { state in
             var random = Seeded(seed: seed)
             let unsynced = state.files.values.flatMap { $0.unsynced.map(\.number) }.sorted()
             let damage = Damage(unsynced: unsynced, using: &random)
-            var survivors: [String: [UInt8]] = [:]
+            var survivors: [String: FileBytes] = [:]
             for (name, files) in state.names.sorted(by: { $0.key < $1.key }) {
                 guard let chosen = files.randomElement(using: &random), let file = chosen else { continue }
                 survivors[name] = state.files[file]?.surviving(damage, using: &random)
@@ -121,7 +149,7 @@ extension CrashDisk {
 
     func open(_ name: String, creates: Bool) -> Opened? {
         if !exists(name) {
-            guard creates, operate(.create, name, { state, _ in state.create(name) }) == SQLITE_OK else { return nil }
+            guard creates, operate(.create, name, { state, _, _ in state.create(name) }) == SQLITE_OK else { return nil }
         }
         return state.withLock { state in
             guard !state.isOff, let file = state.current(name) else { return nil }
@@ -142,7 +170,7 @@ extension CrashDisk {
 
     func read(_ file: Int, into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int32 {
         state.withLock { state in
-            guard !state.isOff, let count = state.files[file]?.read(into: buffer, at: offset) else {
+            guard !state.isOff, let count = state.files[file]?.content.read(into: buffer, at: offset) else {
                 return SQLITE_IOERR
             }
             return count == buffer.count ? SQLITE_OK : SQLiteCode.shortRead
@@ -150,20 +178,22 @@ extension CrashDisk {
     }
 
     func write(_ file: Int, _ name: String, _ bytes: [UInt8], at offset: Int) -> Int32 {
-        operate(.write, name, offset: offset, bytes: bytes.count) { state, number in
+        operate(.write, name, offset: offset, bytes: bytes.count) { state, number, _ in
             state.files[file]?.write(bytes, at: offset, number: number)
         }
     }
 
     func resize(_ file: Int, _ name: String, to count: Int) -> Int32 {
-        operate(.resize, name, offset: count) { state, number in state.files[file]?.resize(to: count, number: number) }
+        operate(.resize, name, offset: count) { state, number, _ in
+            state.files[file]?.resize(to: count, number: number)
+        }
     }
 
     /// Also makes the file's name durable, as SQLite does with a log that it has made.
     func sync(_ file: Int, _ name: String) -> Int32 {
-        operate(.sync, name) { [options] state, number in
-            // A cut in the middle of a sync has synced nothing yet; what was written may or may not have arrived.
-            guard number != options.cutAt, !options.liesAboutSyncs else { return }
+        // A cut in the middle of a sync has synced nothing yet; what was written may or may not have arrived.
+        operate(.sync, name) { [options] state, _, isCut in
+            guard !isCut, !options.liesAboutSyncs else { return }
             state.files[file]?.sync()
             if state.current(name) == file { state.names[name] = [file] }
         }
@@ -171,8 +201,8 @@ extension CrashDisk {
 
     func delete(_ name: String, syncsFolder: Bool) -> Int32 {
         guard exists(name) else { return SQLiteCode.noSuchFile }
-        return operate(.delete, name) { [options] state, number in
-            let isDurable = syncsFolder && number != options.cutAt && !options.liesAboutSyncs
+        return operate(.delete, name) { [options] state, _, isCut in
+            let isDurable = syncsFolder && !isCut && !options.liesAboutSyncs
             state.names[name] = isDurable ? [nil] : (state.names[name] ?? []) + [nil]
         }
     }
@@ -183,7 +213,7 @@ extension CrashDisk {
         _ name: String,
         offset: Int = 0,
         bytes: Int = 0,
-        _ change: (inout State, Int) -> Void
+        _ change: (inout State, _ number: Int, _ isCut: Bool) -> Void
     ) -> Int32 {
         waitForOthers()
         return state.withLock { state in
@@ -192,12 +222,9 @@ extension CrashDisk {
             let operation = Operation(number: state.operations, kind: kind, file: name, offset: offset, bytes: bytes)
             state.lastOperation = operation
             if options.isTraced { state.trace.append(operation) }
-            change(&state, operation.number)
-            guard operation.number != options.cutAt else {
-                state.isOff = true
-                return SQLITE_IOERR
-            }
-            return SQLITE_OK
+            state.isOff = options.cutAt?.isReached(by: operation) ?? false
+            change(&state, operation.number, state.isOff)
+            return state.isOff ? SQLITE_IOERR : SQLITE_OK
         }
     }
 

@@ -11,27 +11,15 @@ struct CrashFile {
     }
 
     /// What reads see.
-    private(set) var content: [UInt8]
+    private(set) var content: FileBytes
     /// What a power cut leaves if it drops every change.
-    private(set) var durable: [UInt8]
+    private(set) var durable: FileBytes
     /// Each with the number of its operation.
     private(set) var unsynced: [(number: Int, change: Change)] = []
 
     init(durable: [UInt8]) {
-        content = durable
-        self.durable = durable
-    }
-
-    /// - Returns: how many bytes there were; the rest of the buffer is filled with zeros.
-    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) -> Int {
-        let count = max(0, min(buffer.count, content.count - offset))
-        content.withUnsafeBytes { bytes in
-            if count > 0 { buffer.copyMemory(from: .init(rebasing: bytes[offset..<offset + count])) }
-        }
-        if count < buffer.count {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[count...]).initializeMemory(as: UInt8.self, repeating: 0)
-        }
-        return count
+        self.durable = FileBytes(durable)
+        content = self.durable
     }
 
     mutating func write(_ bytes: [UInt8], at offset: Int, number: Int) {
@@ -55,7 +43,7 @@ struct CrashFile {
     }
 
     /// What is on the disk when the power comes back.
-    func surviving(_ damage: Damage, using random: inout Seeded) -> [UInt8] {
+    func surviving(_ damage: Damage, using random: inout Seeded) -> FileBytes {
         var result = durable
         for (number, change) in unsynced {
             switch change {
@@ -97,25 +85,5 @@ struct CrashFile {
         guard random.next(below: 2) == 0 else { return result }
         while result.count < bytes.count { result.append(UInt8(truncatingIfNeeded: random.next())) }
         return result
-    }
-}
-
-extension [UInt8] {
-    /// What is between the end and a later offset becomes zeros.
-    fileprivate mutating func put(_ bytes: ArraySlice<UInt8>, at offset: Int) {
-        if count < offset + bytes.count { resize(to: offset + bytes.count) }
-        withUnsafeMutableBytes { own in
-            bytes.withUnsafeBytes { new in
-                if !new.isEmpty { UnsafeMutableRawBufferPointer(rebasing: own[offset...]).copyMemory(from: new) }
-            }
-        }
-    }
-
-    fileprivate mutating func resize(to newCount: Int) {
-        if newCount < count {
-            removeLast(count - newCount)
-        } else {
-            append(contentsOf: repeatElement(0, count: newCount - count))
-        }
     }
 }

@@ -32,7 +32,10 @@ struct PowerCutHistory {
         try CrashDisk(contentsOf: blank.path, seed: seed).writeSurvivors(to: folder.path)
         for _ in 0..<cuts {
             var diskOptions = CrashDisk.Options()
-            diskOptions.cutAt = Int.random(in: 1...(random.next(below: 8) == 0 ? 16 : 500), using: &random)
+            diskOptions.cutAt = CrashDisk.Moment(
+                CrashDisk.Moment.Kind.allCases.randomElement(using: &random) ?? .anyOperation,
+                from: Int.random(in: 1...(random.next(below: 8) == 0 ? 16 : 400), using: &random)
+            )
             diskOptions.liesAboutSyncs = options.liesAboutSyncs
             diskOptions.isTraced = options.isTraced
             let disk = try CrashDisk(contentsOf: folder.path, seed: random.next(), options: diskOptions)
@@ -105,7 +108,7 @@ struct PowerCutHistory {
         var workload = try await PowerCutWorkload(store, life.stage, life.witness)
         life.disk.waitBeforeOperations(for: life.stage.moving)
         defer { life.disk.waitBeforeOperations(for: nil) }
-        for _ in 0..<Int.random(in: 1...12, using: &random) where !life.disk.isOff {
+        for _ in 0..<Int.random(in: 1...16, using: &random) where !life.disk.isOff {
             await workload.round(&random)
         }
     }

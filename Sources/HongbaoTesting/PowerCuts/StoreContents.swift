@@ -9,6 +9,16 @@ struct StoreContents {
         case transfer(Transfer)
         case withdrawal(Withdrawal)
         case hold(Hold)
+
+        /// By key only: records are long.
+        func hash(into hasher: inout Hasher) {
+            switch self {
+            case .batch(let batch): hasher.combine(batch.mint.rawValue &+ UInt32(truncatingIfNeeded: batch.sequence << 8))
+            case .transfer(let transfer): hasher.combine(transfer.id.bits)
+            case .withdrawal(let withdrawal): hasher.combine(withdrawal.key)
+            case .hold(let hold): hasher.combine(hold.id.bits)
+            }
+        }
     }
 
     private(set) var rows: Set<Row> = []
