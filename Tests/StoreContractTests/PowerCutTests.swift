@@ -1,3 +1,4 @@
+import HongbaoSQLite
 import HongbaoTesting
 import Testing
 

@@ -78,13 +78,17 @@ struct PowerCutHistory {
         if !life.disk.isOff {
             try await check(store, life, &report)
             doing = .working
-            try await work(store, life, &random)
+            do throws(StoreError) {
+                try await work(store, life, &random)
+            } catch {
+                report.add(breach(.corrupt, "can't be worked with: \(error)", report))
+            }
         }
         if !life.disk.isOff { doing = .closing }
         do throws(StoreError) {
             try await store.close()
         } catch {
-            guard life.disk.isOff else { throw error }
+            if !life.disk.isOff { report.add(breach(.corrupt, "can't be closed: \(error)", report)) }
         }
         // What the closing has not synced can still go.
         life.disk.cutPower()
@@ -104,7 +108,7 @@ struct PowerCutHistory {
         }
     }
 
-    private func work(_ store: SQLiteStore, _ life: Life, _ random: inout Seeded) async throws {
+    private func work(_ store: SQLiteStore, _ life: Life, _ random: inout Seeded) async throws(StoreError) {
         var workload = try await PowerCutWorkload(store, life.stage, life.witness)
         life.disk.waitBeforeOperations(for: life.stage.moving)
         defer { life.disk.waitBeforeOperations(for: nil) }

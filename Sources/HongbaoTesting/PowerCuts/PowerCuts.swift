@@ -13,8 +13,8 @@ package struct PowerCuts: Sendable {
         package var cutsPerDisk = 10
         package var syncs = SQLiteStore.Syncs.withEachCommit
         package var liesAboutSyncs = false
-        /// Disks at the same time.
-        package var width = 2
+        /// Disks at the same time: more than processors, as a disk's threads often wait for each other.
+        package var width = 8
         /// Keeps all operations of the disks, and prints them.
         package var isTraced = false
 

@@ -27,7 +27,7 @@ struct PowerCutsCommand: AsyncParsableCommand {
     @Option(help: "How many cuts each disk lives through.")
     var cutsPerDisk = 10
     @Option(help: "How many disks at the same time.")
-    var jobs = ProcessInfo.processInfo.activeProcessorCount
+    var jobs = 4 * ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Run the store with synchronous=NORMAL, which must lose transactions.")
     var normal = false
     @Flag(help: "Let the disk say that it has synced when it hasn't, which must end in losses and damage.")
