@@ -149,7 +149,8 @@ extension CrashDisk {
 
     func open(_ name: String, creates: Bool) -> Opened? {
         if !exists(name) {
-            guard creates, operate(.create, name, { state, _, _ in state.create(name) }) == SQLITE_OK else { return nil }
+            guard creates else { return nil }
+            guard operate(.create, name, { state, _, _ in state.create(name) }) == SQLITE_OK else { return nil }
         }
         return state.withLock { state in
             guard !state.isOff, let file = state.current(name) else { return nil }

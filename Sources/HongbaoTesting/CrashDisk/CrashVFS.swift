@@ -110,7 +110,7 @@ private struct CrashHandle {
         guard let file else { return SQLITE_MISUSE }
         file.pointee.pMethods = nil
         guard let opened = disk.open(name, creates: flags & SQLITE_OPEN_CREATE != 0) else { return SQLITE_CANTOPEN }
-        let isWriter = flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE) == SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE
+        let isWriter = flags & SQLITE_OPEN_MAIN_DB != 0 && flags & SQLITE_OPEN_READWRITE != 0
         let own = Unmanaged.passRetained(OpenCrashFile(disk, name, opened, isWriter: isWriter))
         UnsafeMutableRawPointer(file).initializeMemory(
             as: CrashHandle.self,

@@ -32,10 +32,7 @@ struct PowerCutHistory {
         try CrashDisk(contentsOf: blank.path, seed: seed).writeSurvivors(to: folder.path)
         for _ in 0..<cuts {
             var diskOptions = CrashDisk.Options()
-            diskOptions.cutAt = CrashDisk.Moment(
-                CrashDisk.Moment.Kind.allCases.randomElement(using: &random) ?? .anyOperation,
-                from: Int.random(in: 1...(random.next(below: 8) == 0 ? 16 : 400), using: &random)
-            )
+            diskOptions.cutAt = Self.moment(&random)
             diskOptions.liesAboutSyncs = options.liesAboutSyncs
             diskOptions.isTraced = options.isTraced
             let disk = try CrashDisk(contentsOf: folder.path, seed: random.next(), options: diskOptions)
@@ -51,6 +48,15 @@ struct PowerCutHistory {
         _ = try await live(life, &report, &random)
         report.acknowledged = witness.acknowledged
         return report
+    }
+
+    private static func moment(_ random: inout Seeded) -> CrashDisk.Moment {
+        // Opening writes little, and nothing at all when there is a log to recover from.
+        guard random.next(below: 5) > 0 else {
+            return CrashDisk.Moment(.anyOperation, from: Int.random(in: 1...6, using: &random))
+        }
+        let kind = CrashDisk.Moment.Kind.allCases.randomElement(using: &random) ?? .anyOperation
+        return CrashDisk.Moment(kind, from: Int.random(in: 1...400, using: &random))
     }
 
     private struct Life {

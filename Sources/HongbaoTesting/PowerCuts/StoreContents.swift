@@ -13,7 +13,9 @@ struct StoreContents {
         /// By key only: records are long.
         func hash(into hasher: inout Hasher) {
             switch self {
-            case .batch(let batch): hasher.combine(batch.mint.rawValue &+ UInt32(truncatingIfNeeded: batch.sequence << 8))
+            case .batch(let batch):
+                hasher.combine(batch.mint)
+                hasher.combine(batch.sequence)
             case .transfer(let transfer): hasher.combine(transfer.id.bits)
             case .withdrawal(let withdrawal): hasher.combine(withdrawal.key)
             case .hold(let hold): hasher.combine(hold.id.bits)
