@@ -222,14 +222,14 @@ struct PowerCutWorkload {
             }
         }
 
-        /// Which rows that writes is known once it's decided, before it's committed.
+        /// What that writes is known once it's decided, before it's committed.
         private func withdraw(_ key: WithdrawalKey, _ amount: Amount) async -> Bool {
             do throws(StoreError) {
                 let deed = try await store.transact(Footprint(withdrawal: key, serial: nil)) { books -> Witness.Deed? in
-                    guard case .accepted(let withdrawal) = books.requestWithdrawal(key, amount: amount, now: now),
-                        let hold = books.ledger.hold(withdrawal.transferID)
-                    else { return nil }
-                    let deed = Witness.Deed(rows: [.withdrawal(withdrawal), .hold(hold)])
+                    guard case .accepted(let withdrawal) = books.requestWithdrawal(key, amount: amount, now: now) else {
+                        return nil
+                    }
+                    let deed = Witness.Deed(rows: [.withdrawal(withdrawal)])
                     witness.begins(deed)
                     return deed
                 }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// One thread for all who call the store, and the means to wait until each of them waits for the store.
 ///
-/// With the disk's `waitBeforeOperations(for:)` either the callers move or the writer does, never both, so the same seed
-/// gives the same operations in the same order.
+/// With the disk's `waitBeforeOperations(for:)` either the callers move or the writer does, never both, so the same
+/// seed gives the same operations in the same order.
 final class Stage: TaskExecutor {
     /// Those that move.
     let moving = DispatchGroup()

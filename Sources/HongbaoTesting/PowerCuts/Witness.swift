@@ -117,7 +117,7 @@ extension Witness.Deed: CustomStringConvertible {
         case .batch(let batch): "\(rows.count) batches of mint \(batch.mint.rawValue) from \(batch.sequence)"
         case .transfer(let transfer): "\(rows.count) transfers from \(transfer.id.bits)"
         case .withdrawal(let withdrawal): "withdrawal \(withdrawal.key.id) of \(withdrawal.key.person.rawValue)"
-        case .hold, nil: "\(rows.count) rows"
+        case nil: "nothing"
         }
     }
 }
