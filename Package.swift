@@ -103,6 +103,7 @@ let package = Package(
             name: "HongbaoTesting",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoSQLite",
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

@@ -115,7 +115,19 @@ struct Opening {
         guard count == header.count || !header.starts(with: magic) else {
             throw StoreError(.corrupt, "\(file) is truncated")
         }
-        guard header.starts(with: magic) else { throw StoreError(.corrupt, "\(file) is not a database") }
+        // A power cut can tear the first page while the log moves into the file. The log still has that page, so SQLite
+        // is to say whether the file is sound.
+        if header.starts(with: magic) { return }
+        guard try hasLog(file) else { throw StoreError(.corrupt, "\(file) is not a database") }
+    }
+
+    private static func hasLog(_ file: String) throws(StoreError) -> Bool {
+        var status = stat()
+        if stat(file + "-wal", &status) == 0 { return status.st_size > 0 }
+        guard errno == ENOENT else {
+            throw StoreError(.unavailable, "can't read \(file)-wal: \(String(cString: strerror(errno)))")
+        }
+        return false
     }
 
     // MARK: The connections
@@ -133,6 +145,7 @@ struct Opening {
             case .readWrite:
                 try pool.read { database in try checkSchema(database, mustBeComplete: false) }
                 try Schema.migrator.migrate(pool)
+                guard options.syncs == .withEachCommit else { break }
                 try pool.writeWithoutTransaction { database in
                     // GRDB sets NORMAL while it opens the pool, which loses acknowledged transactions in a power cut.
                     try database.execute(sql: "PRAGMA synchronous = FULL")

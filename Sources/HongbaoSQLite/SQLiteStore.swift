@@ -15,6 +15,12 @@ package final class SQLiteStore: Store {
         case readOnly
     }
 
+    package enum Syncs: Sendable {
+        case withEachCommit
+        /// SQLite's synchronous=NORMAL: a power cut loses transactions that were acknowledged.
+        case later
+    }
+
     package struct Options: Sendable {
         /// How many reads run at the same time.
         package var readersMax = 4
@@ -28,6 +34,9 @@ package final class SQLiteStore: Store {
         package var pageBytes = 4_096
         /// How large the file may become; `nil` as large as the disk allows. Beyond it writing is `unavailable`.
         package var fileBytesMax: Int?
+        /// Whether a commit is on disk when it returns. Only the check of power cuts ever says `later`, to prove that
+        /// it would notice.
+        package var syncs = Syncs.withEachCommit
 
         package init() {}
     }

@@ -6,6 +6,10 @@ import HongbaoServer
         commandName: "hongbao-dev",
         abstract: "Tools for those who develop or test Hongbao. None is needed to run it.",
         version: Version.current,
-        subcommands: [BenchCommand.self, SimulateCommand.self, SandboxCommand.self, KillTestCommand.self, ConstantServerCommand.self]
+        subcommands: [
+            BenchCommand.self, SandboxCommand.self, SimulateCommand.self, KillTestCommand.self,
+            FaultRunsCommand.self, RestartTimeCommand.self, PowerCutsCommand.self, FuzzCommand.self,
+            TokenMutationsCommand.self, ConstantServerCommand.self, LedgerWorkCommand.self,
+        ]
     )
 }

@@ -43,6 +43,29 @@ import Testing
         try await again.close()
     }
 
+    /// A power cut while the log moves into the file can tear the first page; the log has it still.
+    @Test(arguments: [1, 16, 100, 512, 4_096])
+    func tornFirstPageIsMadeWholeFromTheLog(bytes: Int) async throws {
+        let folder = try TemporaryFolder()
+        let copy = try TemporaryFolder()
+        let store = try SQLiteStore(folder: folder.path)
+        try await store.prepareToMint()
+        try await store.append(Fixture.group([1, 2, 3]))
+        var file = try Data(contentsOf: URL(filePath: folder.file(SQLiteStore.fileName)))
+        let log = try Data(contentsOf: URL(filePath: folder.file(SQLiteStore.fileName + "-wal")))
+        try await store.close()
+        file.replaceSubrange(0..<bytes, with: repeatElement(0xA5, count: bytes))
+        try file.write(to: URL(filePath: copy.file(SQLiteStore.fileName)))
+        // Without the log it's lost, and stays untouched.
+        await expect(.corrupt) { _ = try SQLiteStore(folder: copy.path) }
+
+        try log.write(to: URL(filePath: copy.file(SQLiteStore.fileName + "-wal")))
+        let again = try SQLiteStore(folder: copy.path)
+        #expect(try await again.log().count == 3)
+        #expect(try await again.quickCheck() == [])
+        try await again.close()
+    }
+
     @Test func secondWriterIsRefusedUntilTheFirstIsGone() async throws {
         let folder = try TemporaryFolder()
         let first = try SQLiteStore(folder: folder.path)
