@@ -114,17 +114,20 @@ package struct LedgerCheck: Sendable {
         for hold in holds.values {
             started[hold.debit, default: 0] += 1
             let transfer = transfers[hold.id]
-            let isRight =
-                hold.state == .posted
-                ? transfer.map { $0.amount == hold.amount && $0.debit == hold.debit && $0.credit == hold.credit } == true
-                : transfer == nil
-            if !isRight { breaches.append("M10: hold \(hold.id.bits) is \(hold.state) and its transfer says otherwise") }
+            let isRight: Bool
+            if hold.state == .posted, let transfer {
+                isRight =
+                    transfer.amount == hold.amount && transfer.debit == hold.debit && transfer.credit == hold.credit
+            } else {
+                isRight = hold.state != .posted && transfer == nil
+            }
+            if !isRight { breaches.append("M10: hold \(hold.id.bits) is \(hold.state), its transfer isn't") }
         }
         for transfer in transfers.values where transfer.id.order == nil && transfer.id.person != PersonID(0) {
             if holds[transfer.id] == nil { breaches.append("M9: transfer \(transfer.id.bits) was never held") }
         }
         for account in accounts.values where account.holdsStarted != started[account.id] ?? 0 {
-            breaches.append("M2: \(account.id.owner) has started \(account.holdsStarted) holds, and another number is there")
+            breaches.append("M2: \(account.id.owner) hasn't \(account.holdsStarted) holds")
         }
         return breaches
     }

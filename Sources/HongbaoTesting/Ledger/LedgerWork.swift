@@ -61,8 +61,9 @@ package struct LedgerWork: Sendable {
         case 0..<4:
             return .transfer(transfer(number, from: .budget(of: Self.scene(of: book)), to: person, book, amount, at))
         case 4..<7:
-            let other = (person + UInt64.random(in: 1..<Self.people.upperBound, using: &random))
-                % Self.people.upperBound + 1
+            // Anybody but the receiver.
+            let count = Self.people.upperBound
+            let other = (person - 1 + UInt64.random(in: 1..<count, using: &random)) % count + 1
             return .transfer(
                 transfer(number, from: .person(PersonID(other), in: book), to: person, book, amount, at)
             )

@@ -1,6 +1,28 @@
 package import HongbaoCore
 package import HongbaoEngine
 import Logging
+import Synchronization
+
+/// A channel that pays each order once, at once, and knows afterwards which it has.
+package final class HonestChannel: PayoutChannel {
+    private let paid = Mutex<[String: Amount]>([:])
+
+    package init() {}
+
+    package func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] {
+        paid.withLock { paid in
+            orders.map { order in
+                let amount = paid[order.order] ?? order.amount
+                paid[order.order] = amount
+                return .paid(amount)
+            }
+        }
+    }
+
+    package func query(_ orders: [String]) async -> [PayoutReport] {
+        paid.withLock { paid in orders.map { order in paid[order].map { .paid($0) } ?? .unknownOrder } }
+    }
+}
 
 /// Brings to their end what a crash has left in flight, as a server does after its start: the real `Payouts`, which was
 /// told of nothing and so finds everything by its sweep (M10, M15).

@@ -62,7 +62,8 @@ extension FaultPlay {
         } end: {
             try disk.set(nil)
         }
-        let counted = "failures      \(disk.failureCount) writes without space (not root, so no real disk), \(kills) kills"
+        let counted =
+            "failures      \(disk.failureCount) writes without space (no disk can be mounted here), \(kills) kills"
         return try await finish(world, sandbox, server, &random, counted: counted)
     }
 }

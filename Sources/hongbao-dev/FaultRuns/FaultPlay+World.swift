@@ -94,6 +94,9 @@ extension FaultPlay {
                 withdrawals: WithdrawalBook(prefix: "r")
             )
         )
+        // In a process that was loaded with libfaketime first, a Swift program doesn't find its arguments: the library
+        // moves the environment, next to which they're looked for. So `env` comes first, and becomes the program.
+        world.wrapper = ["/usr/bin/env"]
         world.environment = clock.environment.merging(["HONGBAO_EPOCHS_SECONDS": "10"]) { _, new in new }
         world.sandboxEnvironment = clock.environment
         world.now = { clock.now }
@@ -101,6 +104,7 @@ extension FaultPlay {
         try clock.move(to: start)
         let sandbox = try await world.startSandbox()
         var server = try world.startServer(payingOver: sandbox, arguments: [])
+        var processes = [sandbox.program.pid, server.pid]
         var jumps = 0
         var kills = 0
         for round in 0..<options.rounds {
@@ -125,6 +129,7 @@ extension FaultPlay {
                 kills += 1
                 try await world.audit("after round \(round)")
                 server = try world.startServer(payingOver: sandbox, arguments: [])
+                processes.append(server.pid)
             }
             if round.isMultiple(of: 5) {
                 progress("round \(round + 1) of \(options.rounds), \(world.grants.counts.acknowledged) acknowledged")
@@ -134,9 +139,10 @@ extension FaultPlay {
         // Later than it ever was: whatever was put off to a time comes due.
         try clock.move(to: start.advanced(bySeconds: 24 * Self.hour))
         let days = (-5...5).flatMap { day in
-            FaultWorld.days(around: Date(timeIntervalSince1970: Double(start.milliseconds) / 1000 + Double(day) * 86_400))
+            let instant = start.advanced(bySeconds: Int64(day) * 24 * Self.hour)
+            return FaultWorld.days(around: Date(timeIntervalSince1970: Double(instant.milliseconds) / 1000))
         }
-        return try await finish(
+        let outcome = try await finish(
             world,
             sandbox,
             server,
@@ -145,6 +151,8 @@ extension FaultPlay {
             arguments: [],
             counted: "the clock     jumped \(jumps) times in \(options.rounds) rounds, \(kills) kills"
         )
+        try MovedClock.cleanUp(after: processes)
+        return outcome
     }
 
     /// The campaign with everybody in its rollout, and money enough there.
@@ -188,6 +196,14 @@ final class MovedClock: Sendable {
             "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
         ]
+    }
+
+    /// Removes what the library leaves in shared memory when a process is killed.
+    static func cleanUp(after processes: [Int32]) throws {
+        for name in processes.flatMap({ ["faketime_shm_\($0)", "sem.faketime_sem_\($0)"] }) {
+            let path = "/dev/shm/\(name)"
+            if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+        }
     }
 
     var now: Timestamp { Timestamp.now.advanced(bySeconds: offset.withLock { $0 }) }

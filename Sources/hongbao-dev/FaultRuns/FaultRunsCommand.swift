@@ -55,8 +55,8 @@ struct FaultRunsCommand: AsyncParsableCommand {
             breaches += outcome.breaches.count
             let verdict = outcome.breaches.isEmpty ? "holds" : "\(outcome.breaches.count) BREACHES"
             let seconds = (ContinuousClock.now - began).milliseconds / 1000
-            print((["\(name.rawValue): \(verdict), seed \(seed), \(seconds) s", outcome.text] + outcome.breaches)
-                .joined(separator: "\n"))
+            let title = "\(name.rawValue): \(verdict), seed \(seed), \(seconds) s"
+            print(([title, outcome.text] + outcome.breaches).joined(separator: "\n"))
         }
         if breaches > 0 { throw ExitCode(1) }
     }

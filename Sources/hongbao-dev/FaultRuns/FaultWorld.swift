@@ -51,7 +51,9 @@ struct FaultWorld: Sendable {
     var withdrawals: WithdrawalBook { sides[current].withdrawals }
 
     private static let secret = "fault-runs"
-    private static let forms: [GrantCaller.Form] = [.batches(100), .batches(40), .batches(7), .single, .single, .single]
+    private static let forms: [GrantCaller.Form] = [
+        .batches(100), .batches(40), .batches(7), .single, .single, .single,
+    ]
     private static let peopleAsking = 2
 
     init(programs: Programs, folder: String, campaignFile: String, client: HTTPClient) throws {
@@ -111,9 +113,9 @@ struct FaultWorld: Sendable {
     /// A payout channel with losses of all kinds. It knows where to call the server back.
     func startSandbox(_ arguments: [String] = Self.unreliable) async throws -> Sandbox {
         let program = try StartedProgram(
-            programs.tools,
+            "/usr/bin/env",
             [
-                "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret, "--callback",
+                programs.tools, "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret, "--callback",
                 "http://127.0.0.1:\(port)/v1/callbacks/payouts",
             ] + arguments,
             environment: sandboxEnvironment,

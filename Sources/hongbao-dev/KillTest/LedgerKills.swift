@@ -117,7 +117,7 @@ struct LedgerKills: Sendable {
         let time = try await PendingPayouts.finish(
             in: store,
             from: LedgerWork.start.advanced(bySeconds: 3_600),
-            over: InstantChannel()
+            over: HonestChannel()
         )
         if let time {
             report.longestResolution = max(report.longestResolution, time)

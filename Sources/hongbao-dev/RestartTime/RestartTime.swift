@@ -28,10 +28,10 @@ struct RestartTime: Sendable {
         let fileBytes: Int
         let logBytes: Int
         let batches: UInt64
-        /// In order of size.
+        /// Each in order of size.
         let readyTimes: [Duration]
-
-        var median: Duration { readyTimes[readyTimes.count / 2] }
+        /// Of all cores together, for the same starts: depends less on who else uses them.
+        let processorTimes: [Duration]
     }
 
     let options: Options
@@ -47,16 +47,17 @@ struct RestartTime: Sendable {
             let attributes = try FileManager.default.attributesOfItem(atPath: "\(image)/\(name)")
             return (attributes[.size] as? NSNumber)?.intValue ?? 0
         }
-        var times: [Duration] = []
+        var times: [(ready: Duration, processor: Duration)] = []
         for number in 1...options.repetitions {
             times.append(try await start(on: image, number))
-            progress("start \(number): ready after \(times[number - 1].milliseconds) ms")
+            progress("start \(number): ready after \(times[number - 1].ready.milliseconds) ms")
         }
         return Report(
             fileBytes: try size(Self.files[0]),
             logBytes: try size(Self.files[1]),
             batches: batches,
-            readyTimes: times.sorted()
+            readyTimes: times.map(\.ready).sorted(),
+            processorTimes: times.map(\.processor).sorted()
         )
     }
 
@@ -124,7 +125,7 @@ struct RestartTime: Sendable {
     }
 
     /// Starts the real server on a copy of the image, asks until it says that it's ready, and kills it.
-    private func start(on image: String, _ number: Int) async throws -> Duration {
+    private func start(on image: String, _ number: Int) async throws -> (ready: Duration, processor: Duration) {
         let data = "\(options.folder)/start-\(number)"
         try FileManager.default.copyItem(atPath: image, toPath: data)
         let began = ContinuousClock.now
@@ -135,13 +136,25 @@ struct RestartTime: Sendable {
         let address = try await server.firstLine()
         while try await !isReady(address) { try await Task.sleep(for: .milliseconds(1)) }
         let time = ContinuousClock.now - began
+        let processor = try Self.processorTime(of: server.pid)
         guard server.errors.contains(#""orders":"\#(options.orders)""#) else {
             throw KillTestFault("the server didn't recover \(options.orders) orders: \(server.errors.suffix(2000))")
         }
         server.kill(SIGKILL)
         _ = try await server.exitCode()
         try FileManager.default.removeItem(atPath: data)
-        return time
+        return (time, processor)
+    }
+
+    /// What a process has used so far, to the hundredth of a second.
+    private static func processorTime(of pid: Int32) throws -> Duration {
+        let text = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+        // After the name in parentheses: state is field 3, user and system time are fields 14 and 15.
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 13, let user = Int64(fields[12]), let system = Int64(fields[13]) else {
+            throw KillTestFault("an odd /proc/\(pid)/stat: \(text)")
+        }
+        return .milliseconds((user + system) * 1000 / Int64(sysconf(Int32(_SC_CLK_TCK))))
     }
 
     private func isReady(_ address: String) async throws -> Bool {
