@@ -10,7 +10,7 @@ struct FaultRunsCommand: AsyncParsableCommand {
             Runs, in this order:
             \(FaultRun.allCases.map { "  \($0.rawValue): \($0.meaning)" }.joined(separator: "\n"))
 
-            Each loads `hongbao serve`, which must be beside this program, with grants and withdrawals over HTTP, and \
+            Each but ledger-kills loads `hongbao serve`, which must be beside this program, with grants and withdrawals over HTTP, and \
             lets the fault come and go. Then the faults stop: everything accepted must be posted, every withdrawal \
             final, clients, ledger and the channel's file must agree order by order, and `hongbao audit` must confirm \
             it. Needs a C compiler (failing-writes), libfaketime (clock) and, for a real full disk, root. Exit codes: \

@@ -28,7 +28,7 @@ struct FaultWorld: Sendable {
     var sides: [Side]
     /// The side that is played on now.
     var current = 0
-    /// What the server's clock says.
+    /// When people's tokens are made.
     var now: @Sendable () -> Timestamp = { .now }
     let accounts: DemoAccounts
     /// Outside the range from which systems give ports to clients, so that it's free again after each kill.
@@ -70,7 +70,9 @@ struct FaultWorld: Sendable {
                 withdrawals: WithdrawalBook(prefix: "k")
             )
         ]
-        accounts = try DemoAccounts(DemoConfiguration(seed: Array(repeating: 7, count: 32)))
+        accounts = try DemoAccounts(
+            DemoConfiguration(seed: Array(repeating: 7, count: 32), lifetimeSeconds: 20 * 86_400)
+        )
         port = try Self.freePort()
     }
 
@@ -115,8 +117,8 @@ struct FaultWorld: Sendable {
         let program = try StartedProgram(
             "/usr/bin/env",
             [
-                programs.tools, "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret, "--callback",
-                "http://127.0.0.1:\(port)/v1/callbacks/payouts",
+                programs.tools, "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret,
+                "--callback", "http://127.0.0.1:\(port)/v1/callbacks/payouts",
             ] + arguments,
             environment: sandboxEnvironment,
             errorFile: "\(folder)/sandbox.log"

@@ -12,7 +12,7 @@ struct WithdrawalCaller: Sendable {
     let campaign: String
     let accounts: DemoAccounts
     var book: WithdrawalBook
-    /// What the server's clock says.
+    /// When tokens are made.
     var now: @Sendable () -> Timestamp = { .now }
 
     /// Whoever comes too late or too often hears this, and it's no breach.
