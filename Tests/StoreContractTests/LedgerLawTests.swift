@@ -65,8 +65,8 @@ import Testing
         }
     }
 
-    /// 5. What is wrong in itself is refused for ever, whatever comes between; what lacked the money leaves no trace and
-    /// is refused as long as it lacks (M2, M13, WD-4).
+    /// 5. What is wrong in itself is refused for ever, whatever comes between; what lacked the money leaves no trace
+    /// and is refused as long as it lacks (M2, M13, WD-4).
     @Test(arguments: Backend.all)
     func refusedStaysRefused(_ backend: Backend) async throws {
         let book = Fixture.book

@@ -1,8 +1,8 @@
 import Foundation
 import HongbaoTesting
 
-/// A disk that fails on demand under one process: a library, loaded before libc, through which SQLite's writes and syncs
-/// go. It's compiled by the system's C compiler when it's needed.
+/// A disk that fails on demand under one process: a library, loaded before libc, through which SQLite's writes and
+/// syncs go. It's compiled by the system's C compiler when it's needed.
 ///
 /// A failing sync is the hardest fault there is: what was written may be on the disk or not, and nobody can tell.
 final class FailingDisk: Sendable {

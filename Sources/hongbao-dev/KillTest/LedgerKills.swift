@@ -6,7 +6,8 @@ import HongbaoSQLite
 import HongbaoTesting
 
 /// The ledger's laws under kill -9: a process works a ledger and is killed at random moments; each time the laws are
-/// checked on what is left, and all that it was answered must be there (docs/money-safety.md, "The laws of the ledger").
+/// checked on what is left, and all that it was answered must be there (docs/money-safety.md, "The laws of the
+/// ledger").
 struct LedgerKills: Sendable {
     struct Options: Sendable {
         /// The `hongbao-dev` program.
