@@ -104,7 +104,6 @@ struct FaultPlay: Sendable {
         _ sandbox: FaultWorld.Sandbox,
         _ server: StartedProgram?,
         _ random: inout Seeded,
-        days: [Date] = FaultWorld.days(),
         arguments: [String] = ["--rehearse"],
         counted: String
     ) async throws -> FaultRun.Outcome {
@@ -115,7 +114,7 @@ struct FaultPlay: Sendable {
         try await world.settle(address, &random)
         try await world.stopServer(running)
         try await world.audit("at the end")
-        let verdict = try await world.compare(with: try await sandbox.dailyFile(days))
+        let verdict = try await world.compare(with: try await sandbox.dailyFile(FaultWorld.days()))
         try await sandbox.stop()
         return FaultRun.Outcome(text: "\(counted)\n\(verdict.text)", breaches: verdict.breaches)
     }

@@ -35,7 +35,6 @@ struct FaultWorld: Sendable {
     let port: Int
     /// In addition to what every server gets.
     var environment: [String: String] = [:]
-    var sandboxEnvironment: [String: String] = [:]
     /// A program and its first arguments, which runs the server.
     var wrapper: [String] = []
     var dataFolder: String
@@ -115,12 +114,11 @@ struct FaultWorld: Sendable {
     /// A payout channel with losses of all kinds. It knows where to call the server back.
     func startSandbox(_ arguments: [String] = Self.unreliable) async throws -> Sandbox {
         let program = try StartedProgram(
-            "/usr/bin/env",
+            programs.tools,
             [
-                programs.tools, "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret,
+                "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret,
                 "--callback", "http://127.0.0.1:\(port)/v1/callbacks/payouts",
             ] + arguments,
-            environment: sandboxEnvironment,
             errorFile: "\(folder)/sandbox.log"
         )
         return Sandbox(program: program, address: try await program.firstLine(), client: client)
