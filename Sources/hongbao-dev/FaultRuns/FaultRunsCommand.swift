@@ -11,10 +11,10 @@ struct FaultRunsCommand: AsyncParsableCommand {
             \(FaultRun.allCases.map { "  \($0.rawValue): \($0.meaning)" }.joined(separator: "\n"))
 
             Each but ledger-kills loads `hongbao serve`, which must be beside this program, with grants and \
-            withdrawals over HTTP, and lets the fault come and go. Then the faults stop: everything accepted must be posted, every withdrawal \
-            final, clients, ledger and the channel's file must agree order by order, and `hongbao audit` must confirm \
-            it. Needs a C compiler (failing-writes), libfaketime (clock) and, for a real full disk, root. Exit codes: \
-            0 all of it holds, 1 something doesn't, 2 could not run.
+            withdrawals over HTTP, and lets the fault come and go. Then the faults stop: everything accepted must \
+            be posted, every withdrawal final, clients, ledger and the channel's file must agree order by order, and \
+            `hongbao audit` must confirm it. Needs a C compiler (failing-writes), libfaketime (clock) and, for a real \
+            full disk, root. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
             """
     )
 
