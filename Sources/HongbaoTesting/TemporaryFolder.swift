@@ -4,8 +4,10 @@ import Foundation
 package final class TemporaryFolder: Sendable {
     package let path: String
 
-    package init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "hongbao-\(UUID().uuidString)").path
+    /// - Parameter parent: where it is made; without one, where the system keeps what is temporary.
+    package init(in parent: String? = nil) throws {
+        let parent = parent.map { URL(filePath: $0) } ?? FileManager.default.temporaryDirectory
+        path = parent.appending(path: "hongbao-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 

@@ -15,9 +15,11 @@ import Testing
         ("hongbao", "demo", ["--people", "--seconds", "--exit", "Ctrl-C"]),
         ("hongbao", "audit", ["--data", "--config", "--json", "Exit codes"]),
         ("hongbao", "check-config", ["--at", "--person", "2022-01-31T19:30:00.000+08:00"]),
-        ("hongbao-dev", "", ["sandbox", "kill-test"]),
+        ("hongbao-dev", "", ["sandbox", "kill-test", "fault-runs", "restart-time"]),
         ("hongbao-dev", "sandbox", ["--delay", "--failures", "--lost-callbacks", "--duplicates"]),
         ("hongbao-dev", "kill-test", ["--kills", "--seed", "Exit codes"]),
+        ("hongbao-dev", "fault-runs", ["--only", "--rounds", "failing-writes", "clock", "Exit codes"]),
+        ("hongbao-dev", "restart-time", ["--orders", "--limit", "Exit codes"]),
     ])
     func helpTellsWhatANewcomerNeeds(program: String, command: String, words: [String]) async throws {
         let arguments = command.isEmpty ? ["--help"] : [command, "--help"]

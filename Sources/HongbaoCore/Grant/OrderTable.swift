@@ -43,14 +43,21 @@ package struct OrderTable: Sendable {
 
     /// The order must not be in the table.
     package mutating func insert(_ order: OrderNumber, _ entry: Entry) {
+        let isNew = insertIfAbsent(order, entry)
+        precondition(isNew)  // M3
+    }
+
+    /// Answers `false`, and changes nothing, when the order is in the table already.
+    package mutating func insertIfAbsent(_ order: OrderNumber, _ entry: Entry) -> Bool {
         precondition(entry.amount.fen < Self.amountMax && entry.sequence < 1 << 48 && (0..<256).contains(entry.index))
         let bits = hash(order)
-        segments[Int(bits >> (64 - Self.segmentBits))].insert(
+        let isNew = segments[Int(bits >> (64 - Self.segmentBits))].insertIfAbsent(
             Slot(order: order, entry: entry),
             hash: bits,
             rehash: hash
         )
-        count += 1
+        if isNew { count += 1 }
+        return isNew
     }
 
     /// Takes back an order that didn't become durable.
@@ -129,26 +136,32 @@ private struct Segment: Sendable {
         return nil
     }
 
-    mutating func insert(_ slot: Slot, hash: UInt64, rehash: OrderHash) {
+    mutating func insertIfAbsent(_ slot: Slot, hash: UInt64, rehash: OrderHash) -> Bool {
         if (count + 1) * 4 > slots.count * 3 { grow(rehash) }
-        place(slot, hash: hash)
+        guard place(slot, hash: hash) else { return false }
         count += 1
+        return true
     }
 
-    private mutating func place(_ slot: Slot, hash: UInt64) {
+    /// Answers `false` when the order is there already.
+    private mutating func place(_ slot: Slot, hash: UInt64) -> Bool {
         let mask = slots.count - 1
         var index = Int(truncatingIfNeeded: hash) & mask
         while slots[index].place != 0 {
-            precondition(slots[index].order != slot.order)  // M3
+            if slots[index].order == slot.order { return false }
             index = (index + 1) & mask
         }
         slots[index] = slot
+        return true
     }
 
     private mutating func grow(_ rehash: OrderHash) {
         let old = slots
         slots = Array(repeating: .empty, count: max(16, old.count * 2))
-        for slot in old where slot.place != 0 { place(slot, hash: rehash(slot.order)) }
+        for slot in old where slot.place != 0 {
+            let isNew = place(slot, hash: rehash(slot.order))
+            precondition(isNew)  // M3
+        }
     }
 
     /// Closes the gap by moving back whatever a search would no longer reach.

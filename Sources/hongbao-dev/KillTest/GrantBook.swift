@@ -42,13 +42,19 @@ final class GrantBook: Sendable {
     private func order(_ index: Int) -> OrderNumber {
         let (person, part) = index.quotientAndRemainder(dividingBy: ordersPerPerson)
         return OrderNumber(
-            person: PersonID(Self.firstPerson + UInt64(person)),
+            person: Self.person(person),
             scene: scene,
             rain: RainID(UInt16(part / 20 + 1)),
             awardType: UInt8(part % 20 / 10 + 1),
             stage: UInt8(part % 10)
         )
     }
+
+    /// The people who were sent grants, from 0 on.
+    static func person(_ number: Int) -> PersonID { PersonID(firstPerson + UInt64(number)) }
+
+    /// How many people have been sent all the grants they can get, or have begun to.
+    var peopleCount: Int { (counts.sent + ordersPerPerson - 1) / ordersPerPerson }
 
     /// 1 to 20,000 fen: the scene's cap.
     private static func amount(_ index: Int) -> Int64 { Int64(1 + (index &* 7_919) % 20_000) }

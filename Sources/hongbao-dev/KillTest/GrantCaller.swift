@@ -95,12 +95,14 @@ struct GrantCaller: Sendable {
     }
 
     /// Grants that are accepted and not posted, as the server's metrics tell.
-    func backlog() async throws -> Double {
+    func backlog() async throws -> Double { try await metric("hongbao_backlog_grants") }
+
+    /// A metric without labels.
+    func metric(_ name: String) async throws -> Double {
         let response = try await client.execute(HTTPClientRequest(url: base + "/metrics"), timeout: .seconds(30))
         let text = String(buffer: try await response.body.collect(upTo: 16 << 20))
-        let name = "hongbao_backlog_grants "
-        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }),
-            let value = Double(line.dropFirst(name.count))
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("\(name) ") }),
+            let value = Double(line.dropFirst(name.count + 1))
         else { throw KillTestFault("the metrics have no \(name)") }
         return value
     }

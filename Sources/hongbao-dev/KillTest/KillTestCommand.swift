@@ -7,11 +7,12 @@ struct KillTestCommand: AsyncParsableCommand {
         commandName: "kill-test",
         abstract: "Kill the server with SIGKILL under load, again and again, and compare the ledger with its clients.",
         discussion: """
-            Starts `hongbao serve`, which must be beside this program, loads it with grants over HTTP, kills it at \
-            random moments, also while it starts, and starts it again on the same data. Its clients write down every \
-            answer. In the end every acknowledged grant must be booked exactly once with its amount, nothing else \
-            may be booked that was never sent, and `hongbao audit` must confirm it. Exit codes: 0 all of it holds, 1 \
-            something doesn't, 2 could not run.
+            Starts `hongbao serve`, which must be beside this program, and a payout channel that loses replies and \
+            callbacks; loads the server with grants and withdrawals over HTTP, kills it at random moments, also while \
+            it starts, and starts it again on the same data. Its clients write down every answer. In the end every \
+            acknowledged grant must be booked exactly once with its amount, nothing else may be booked that was never \
+            sent, every withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm \
+            it. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
             """
     )
 
@@ -35,7 +36,7 @@ struct KillTestCommand: AsyncParsableCommand {
         let report: KillTest.Report
         do {
             let temporary = try data == nil ? TemporaryFolder() : nil
-            var options = KillTest.Options(program: try Self.server(), folder: data ?? temporary?.path ?? ".")
+            var options = KillTest.Options(programs: try .beside(), folder: data ?? temporary?.path ?? ".")
             options.campaignFile = campaign
             options.kills = kills
             options.seed = seed
@@ -43,47 +44,34 @@ struct KillTestCommand: AsyncParsableCommand {
             var test = KillTest(options: options)
             test.onKill = { [kills] count, acknowledged in
                 guard count.isMultiple(of: 10) || count == kills else { return }
-                let line = "\(count) kills, \(acknowledged) grants acknowledged\n"
-                FileHandle.standardError.write(Data(line.utf8))
+                say("\(count) kills, \(acknowledged) grants acknowledged")
             }
             report = try await test.run()
         } catch {
-            FileHandle.standardError.write(Data("hongbao-dev kill-test: \(error)\n".utf8))
+            say("hongbao-dev kill-test: \(error)")
             throw ExitCode(2)
         }
         print(report.text)
-        if report.breachCount > 0 { throw ExitCode(1) }
-    }
-
-    private static func server() throws -> String {
-        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        let path = URL(filePath: program).deletingLastPathComponent().appending(path: "hongbao").path
-        guard FileManager.default.isExecutableFile(atPath: path) else {
-            throw KillTestFault("\(path) is missing: build the product hongbao, too")
-        }
-        return path
+        if !report.verdict.breaches.isEmpty { throw ExitCode(1) }
     }
 }
 
 extension KillTest.Report {
     var text: String {
-        var lines = [
-            "kills         \(kills), \(earlyKills) of them while starting",
-            "sent          \(sent) orders",
-            "acknowledged  \(acknowledged), and \(replayed) replays that agree",
-            "booked        \(booked), \(untold) of them without an answer that arrived",
-            "audits        \(audits)",
-            "ready in      \(Self.milliseconds(medianReady)) ms (median), "
-                + "\(Self.milliseconds(longestReady)) ms (longest)",
-        ]
-        lines += breaches
-        if breachCount > breaches.count { lines.append("and \(breachCount - breaches.count) more") }
-        lines.append(breachCount == 0 ? "the ledger has what the clients were told" : "\(breachCount) BREACHES")
-        return lines.joined(separator: "\n")
+        """
+        kills         \(kills), \(earlyKills) of them while starting
+        \(verdict.text)
+        audits        \(audits)
+        ready in      \(medianReady.milliseconds) ms (median), \(longestReady.milliseconds) ms (longest)
+        \(verdict.conclusion)
+        """
     }
+}
 
-    private static func milliseconds(_ duration: Duration) -> Int64 {
-        let (seconds, attoseconds) = duration.components
-        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+extension FaultWorld.Verdict {
+    /// What is wrong, or that nothing is.
+    var conclusion: String {
+        guard !breaches.isEmpty else { return "the ledger has what the clients were told, and the channel the same" }
+        return (breaches + ["\(breaches.count) BREACHES"]).joined(separator: "\n")
     }
 }

@@ -1,0 +1,131 @@
+import Foundation
+import Glibc
+import HongbaoCore
+import HongbaoEngine
+import HongbaoSQLite
+import HongbaoTesting
+
+/// The end of every run: the faults stop, everything must come to its end, and then all sides are compared.
+extension FaultWorld {
+    struct Verdict: Sendable {
+        var sent = 0
+        var acknowledged = 0
+        var replayed = 0
+        var booked = 0
+        /// Booked, though the answer was lost.
+        var untold = 0
+        var asked = 0
+        var accepted = 0
+        var withdrawals = WithdrawalBook.Comparison()
+        var breaches: [String] = []
+
+        var text: String {
+            """
+            grants        \(sent) sent, \(acknowledged) acknowledged, \(replayed) replays that agree
+            booked        \(booked), \(untold) of them without an answer that arrived
+            withdrawals   \(asked) asked, \(accepted) accepted; \(withdrawals.paid) paid and \(withdrawals.failed) \
+            failed at the channel, \(withdrawals.untold) of them without an answer that arrived
+            """
+        }
+    }
+
+    /// Liveness: what was never answered is asked again (half of it, so that lost answers are tested too), everything
+    /// is posted, and every withdrawal gets final.
+    func settle(_ address: String, _ random: inout Seeded, within limit: Duration = .seconds(150)) async throws {
+        let caller = grantCaller(address)
+        let unanswered = grants.unanswered()
+        let again = unanswered.prefix(unanswered.count / 2) + grants.sample(400, &random)
+        for start in stride(from: 0, to: again.count, by: 100) {
+            let part = again[start..<min(start + 100, again.count)]
+            try await caller.send(Array(part), as: start.isMultiple(of: 200) ? .batches(100) : .single)
+        }
+        let open = withdrawals.unanswered()
+        for asked in open.prefix(open.count / 2) { try await withdrawalCaller(address).ask(asked) }
+        let end = ContinuousClock.now + limit
+        while try await caller.backlog() > 0 {
+            guard ContinuousClock.now < end else { return grants.breach("M5: the backlog isn't posted after \(limit)") }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        while true {
+            for side in sides {
+                var caller = withdrawalCaller(address)
+                caller.book = side.withdrawals
+                for asked in side.withdrawals.open() { try await caller.look(asked) }
+            }
+            let pending = try await Self.tracked(caller)
+            if pending == 0, sides.allSatisfy({ $0.withdrawals.open().isEmpty }) { return }
+            guard ContinuousClock.now < end else {
+                return withdrawals.breach("M10: \(pending) withdrawals are pending after \(limit)")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
+    /// Withdrawals that the server has in memory and that aren't final: all, once its first sweep is over.
+    private static func tracked(_ caller: GrantCaller) async throws -> Int {
+        Int(try await caller.metric("hongbao_payouts_tracked"))
+    }
+
+    /// `hongbao audit` on the data as they are.
+    func audit(_ when: String) async throws {
+        let command = wrapper + [programs.server, "audit", "--data", dataFolder]
+        let (code, output, errors) = try await StartedProgram.run(command[0], Array(command.dropFirst()))
+        if code != 0 { grants.breach("audit \(when) exits with \(code):\n\(output)\(errors)") }
+    }
+
+    /// Clients = ledger = channel, order by order; nobody writes any more.
+    ///
+    /// - Parameter file: the channel's.
+    func compare(with file: [String: WithdrawalBook.ChannelRow]) async throws -> Verdict {
+        var verdict = Verdict()
+        let rows = try await Self.rows(of: try readableData())
+        verdict.booked = rows.grants.count
+        var rest = rows.grants
+        var remaining = rows.withdrawals
+        for side in sides {
+            let scene = side.grants.scene
+            verdict.untold += side.grants.compare(with: rest.filter { $0.key.scene == scene })
+            rest = rest.filter { $0.key.scene != scene }
+            let own = remaining.filter { $0.key.id.hasPrefix(side.withdrawals.prefix) }
+            remaining.removeAll { $0.key.id.hasPrefix(side.withdrawals.prefix) }
+            side.withdrawals.compare(with: own, &verdict.withdrawals)
+            let counts = side.grants.counts
+            verdict.sent += counts.sent
+            verdict.acknowledged += counts.acknowledged
+            verdict.replayed += counts.replayed
+            verdict.asked += side.withdrawals.counts.asked
+            verdict.accepted += side.withdrawals.counts.accepted
+            verdict.breaches += side.grants.breaches + side.withdrawals.breaches
+        }
+        if !rest.isEmpty { verdict.breaches.append("M3: \(rest.count) grants are booked in a scene that nobody plays") }
+        if !remaining.isEmpty { verdict.breaches.append("M9: \(remaining.count) withdrawals were never asked") }
+        verdict.breaches += verdict.withdrawals.compare(rows.withdrawals, paidOut: rows.paidOut, file: file)
+        return verdict
+    }
+
+    struct Rows: Sendable {
+        var grants: [OrderNumber: Int64] = [:]
+        var withdrawals: [Withdrawal] = []
+        /// What all payouts accounts have received, in fen.
+        var paidOut: Int64 = 0
+    }
+
+    /// The ledger's rows in a data folder, also while a server uses it: in one snapshot.
+    static func rows(of dataFolder: String) async throws -> Rows {
+        let store = try SQLiteStore(folder: dataFolder, access: .readOnly)
+        let check = try await LedgerCheck.read(store)
+        try await store.close()
+        var rows = Rows()
+        for transfer in check.transfers.values {
+            if let order = transfer.id.order { rows.grants[order] = transfer.amount.fen }
+        }
+        rows.withdrawals = Array(check.withdrawals.values)
+        rows.paidOut = check.accounts.values.filter { $0.id.kind == .payouts }.reduce(0) { $0 + $1.credits.fen }
+        return rows
+    }
+
+    /// Today and, in case of midnight, the days around it.
+    static func days(around date: Date = Date()) -> [Date] {
+        [-86_400, 0, 86_400].map { date.addingTimeInterval($0) }
+    }
+}
