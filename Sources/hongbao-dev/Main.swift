@@ -6,6 +6,9 @@ import HongbaoServer
         commandName: "hongbao-dev",
         abstract: "Tools for those who develop or test Hongbao. None is needed to run it.",
         version: Version.current,
-        subcommands: [BenchCommand.self, SandboxCommand.self, KillTestCommand.self, ConstantServerCommand.self]
+        subcommands: [
+            BenchCommand.self, SandboxCommand.self, KillTestCommand.self, FuzzCommand.self,
+            TokenMutationsCommand.self, ConstantServerCommand.self,
+        ]
     )
 }
