@@ -168,7 +168,7 @@ let package = Package(
         .testTarget(
             name: "HongbaoEngineTests",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoTesting", "HongbaoSQLite",
+                "HongbaoCore", "HongbaoEngine", "HongbaoFuzzing", "HongbaoProto", "HongbaoTesting", "HongbaoSQLite",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),

@@ -1,8 +1,8 @@
-package import HongbaoCore
+import HongbaoCore
 import HongbaoEngine
 
 /// A campaign file is read whole or refused with places, never half (CF-5).
-package enum CampaignProperties {
+enum CampaignProperties {
     static func check(_ input: [UInt8]) throws(FuzzBreach) {
         let file = CampaignFile.load(bytes: input, name: "f.yaml")
         try hold(!file.rendered().isEmpty, "nothing is said of the file")
@@ -19,7 +19,7 @@ package enum CampaignProperties {
     }
 
     /// Whether budgets, caps, windows and rewards fit into each other.
-    package static func holdsTogether(_ campaign: Campaign) -> Bool {
+    private static func holdsTogether(_ campaign: Campaign) -> Bool {
         campaign.phases.allSatisfy { phase in
             let cash = phase.scenes.filter { $0.kind == .cash }
             let sum = cash.reduce(Int128(0)) { $0 + Int128($1.budget?.fen ?? 0) }

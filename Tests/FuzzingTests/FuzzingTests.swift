@@ -1,5 +1,6 @@
 import Foundation
 import HongbaoCore
+import HongbaoEngine
 import HongbaoFuzzing
 import Testing
 
@@ -76,7 +77,10 @@ import Testing
         #expect(report.count == 4_000)
         #expect(TokenMutations.Kind.allCases.allSatisfy { report.byKind[$0, default: 0] > 20 })
         // They get as far as each check.
-        for refusal in [.malformed, .unknownEpoch, .badSignature, .badPath, .wrongPerson, .wrongCampaign] {
+        let expected: [TokenRefusal] = [
+            .malformed, .unknownEpoch, .outsideEpoch, .badSignature, .badPath, .wrongPerson, .wrongCampaign,
+        ]
+        for refusal in expected {
             #expect(report.byRefusal[refusal, default: 0] > 5, "\(refusal)")
         }
         #expect(run.acceptsTheGoodOnes())
