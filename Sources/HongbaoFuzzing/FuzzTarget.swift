@@ -56,7 +56,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .json:
             Self.words(
                 #"""
-                { } [ ] : , " \ \u0061 \u0000 \ud800 \udc00 \ud83d\ude00 \u202E \n -0 0 1e2 1E400 100.0 01 -1 65535 65536 255 256
+                { } [ ] : , " \ \u0061 \u0000 \ud800 \udc00 \ud83d\ude00 \u202E \n -0 0 1e2 1E400 100.0 01 -1
+                65535 65536 255 256
                 9007199254740993 9223372036854775807 9223372036854775808 -9223372036854775808 18446744073709551615
                 true false null "42" "0" "test" "campaign" "scene" "rain" "awardType" "stage" "person" "app" "amount"
                 "rewardID" "openedAt" "order" "42_1966081_1_1_0" "\u0061mount" "am\u006funt" ４２ 春节
@@ -70,7 +71,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 [0x31, 42, 0, 0, 0, 0, 0, 0, 0], [0x3A, 6] + "douyin".utf8,
             ]
         case .token, .record: [[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [1, 0], [0, 1], [3], [41], [68], [69]]
-        case .order: Self.words("_ __ 0 00 1 -1 +1 255 256 65535 65536 4294967296 18446744073709551616 ４ １") + [[0], [0x20]]
+        case .order:
+            Self.words("_ __ 0 00 1 -1 +1 255 256 65535 65536 4294967296 18446744073709551616 ４ １") + [[0], [0x20]]
         case .cursor: Self.words("= == A AA - _ + / // AQ ________ %3D")
         case .campaign:
             Self.words(

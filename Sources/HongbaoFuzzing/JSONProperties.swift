@@ -69,7 +69,8 @@ enum JSONProperties {
     private static func isReadAlike(_ bytes: [UInt8], _ grant: GrantRequest) -> Bool {
         let fields: [String: Any]
         do {
-            guard let object = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { return false }
+            let value = try JSONSerialization.jsonObject(with: Data(bytes))
+            guard let object = value as? [String: Any] else { return false }
             fields = object
         } catch {
             return false

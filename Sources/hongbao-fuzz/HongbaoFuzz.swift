@@ -15,8 +15,8 @@ import Synchronization
         }
         chosen.store(index, ordering: .relaxed)
         // libFuzzer gets the arguments without the target.
-        var arguments: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2))
-            .map { strdup($0) }
+        let given = [CommandLine.arguments[0]] + CommandLine.arguments.dropFirst(2)
+        var arguments: [UnsafeMutablePointer<CChar>?] = given.map { strdup($0) }
         var count = CInt(arguments.count)
         arguments.append(nil)
         let code = arguments.withUnsafeMutableBufferPointer { buffer -> CInt in

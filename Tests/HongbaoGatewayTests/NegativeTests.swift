@@ -61,7 +61,8 @@ import Testing
                             let answer = try await caller.send(method, uri, body, token: bearer)
                             let what: Comment = "\(name) \(uri) as \(role)\(body == nil ? "" : " with a body")"
                             #expect(Self.isRight(answer.status.code, route, role, hasBody: body != nil), what)
-                            #expect(answer.text.isEmpty == (method == .head) || answer.status == .temporaryRedirect, what)
+                            let isEmpty = method == .head || answer.status == .temporaryRedirect
+                            #expect(answer.text.isEmpty == isEmpty, what)
                             count += 1
                         }
                     }
@@ -123,8 +124,14 @@ import Testing
                         #expect(answer.text.contains(#""status":422"#) && !answer.text.contains("token"), "\(shown)")
                         continue
                     }
-                    let code = isJSON ? 422 : 400
-                    #expect(answer.status.code == code, "\(uri): \(shown): \(answer.problem())")
+                    let problem = answer.problem()
+                    // An amount that isn't there, or one that the reader has given up before its text ends.
+                    let isAmount = problem.hasPrefix("422 amount_invalid ")
+                    let isTooMuch = problem == "409 insufficient_balance amount"
+                    #expect(
+                        isAmount || isTooMuch || (!isJSON && problem.hasPrefix("400 malformed")),
+                        "\(uri): \(shown): \(problem)"
+                    )
                 }
             }
             #expect(try await caller.books() == before)
@@ -205,7 +212,8 @@ import Testing
 
     /// Texts that no name, number in quotes or order has.
     static let texts = [
-        "", " ", "a b", "a\\u0000b", "a\\u202eb", "a\u{202E}b", "a\\u200bb", "４２", "\\uff14\\uff12", "\\ud800", "\\udc00",
+        "", " ", "a b", "a\\u0000b", "a\\u202eb", "a\u{202E}b", "a\\u200bb", "４２", "\\uff14\\uff12", "\\ud800",
+        "\\udc00",
         "\\ud800\\ud800", "\\udfff\\ud83d", "\\u0", "\\x41", "a/b", "../a", "a\\nb", "\u{7F}", "é", "e\u{301}", "春节",
         "a'--", "a\\\"b", String(repeating: "a", count: 65), String(repeating: "a", count: 100_000),
     ]
@@ -281,7 +289,10 @@ import Testing
                 ("/v1/wallet/statement?campaign=test&limit=", "400 malformed limit"),
                 ("/v1/wallet/statement?campaign=test&cursor=", "400 malformed cursor"),
                 ("/v1/wallet/statement?campaign=test&cursor=AAAA", "400 malformed cursor"),
-                ("/v1/wallet/statement?campaign=test&cursor=" + String(repeating: "A", count: 38), "400 malformed cursor"),
+                (
+                    "/v1/wallet/statement?campaign=test&cursor=\(String(repeating: "A", count: 38))",
+                    "400 malformed cursor"
+                ),
                 ("/v1/wallet/withdrawals/a%2Fb?campaign=test", "404 not_found"),
                 ("/v1/wallet/withdrawals/%00?campaign=test", "404 not_found"),
                 ("/v1/wallet/withdrawals/" + String(repeating: "a", count: 129) + "?campaign=test", "404 not_found"),
@@ -301,23 +312,26 @@ import Testing
             let good: [UInt8] = try GrantRouteTests.message().serializedBytes()
             let short = Array(good.dropLast(2))
             #expect(good.suffix(2) == [64, 100])
-            let huge: [UInt8] = [0x80, 0x80, 0x40] + [UInt8](repeating: 0, count: 1 << 20)
+            let padding = [UInt8](repeating: 0x80, count: 8)
+            let ones = [UInt8](repeating: 0xFF, count: 9)
+            // As much as a body may have, nearly.
+            let huge: [UInt8] = [0xC0, 0x84, 0x3D] + [UInt8](repeating: 0, count: 1_000_000)
             var table: [(String, [UInt8], String)] = [
                 ("padded varint", short + [64, 0xE4, 0], "400 malformed amount"),
-                ("varint of ten bytes", short + [64, 0xE4] + [UInt8](repeating: 0x80, count: 8) + [0], "400 malformed amount"),
-                ("varint of eleven", short + [64] + [UInt8](repeating: 0xFF, count: 10) + [1], "400 malformed amount"),
-                ("varint above 2^64", short + [64] + [UInt8](repeating: 0xFF, count: 9) + [2], "400 malformed amount"),
+                ("varint of ten bytes", short + [64, 0xE4] + padding + [0], "400 malformed amount"),
+                ("varint of eleven", short + [64, 0xFF] + ones + [1], "400 malformed amount"),
+                ("varint above 2^64", short + [64] + ones + [2], "400 malformed amount"),
                 ("padded tag", short + [0xC0, 0, 100], "400 malformed"),
                 ("padded length", [0x0A, 0x84, 0] + good.dropFirst(2), "400 malformed campaign"),
                 ("length one too long", short + [74, 1], "400 malformed rewardID"),
-                ("length of 2^63", short + [74] + [UInt8](repeating: 0x80, count: 9) + [1], "400 malformed rewardID"),
-                ("length of 2^64 - 1", short + [74] + [UInt8](repeating: 0xFF, count: 9) + [1], "400 malformed rewardID"),
+                ("length of 2^63", short + [74, 0x80] + padding + [1], "400 malformed rewardID"),
+                ("length of 2^64 - 1", short + [74] + ones + [1], "400 malformed rewardID"),
                 ("unknown megabyte", good + [0x7A] + huge, "400 unknown_field"),
                 ("megabyte of a name", short + [74] + huge, "400 malformed rewardID"),
                 ("group", good + [0x7B, 0x7C], "400 malformed"), ("field 0", good + [0, 0], "400 malformed"),
                 ("field 2^29", good + [0x80, 0x80, 0x80, 0x80, 0x10, 0], "400 unknown_field"),
                 ("twice", good + good, "400 malformed campaign"),
-                ("negative", short + [64] + [UInt8](repeating: 0xFF, count: 9) + [1], "422 amount_invalid amount"),
+                ("negative", short + [64] + ones + [1], "422 amount_invalid amount"),
             ]
             for count in 0..<good.count where count < good.count - 2 {
                 table.append(("\(count) bytes", Array(good[..<count]), "400 malformed"))
@@ -356,9 +370,10 @@ extension Caller {
     /// What a refused request must leave as it is.
     func books() async throws -> [String] {
         let jwt = try jwt(42)
+        // Leases come and go by themselves.
+        let budget = try await send(.get, "/v1/budgets/test/rain", token: GatewayRig.readKey).object
         return [
-            "\(engine.granting.orderCount)",
-            try await send(.get, "/v1/budgets/test/rain", token: GatewayRig.readKey).text,
+            "\(engine.granting.orderCount)", "\(budget["issued"] ?? "?")",
             try await send(.get, "/v1/wallet?campaign=test", token: jwt).text,
             try await send(.get, "/v1/wallet/statement?campaign=test", token: jwt).text,
             try await send(.get, "/v1/wallet/withdrawals/w?campaign=test", token: jwt).text,

@@ -41,7 +41,8 @@ struct FuzzCommand: AsyncParsableCommand {
             do {
                 seeds = try Corpus.load(target, in: corpus).map(\.bytes)
             } catch {
-                FileHandle.standardError.write(Data("hongbao-dev fuzz: \(corpus): \(error.localizedDescription)\n".utf8))
+                let line = "hongbao-dev fuzz: \(corpus): \(error.localizedDescription)\n"
+                FileHandle.standardError.write(Data(line.utf8))
                 throw ExitCode(2)
             }
             let start = ContinuousClock.now
@@ -55,7 +56,9 @@ struct FuzzCommand: AsyncParsableCommand {
                 "\(name) \(report.executions) inputs, \(rate) a second; slowest \(slowest) ms "
                     + "(\(report.slowestInput.count) bytes); \(report.findingCount) breaches"
             )
-            for finding in report.findings { print("  \(finding.breach): \(Data(finding.input).base64EncodedString())") }
+            for finding in report.findings {
+                print("  \(finding.breach): \(Data(finding.input).base64EncodedString())")
+            }
         }
         if findingCount > 0 { throw ExitCode(1) }
     }
