@@ -77,9 +77,12 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .campaign:
             Self.words(
                 """
-                ~ null [] {} [ ] { } - ? & * &a *a !!int ! | > ' " # % @ ` --- ... << : , true yes 0 -1 1e3 1.5 0x10 0o7 .inf
-                99999999999999999999 18446744073709551616 2022-13-01T00:00:00Z 2022-01-24T00:00:00+08:00 24:00 ${personID}
-                key: number: title: apps: phases: live: from: to: admission: everyone budget: cap: rewards: scenes: orders:
+                ~ null [] {} [ ] { } - ? & * &a *a !!int ! | > ' " # % @ ` --- ... << : , true yes 0 -1 1e3 1.5
+                0x10 0o7 .inf
+                99999999999999999999 18446744073709551616 2022-13-01T00:00:00Z 2022-01-24T00:00:00+08:00
+                24:00 ${personID}
+                key: number: title: apps: phases: live: from: to: admission: everyone budget: cap: rewards:
+                scenes: orders:
                 """
             ) + ["\n", "\n  ", "\t", ": ", "\u{FEFF}", "\u{202E}", "\u{85}", "\0"].map { Array($0.utf8) }
         }
