@@ -9,8 +9,8 @@ struct TokenMutationsCommand: AsyncParsableCommand {
         abstract: "Show the verifier changed tokens; none may be accepted (TK-3, TK-9, M13).",
         discussion: """
             Changes good tokens: every bit of each in turn, bytes, parts of two tokens, what is cut off or added, \
-            other persons, leaves and headers. The same seed gives the same tokens. Build with -c release for long runs. \
-            Exit codes: 0 none was accepted, 1 one was, or a good token wasn't.
+            other persons, leaves and headers. The same seed gives the same tokens. Build with -c release for long \
+            runs. Exit codes: 0 none was accepted, 1 one was, or a good token wasn't.
             """
     )
 
