@@ -9,6 +9,10 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// `scripts/fuzz` has what it fuzzes count which code is reached.
+let isFuzzing = Context.environment["HONGBAO_FUZZ"] != nil
+let fuzzed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
+
 let package = Package(
     name: "hongbao",
     products: [
@@ -33,7 +37,7 @@ let package = Package(
     ],
     targets: [
         // The rules. Imports nothing.
-        .target(name: "HongbaoCore", swiftSettings: strict + [.strictMemorySafety()]),
+        .target(name: "HongbaoCore", swiftSettings: strict + fuzzed + [.strictMemorySafety()]),
         // Generated from proto/ by scripts/generate-proto.
         .target(
             name: "HongbaoProto",
@@ -52,7 +56,7 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ],
-            swiftSettings: strict
+            swiftSettings: strict + fuzzed
         ),
         .target(
             name: "HongbaoSQLite",
@@ -80,7 +84,7 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
             resources: [.embedInCode("Pages/assets")],
-            swiftSettings: strict
+            swiftSettings: strict + fuzzed
         ),
         // The composition root: configuration in, running services out.
         .target(
@@ -119,6 +123,16 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // What must hold for any input, and what makes inputs.
+        .target(
+            name: "HongbaoFuzzing",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict + fuzzed
+        ),
         .executableTarget(
             name: "hongbao",
             dependencies: [
@@ -140,7 +154,7 @@ let package = Package(
             name: "hongbao-dev",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoServer", "HongbaoSQLite",
-                "HongbaoSimulator", "HongbaoTesting",
+                "HongbaoFuzzing", "HongbaoSimulator", "HongbaoTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -165,7 +179,7 @@ let package = Package(
         .testTarget(
             name: "HongbaoEngineTests",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoTesting", "HongbaoSQLite",
+                "HongbaoCore", "HongbaoEngine", "HongbaoFuzzing", "HongbaoProto", "HongbaoTesting", "HongbaoSQLite",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
@@ -218,7 +232,25 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "FuzzingTests",
+            dependencies: ["HongbaoCore", "HongbaoEngine", "HongbaoFuzzing"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+    // libFuzzer, whose library only such a build links.
+    package.products.append(.executable(name: "hongbao-fuzz", targets: ["hongbao-fuzz"]))
+    package.targets.append(
+        .executableTarget(
+            name: "hongbao-fuzz",
+            dependencies: ["HongbaoFuzzing"],
+            swiftSettings: strict + fuzzed,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
+        )
+    )
+}

@@ -39,7 +39,14 @@ package enum Gateway {
         _ configuration: GatewayConfiguration,
         _ services: GatewayServices
     ) throws(GatewayFault) -> [(method: String, path: String)] {
-        try responder(configuration, services).table.routes.map { ($0.method.rawValue, $0.path) }
+        try routes(configuration, services).map { ($0.method.rawValue, $0.path) }
+    }
+
+    static func routes(
+        _ configuration: GatewayConfiguration,
+        _ services: GatewayServices
+    ) throws(GatewayFault) -> [Route] {
+        try responder(configuration, services).table.routes
     }
 
     private static func responder(

@@ -44,7 +44,9 @@ struct AuditState: Sendable {
     }
 
     /// FNV-1a, a word at a time.
-    mutating func remember(_ value: Int64) { history = (history ^ UInt64(bitPattern: value)) &* 0x0000_0100_0000_01B3 }
+    mutating func remember(_ value: Int64) {
+        history = (history ^ UInt64(bitPattern: value)) &* 0x0000_0100_0000_01B3
+    }
 
     // MARK: Commits
 

@@ -1,7 +1,7 @@
-import HongbaoCore
+package import HongbaoCore
 
 /// Grants as JSON. One reader serves all items of a batch, which nearly always name the same campaign and scene.
-struct GrantJSON {
+package struct GrantJSON {
     private enum Field: String, CaseIterable {
         case campaign, scene, rain, awardType, stage, person, app, amount, rewardID, openedAt, order
     }
@@ -16,7 +16,7 @@ struct GrantJSON {
     private var apps = NameCache()
     private var rewards = NameCache()
 
-    static func request(_ bytes: [UInt8]) throws(Problem) -> GrantRequest {
+    package static func request(_ bytes: [UInt8]) throws(Problem) -> GrantRequest {
         var reader = JSONReader(bytes)
         var grants = GrantJSON()
         do throws(JSONFault) {
@@ -29,7 +29,7 @@ struct GrantJSON {
     }
 
     /// A batch is read as a whole or not at all.
-    static func batch(_ bytes: [UInt8], max: Int) throws(Problem) -> [GrantRequest] {
+    package static func batch(_ bytes: [UInt8], max: Int) throws(Problem) -> [GrantRequest] {
         var reader = JSONReader(bytes)
         var grants = GrantJSON()
         var requests: [GrantRequest] = []

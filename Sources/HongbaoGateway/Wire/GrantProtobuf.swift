@@ -1,20 +1,20 @@
-import HongbaoCore
+package import HongbaoCore
 
 /// Grants in the wire format of `proto/hongbao/v1/grants.proto`, read by hand: generated code would let unknown and
 /// repeated fields pass.
-struct GrantProtobuf {
+package struct GrantProtobuf {
     private var campaigns = NameCache()
     private var scenes = NameCache()
     private var apps = NameCache()
     private var rewards = NameCache()
 
-    static func request(_ bytes: [UInt8]) throws(Problem) -> GrantRequest {
+    package static func request(_ bytes: [UInt8]) throws(Problem) -> GrantRequest {
         var grants = GrantProtobuf()
         return try grants.request(bytes[...], within: nil)
     }
 
     /// A batch is read as a whole or not at all.
-    static func batch(_ bytes: [UInt8], max: Int) throws(Problem) -> [GrantRequest] {
+    package static func batch(_ bytes: [UInt8], max: Int) throws(Problem) -> [GrantRequest] {
         var grants = GrantProtobuf()
         var requests: [GrantRequest] = []
         var reader = ProtobufReader(bytes[...])

@@ -1,10 +1,10 @@
-import HongbaoCore
+package import HongbaoCore
 
 /// Order numbers as ASCII, without a string in between.
-enum OrderText {
+package enum OrderText {
     static let lengthMax = 45
 
-    static func bytes(_ order: OrderNumber) -> [UInt8] {
+    package static func bytes(_ order: OrderNumber) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(lengthMax)
         append(order, to: &bytes)

@@ -36,6 +36,7 @@ struct ProtobufReader {
         return (Int(number), type)
     }
 
+    /// Only the shortest form: one number, one spelling, and no zeros that pad a request.
     mutating func varint() throws(Fault) -> UInt64 {
         var value: UInt64 = 0
         for shift in stride(from: UInt64(0), to: 70, by: 7) {
@@ -44,7 +45,10 @@ struct ProtobufReader {
             index += 1
             guard shift < 63 || byte <= 1 else { throw Fault(reason: .malformed) }
             value |= UInt64(byte & 0x7F) << shift
-            if byte < 0x80 { return value }
+            guard byte >= 0x80 else {
+                guard byte > 0 || shift == 0 else { throw Fault(reason: .malformed) }
+                return value
+            }
         }
         throw Fault(reason: .malformed)
     }

@@ -1,13 +1,13 @@
-import HongbaoCore
+package import HongbaoCore
 
 /// A statement's cursor as clients hold it: opaque to them, and of no use in another book.
 ///
 /// Version 1: version (1 byte), book (2), time (8), transfer ID (16), kind (1); most significant byte first; base64url.
-enum StatementCursorWire {
+package enum StatementCursorWire {
     static let version: UInt8 = 1
     static let byteCount = 28
 
-    static func text(_ cursor: StatementCursor, in book: BookID) -> [UInt8] {
+    package static func text(_ cursor: StatementCursor, in book: BookID) -> [UInt8] {
         var bytes: [UInt8] = [version]
         bytes.reserveCapacity(byteCount)
         append(book.rawValue, to: &bytes)
@@ -18,7 +18,7 @@ enum StatementCursorWire {
     }
 
     /// `nil` for anything that `text` can't have made for this book.
-    static func cursor(_ text: String, in book: BookID) -> StatementCursor? {
+    package static func cursor(_ text: String, in book: BookID) -> StatementCursor? {
         guard text.utf8.count == (byteCount * 4 + 2) / 3, let bytes = Base64URL.decode(text.utf8),
             bytes.count == byteCount, bytes[0] == version,
             BookID(number(bytes[1..<3], UInt16.self)) == book,
