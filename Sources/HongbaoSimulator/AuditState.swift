@@ -61,7 +61,9 @@ struct AuditState: Sendable {
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
-        if !commit.batches.isEmpty, leases.values.reduce(0, { $0 + $1.issued.fen }) < 0 { fail("M6: issued below zero") }
+        if !commit.batches.isEmpty, leases.values.reduce(0, { $0 + $1.issued.fen }) < 0 {
+            fail("M6: issued below zero")
+        }
     }
 
     private mutating func take(_ transfer: Transfer, _ touched: inout Set<AccountID>) {
@@ -81,7 +83,9 @@ struct AuditState: Sendable {
                 fail("M4: a grant isn't paid by its scene")
             }
             if asked[order].map({ !$0.contains(amount) }) ?? true { fail("M4: a grant that nobody asked for") }
-            if let promised = acknowledged[order], promised.amount != amount { fail("M4: booked isn't what was promised") }
+            if let promised = acknowledged[order], promised.amount != amount {
+                fail("M4: booked isn't what was promised")
+            }
             flushed.remove(order)
         }
         sums[transfer.debit, default: Sums()].debits += amount
@@ -98,7 +102,9 @@ struct AuditState: Sendable {
         case (.pending, .posted):
             sums[hold.debit, default: Sums()].held -= hold.amount.fen
             let transfer = commit.transfers.first { $0.id == hold.id }
-            if transfer?.amount != hold.amount || transfer?.debit != hold.debit { fail("M2: posted isn't what was held") }
+            if transfer?.amount != hold.amount || transfer?.debit != hold.debit {
+                fail("M2: posted isn't what was held")
+            }
         case (.pending, .voided):
             sums[hold.debit, default: Sums()].held -= hold.amount.fen
             if transfers[hold.id] != nil { fail("M9: a hold was voided and posted") }
@@ -186,7 +192,8 @@ struct AuditState: Sendable {
     mutating func submitted(_ order: PayoutOrder, _ willPay: Bool) {
         payments[order.order] = Payment(person: order.person, amount: order.amount.fen, willPay: willPay)
         let promised = withdrawals.contains { key, row in
-            key.person == order.person && row.amount == order.amount.fen && holds[TransferID(payout: order.order)] != nil
+            key.person == order.person && row.amount == order.amount.fen
+                && holds[TransferID(payout: order.order)] != nil
         }
         if !promised { fail("M9: the channel got an order that nobody promised") }
     }
@@ -255,7 +262,9 @@ struct AuditState: Sendable {
         for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
             fail("M5: an accepted grant isn't posted")
         }
-        for mint in tables.mints.values where mint.postedSequence != mint.lastSequence { fail("M5: the log isn't drained") }
+        for mint in tables.mints.values where mint.postedSequence != mint.lastSequence {
+            fail("M5: the log isn't drained")
+        }
         for key in withdrawalsAcknowledged where withdrawals[key] == nil { fail("M15: a withdrawal vanished") }
         for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
         let paid = payments.values.filter(\.willPay).reduce(0) { $0 + $1.amount }

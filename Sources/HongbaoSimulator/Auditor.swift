@@ -22,7 +22,9 @@ final class Auditor: Sendable {
 
     // MARK: Grants
 
-    func asked(_ order: OrderNumber, _ amount: Int64) { state.withLock { _ = $0.asked[order, default: []].insert(amount) } }
+    func asked(_ order: OrderNumber, _ amount: Int64) {
+        state.withLock { _ = $0.asked[order, default: []].insert(amount) }
+    }
 
     /// Whether an order was acknowledged before; to be asked when a request is sent.
     func isAcknowledged(_ order: OrderNumber, _ amount: Int64) -> Bool {
@@ -35,7 +37,9 @@ final class Auditor: Sendable {
 
     func conflict(_ order: OrderNumber, _ amount: Int64) {
         state.withLock { state in
-            if state.acknowledged[order]?.amount == amount { state.fail("M14: an accepted order conflicts with itself") }
+            if state.acknowledged[order]?.amount == amount {
+                state.fail("M14: an accepted order conflicts with itself")
+            }
             if state.asked[order].map({ $0.subtracting([amount]).isEmpty }) ?? true {
                 state.fail("GR-3: a conflict with nothing")
             }

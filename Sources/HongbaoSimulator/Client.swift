@@ -238,6 +238,10 @@ struct Client: Sendable {
             }
         }
         guard let found = found ?? nil else { return }
-        if found?.amount.fen != kept.amount { world.auditor.violation("GR-4: an accepted order isn't found: \(kept.order) \(kept.amount) \(String(describing: found))") }
+        if found?.amount.fen != kept.amount {
+            world.auditor.violation(
+                "GR-4: an accepted order isn't found: \(kept.order) \(kept.amount) \(String(describing: found))"
+            )
+        }
     }
 }

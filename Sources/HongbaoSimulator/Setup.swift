@@ -54,10 +54,15 @@ struct Setup: Sendable {
         configuration.payouts.batchMax = 4
     }
 
-    private static func phase(_ kind: PhaseKind, _ window: Window, budget: Amount, total: Amount, cap: Amount) -> Phase {
+    private static func phase(_ kind: PhaseKind, _ window: Window, budget: Amount, total: Amount, cap: Amount) -> Phase
+    {
         let book = BookID(campaign: number, phase: kind)
         let cash = RewardID(key: "cash", number: 1)
-        let orders = OrderRule(rains: NumberRanges(1...rainMax), awardTypes: NumberRanges(1...2), stages: NumberRanges(0...1))
+        let orders = OrderRule(
+            rains: NumberRanges(1...rainMax),
+            awardTypes: NumberRanges(1...2),
+            stages: NumberRanges(0...1)
+        )
         return Phase(
             kind: kind,
             book: book,

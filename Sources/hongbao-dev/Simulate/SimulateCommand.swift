@@ -110,7 +110,9 @@ private final class Tally: Sendable {
             for violation in report.violations { print("  \(violation)") }
         }
         print("seeds      \(state.done) (\(range.lowerBound) to \(range.upperBound)), \(failures.count) failed")
-        print("each       \(Simulation.operations) operations of 8 clients; \(state.steps / state.done) steps on average")
+        print(
+            "each       \(Simulation.operations) operations of 8 clients; \(state.steps / state.done) steps on average"
+        )
         print("answered   \(state.grants) grants, over \(state.kills) kills")
         print("time       \(Int(state.seconds)) s of virtual time in \(Int(seconds)) s")
         print("rate       \(Int(Double(state.done) / seconds)) seeds/s on \(threads) threads")
