@@ -89,7 +89,8 @@ import Testing
 
     /// Two hundred who don't go on keep nobody else from being served.
     @Test func thoseWhoDoNotGoOnKeepNobodyWaiting() async throws {
-        try await Self.rig().run(.live) { caller in
+        // Nobody is closed while the others still connect, however busy the machine is.
+        try await GatewayRig().run(.live) { caller in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 let begun = AsyncStream<Void>.makeStream()
                 for number in 0..<200 {

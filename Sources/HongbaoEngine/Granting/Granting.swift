@@ -355,7 +355,7 @@ package final class Granting: Sendable {
         state.withLock { state in
             for sequence in sequences { batches[sequence] = state.recent[sequence].map { .success($0) } }
         }
-        for sequence in sequences where batches[sequence] == nil {
+        for sequence in sequences.sorted() where batches[sequence] == nil {
             do {
                 batches[sequence] = .success(try await readTokens(sequence))
             } catch {

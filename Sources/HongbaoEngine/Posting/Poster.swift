@@ -89,8 +89,8 @@ package final class Poster: Service {
     ///   - listedUpTo: the last sequence whose grants are in the token lists, where this process lists them. What is in
     ///     the log and not listed yet isn't posted: its tokens would be listed after their posting, and stay for ever.
     ///   - whenPosted: told how many grants of the log have been posted.
-    ///   - posted: of each mint, the sequence up to which the accept path knows what is posted. Another process may have
-    ///     gone on meanwhile.
+    ///   - posted: of each mint, the sequence up to which the accept path knows what is posted. Another process may
+    ///     have gone on meanwhile.
     func connect(
         posted: [MintID: UInt64],
         listedUpTo: @escaping @Sendable (MintID) -> UInt64?,

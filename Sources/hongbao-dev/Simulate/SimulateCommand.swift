@@ -35,6 +35,7 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        insistOnDeterministicHashing()
         let began = ContinuousClock.now
         let range = seed.map { $0...$0 } ?? from...(from + UInt64(seeds) - 1)
         let tally = Tally(range)

@@ -93,8 +93,10 @@ import Testing
     )
     func openingTimes(milliseconds: Int64, isGood: Bool) {
         let resolution = Self.resolve([.forTests(person: 1, openedAt: milliseconds)], [.forTests()]).first
-        #expect((Self.draft(resolution)?.openedAt.milliseconds == milliseconds) == isGood)
-        #expect((Self.refusal(resolution) == .openedAtInvalid) == !isGood)
+        // Ahead of the clock is only asked of new grants: a repeat may come after the clock was set back.
+        let refusal = Self.refusal(resolution) ?? Self.draft(resolution)?.refusalIfNew
+        #expect((Self.draft(resolution)?.openedAt.milliseconds == milliseconds) == (milliseconds >= 0))
+        #expect(refusal == (isGood ? nil : .openedAtInvalid))
     }
 
     /// The rules remember campaign, scene and app of the request before. Whatever came before, the answer is the same.
