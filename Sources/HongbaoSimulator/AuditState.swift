@@ -35,7 +35,7 @@ struct AuditState: Sendable {
     var asked: [OrderNumber: Set<Int64>] = [:]
     var acknowledged: [OrderNumber: Acknowledged] = [:]
     var flushed: Set<OrderNumber> = []
-    var hasFlushed = false
+    var flushes = 0
     var withdrawalsAsked: [WithdrawalKey: Set<Int64>] = [:]
     var withdrawalsAcknowledged: Set<WithdrawalKey> = []
 
@@ -218,7 +218,7 @@ struct AuditState: Sendable {
         }
     }
 
-    mutating func shown(_ reading: WalletReading, floor: [OrderNumber: Int64]) {
+    mutating func shown(_ reading: WalletReading, floor: Set<OrderNumber>) {
         let entries = reading.view.page(after: nil, limit: .max).entries
         var seen: Set<TransferID> = []
         var sum: Int64 = 0
@@ -246,7 +246,7 @@ struct AuditState: Sendable {
             fail("M11: lines out of order")
         }
         guard reading.missing.isEmpty else { return }
-        for order in floor.keys where order.book == reading.book && !seen.contains(TransferID(order)) {
+        for order in floor where order.book == reading.book && !seen.contains(TransferID(order)) {
             fail("TK-6: a promised grant isn't shown: \(order), posted \(transfers[TransferID(order)] != nil)")
         }
     }

@@ -48,16 +48,18 @@ final class Auditor: Sendable {
 
     // MARK: Wallets
 
-    /// What a person must at least be shown.
-    func floor(of person: PersonID) -> [OrderNumber: Int64] {
+    /// What a person must at least be shown, unless the token lists get lost meanwhile.
+    func floor(of person: PersonID) -> (orders: Set<OrderNumber>, flushes: Int) {
         state.withLock { state in
-            state.acknowledged.filter { $0.key.person == person && !state.flushed.contains($0.key) }
-                .mapValues(\.amount)
+            let known = state.acknowledged.keys.filter { $0.person == person && !state.flushed.contains($0) }
+            return (Set(known), state.flushes)
         }
     }
 
-    func shown(_ reading: WalletReading, floor: [OrderNumber: Int64], sent: [OrderNumber: Int64]) {
-        state.withLock { $0.shown(reading, floor: floor.merging(sent) { own, _ in own }) }
+    func shown(_ reading: WalletReading, floor: (orders: Set<OrderNumber>, flushes: Int), sent: Set<OrderNumber>) {
+        state.withLock { state in
+            state.shown(reading, floor: state.flushes == floor.flushes ? floor.orders.union(sent) : sent)
+        }
     }
 
     /// The token lists are lost: what isn't in the ledger is known to clients only, until it's posted.
@@ -66,7 +68,7 @@ final class Auditor: Sendable {
             for order in state.asked.keys where state.transfers[TransferID(order)] == nil {
                 state.flushed.insert(order)
             }
-            state.hasFlushed = true
+            state.flushes += 1
         }
     }
 
@@ -105,7 +107,7 @@ final class Auditor: Sendable {
                 $0.key.person == key.person && $0.key.book == key.book && $0.key != key
             }
             let left = surelyGranted - others.reduce(0) { $0 + ($1.value.max() ?? 0) }
-            if left >= amount, !state.hasFlushed { state.fail("TK-7: what is surely there can't be withdrawn") }
+            if left >= amount, state.flushes == 0 { state.fail("TK-7: what is surely there can't be withdrawn") }
         }
     }
 

@@ -141,7 +141,9 @@ struct Client: Sendable {
     }
 
     private func order(of request: GrantRequest, in book: BookID) -> OrderNumber? {
-        guard let scene = Setup.scenes.firstIndex(of: request.scene) else { return nil }
+        guard request.campaign == Setup.campaign, let scene = Setup.scenes.firstIndex(of: request.scene) else {
+            return nil
+        }
         return OrderNumber(
             person: request.person,
             scene: SceneID(book: book, number: UInt16(scene + 1)),
@@ -157,7 +159,7 @@ struct Client: Sendable {
         let person = person()
         let tokens = memory.tokens
         var sent: [[UInt8]] = []
-        var honest: [OrderNumber: Int64] = [:]
+        var honest: Set<OrderNumber> = []
         var forged: Set<Int> = []
         for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
             let kept = tokens[world.draw(tokens.count)]
@@ -167,7 +169,7 @@ struct Client: Sendable {
                 token[place] ^= 1 << UInt8(world.draw(8))
                 forged.insert(sent.count)
             } else if kept.order.person == person {
-                honest[kept.order] = kept.amount
+                honest.insert(kept.order)
             } else {
                 forged.insert(sent.count)
             }

@@ -81,6 +81,8 @@ private final class Course: Sendable {
         state = Mutex(State(current: SimulatedProcess(world)))
     }
 
+    private static let killsMax = 12
+
     var kills: Int { state.withLock { $0.kills } }
     private var current: SimulatedProcess { state.withLock { $0.current } }
 
@@ -124,7 +126,7 @@ private final class Course: Sendable {
 
     private func befall() {
         let faults = world.faults
-        if world.happens(faults.kills) { replace(keepingOld: false) }
+        if kills < Self.killsMax, world.happens(faults.kills) { replace(keepingOld: false) }
         if world.happens(faults.takeOvers) { replace(keepingOld: true) }
         if world.happens(faults.clockJumps) { world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000) }
         if world.happens(faults.callbacks * 0.01) { channel.chatter() }
