@@ -208,52 +208,33 @@ final class WriterConnection {
         return Ledger(accounts: accounts, transfers: transfers, holds: holds)
     }
 
-    /// Writes what a decision has changed, and nothing else, in order of key.
+    /// Writes what a decision has changed, and nothing else; accounts and transfers, of which there are many, in order
+    /// of key.
     func save(_ books: Books) throws(StoreError) {
-        let account = try prepared(.putAccount)
-        for row in books.ledger.changedAccounts.sorted(by: { $0.id < $1.id }) {
-            account.bind(row)
-            try account.run()
-        }
-        let transfer = try prepared(.addTransfer)
-        for row in books.ledger.newTransfers.sorted(by: { $0.id < $1.id }) {
-            transfer.bind(row)
-            try transfer.run()
-        }
-        for row in books.ledger.changedHolds {
-            let statement = try prepared(.putHold)
-            statement.bind(row)
-            try statement.run()
-        }
-        for row in books.changedWithdrawals.compactMap(books.withdrawal) {
-            let statement = try prepared(.putWithdrawal)
-            statement.bind(row)
-            try statement.run()
-        }
-        for row in books.changedBudgets.compactMap(books.budget) {
-            let statement = try prepared(.putBudget)
-            statement.bind(row)
-            try statement.run()
-        }
-        for row in books.changedLeases.compactMap(books.lease) {
-            let statement = try prepared(.putLease)
-            statement.bind(row)
-            try statement.run()
-        }
-        for row in books.changedMints.compactMap(books.mint) {
-            let statement = try prepared(.putMint)
-            statement.bind(row)
-            try statement.run()
-        }
-        for row in books.newEpochs {
-            let statement = try prepared(.addEpoch)
-            statement.bind(row)
-            try statement.run()
-        }
-        for epoch in books.revokedEpochs {
-            let statement = try prepared(.revokeEpoch)
+        try write(books.ledger.changedAccounts.sorted { $0.id < $1.id }, .putAccount) { $0.bind($1) }
+        try write(books.ledger.newTransfers.sorted { $0.id < $1.id }, .addTransfer) { $0.bind($1) }
+        try write(books.ledger.changedHolds, .putHold) { $0.bind($1) }
+        try write(books.changedWithdrawals.compactMap(books.withdrawal), .putWithdrawal) { $0.bind($1) }
+        try write(books.changedBudgets.compactMap(books.budget), .putBudget) { $0.bind($1) }
+        try write(books.changedLeases.compactMap(books.lease), .putLease) { $0.bind($1) }
+        try write(books.changedMints.compactMap(books.mint), .putMint) { $0.bind($1) }
+        try write(books.newEpochs, .addEpoch) { $0.bind($1) }
+        try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))
             statement.bind(2, Int64(epoch.epoch))
+        }
+    }
+
+    @inline(__always)
+    private func write<Row>(
+        _ rows: [Row],
+        _ query: Query,
+        _ bind: (PreparedStatement, Row) -> Void
+    ) throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        let statement = try prepared(query)
+        for row in rows {
+            bind(statement, row)
             try statement.run()
         }
     }

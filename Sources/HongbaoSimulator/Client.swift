@@ -42,7 +42,7 @@ struct Client: Sendable {
     func run(operations: Int) async {
         for _ in 0..<operations {
             // As who finds the door closed and comes again.
-            for _ in 0..<100 where process().engine == nil { await world.pause(milliseconds: 50) }
+            for _ in 0..<100 where !process().isReady { await world.pause(milliseconds: 50) }
             if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
             switch world.draw(100) {
             case ..<62: await grant()

@@ -8,6 +8,7 @@ import Synchronization
 final class SimulatedProcess: Sendable {
     private struct State {
         var engine: Engine?
+        var isReady = false
         var nextCall: UInt64 = 0
         /// How to tell a caller that no answer will come.
         var hangUps: [UInt64: @Sendable () -> Void] = [:]
@@ -23,6 +24,8 @@ final class SimulatedProcess: Sendable {
     /// The engine, once it has started.
     var engine: Engine? { state.withLock { $0.engine } }
     var isAlive: Bool { life.isAlive }
+    /// Whether `engine` is there, without copying it.
+    var isReady: Bool { state.withLock { $0.isReady } }
 
     func start(_ store: SimulatedStore, _ channel: SimulatedChannel, _ setup: Setup, seed: UInt64) {
         let connection = StoreConnection(base: store, world: world, life: life)
@@ -43,7 +46,10 @@ final class SimulatedProcess: Sendable {
                         logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
                     )
                     guard self.isAlive else { return }
-                    self.state.withLock { $0.engine = engine }
+                    self.state.withLock { state in
+                        state.engine = engine
+                        state.isReady = true
+                    }
                     channel.tell { engine.payouts.callback(order: $0) }
                     return await self.serve(engine)
                 } catch {
@@ -103,6 +109,7 @@ final class SimulatedProcess: Sendable {
                 state.hangUps = [:]
                 state.tasks = [:]
                 state.engine = nil
+                state.isReady = false
             }
             return (state.hangUps, state.tasks)
         }

@@ -141,7 +141,7 @@ private final class Course: Sendable {
         let new = SimulatedProcess(world)
         let gone = state.withLock { state in
             // One that is still starting could begin its epoch after its successor's, and be the newer one.
-            let keepingOld = keepingOld && state.current.engine != nil
+            let keepingOld = keepingOld && state.current.isReady
             let gone = keepingOld ? state.stale : state.current
             if keepingOld { state.stale = state.current } else { state.kills += 1 }
             state.current = new
@@ -160,7 +160,11 @@ private final class Course: Sendable {
         }?.kill()
         let end = world.scheduler.now + limit
         var isSettled = false
+        var round = 0
         let isWell = advance(max: max) {
+            // Asking after each step would take longer than the steps.
+            round += 1
+            guard round.isMultiple(of: 32) else { return false }
             isSettled = self.isSettled
             return isSettled || self.world.scheduler.now > end
         }

@@ -2,7 +2,7 @@ package import HongbaoCore
 package import HongbaoEngine
 package import HongbaoSQLite
 package import Logging
-import ServiceLifecycle
+package import ServiceLifecycle
 
 /// A channel that pays everything at once: the outside world on a good day.
 package struct InstantChannel: PayoutChannel {
@@ -49,19 +49,7 @@ package struct EngineRig: Sendable {
     ) async throws -> Answer {
         let store = try await SQLiteStore.reopened(folder: folder.path)
         let engine = try await start(wrap(store))
-        let services = ServiceGroup(services: chosen(engine), logger: .silent)
-        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await services.run() }
-            do {
-                let answer = try await body(engine)
-                await services.triggerGracefulShutdown()
-                try await group.waitForAll()
-                return answer
-            } catch {
-                await services.triggerGracefulShutdown()
-                throw error
-            }
-        }
+        let answer = try await running(chosen(engine)) { try await body(engine) }
         try await store.close()
         return answer
     }
@@ -101,6 +89,26 @@ package struct EngineRig: Sendable {
             configuration: configuration,
             logger: .silent
         )
+    }
+}
+
+/// Runs services while `body` runs, and then shuts them down gracefully.
+package func running<Answer: Sendable>(
+    _ services: [any Service],
+    _ body: @escaping @Sendable () async throws -> Answer
+) async throws -> Answer {
+    let services = ServiceGroup(services: services, logger: .silent)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await services.run() }
+        do {
+            let answer = try await body()
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
+            return answer
+        } catch {
+            await services.triggerGracefulShutdown()
+            throw error
+        }
     }
 }
 

@@ -3,8 +3,8 @@ import HongbaoCore
 import HongbaoEngine
 import HongbaoSQLite
 import HongbaoServer
+import HongbaoTesting
 import Logging
-import ServiceLifecycle
 import Synchronization
 
 /// What all cases share: how often and how long to measure, on which disk, with which campaign.
@@ -75,22 +75,7 @@ struct Bench: Sendable {
             seed: .random(in: 0...UInt64.max),
             logger: logger
         )
-        let services = ServiceGroup(
-            services: engine.services,
-            logger: Logger(label: "services") { _ in SwiftLogNoOpLogHandler() }
-        )
-        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await services.run() }
-            do {
-                let answer = try await body(engine)
-                await services.triggerGracefulShutdown()
-                try await group.waitForAll()
-                return answer
-            } catch {
-                await services.triggerGracefulShutdown()
-                throw error
-            }
-        }
+        let answer = try await running(engine.services) { try await body(engine) }
         try await store.close()
         return answer
     }
