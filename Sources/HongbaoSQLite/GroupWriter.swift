@@ -40,8 +40,23 @@ actor GroupWriter {
         _ decide: @Sendable (inout Books) -> Answer
     ) throws(StoreError) -> Promised<Answer> {
         defer { commitWhenDue() }
-        return try part { connection throws(StoreError) in
-            var books = try connection.load(footprint)
+        if footprint.transfersAreProbablyNew {
+            do throws(StoreError) {
+                return try transact(footprint, lookingForTransfers: false, decide)
+            } catch {
+                guard let connection, connection.hasMetTransfer else { throw error }
+            }
+        }
+        return try transact(footprint, lookingForTransfers: true, decide)
+    }
+
+    private func transact<Answer: Sendable>(
+        _ footprint: Footprint,
+        lookingForTransfers: Bool,
+        _ decide: @Sendable (inout Books) -> Answer
+    ) throws(StoreError) -> Promised<Answer> {
+        try part { connection throws(StoreError) in
+            var books = try connection.load(footprint, lookingForTransfers: lookingForTransfers)
             let answer = decide(&books)
             try connection.save(books)
             return answer

@@ -7,6 +7,8 @@ import HongbaoEngine
 /// Its owner sees to it that one thread at a time uses it, and that it's gone before the connection is closed.
 final class WriterConnection {
     private let handle: OpaquePointer
+    /// Whether the last `save` failed because a transfer that it was to add is there already.
+    private(set) var hasMetTransfer = false
     private var statements: [Query: PreparedStatement] = [:]
     private let begin: PreparedStatement
     private let commitAll: PreparedStatement
@@ -145,7 +147,10 @@ final class WriterConnection {
     // MARK: The books
 
     /// The rows that a footprint names. An account that has no row is empty; other rows may be absent.
-    func load(_ footprint: Footprint) throws(StoreError) -> Books {
+    ///
+    /// - Parameter lookingForTransfers: `false` to take it that none of the transfers is there; if one is and a
+    ///   decision adds it again, `save` fails and `hasMetTransfer` is true.
+    func load(_ footprint: Footprint, lookingForTransfers: Bool) throws(StoreError) -> Books {
         var withdrawals: [Withdrawal] = []
         var budgets: [Budget] = []
         var leases: [Lease] = []
@@ -169,7 +174,7 @@ final class WriterConnection {
             if let row = try loadMint(id) { mints.append(row) }
         }
         return Books(
-            ledger: try loadLedger(footprint),
+            ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
             budgets: budgets,
             leases: leases,
@@ -184,7 +189,7 @@ final class WriterConnection {
     }
 
     /// Reads in order of key, so that neighbours are found on the same page.
-    private func loadLedger(_ footprint: Footprint) throws(StoreError) -> Ledger {
+    private func loadLedger(_ footprint: Footprint, lookingForTransfers: Bool) throws(StoreError) -> Ledger {
         var accounts: [Account] = []
         var transfers: [Transfer] = []
         var holds: [Hold] = []
@@ -196,7 +201,7 @@ final class WriterConnection {
             accounts.append(row ?? Account(id: id))
         }
         let transfer = try prepared(.transfer)
-        for id in footprint.transfers.sorted() {
+        for id in lookingForTransfers ? footprint.transfers.sorted() : [] {
             transfer.bind(id)
             if let row = try transfer.first({ row throws(StoreError) in try row.transfer() }) { transfers.append(row) }
         }
@@ -212,7 +217,14 @@ final class WriterConnection {
     /// of key.
     func save(_ books: Books) throws(StoreError) {
         try write(books.ledger.changedAccounts.sorted { $0.id < $1.id }, .putAccount) { $0.bind($1) }
-        try write(books.ledger.newTransfers.sorted { $0.id < $1.id }, .addTransfer) { $0.bind($1) }
+        hasMetTransfer = false
+        do throws(StoreError) {
+            try write(books.ledger.newTransfers.sorted { $0.id < $1.id }, .addTransfer) { $0.bind($1) }
+        } catch {
+            // SQLITE_CONSTRAINT_PRIMARYKEY, whose macro Swift can't read.
+            hasMetTransfer = sqlite3_extended_errcode(handle) == SQLITE_CONSTRAINT | 6 << 8
+            throw error
+        }
         try write(books.ledger.changedHolds, .putHold) { $0.bind($1) }
         try write(books.changedWithdrawals.compactMap(books.withdrawal), .putWithdrawal) { $0.bind($1) }
         try write(books.changedBudgets.compactMap(books.budget), .putBudget) { $0.bind($1) }

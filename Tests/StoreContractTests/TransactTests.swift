@@ -20,6 +20,34 @@ import Testing
         }
     }
 
+    /// M3: a store that is told that transfers are new finds out when they aren't, alone in its transaction and among
+    /// others.
+    @Test(arguments: Backend.all)
+    func aWrongHintChangesNothing(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            try await store.fund(100_000)
+            let known = Fixture.grant(to: 5)
+            #expect(try await store.post([known]) == [.posted])
+            let outcomes = try await withThrowingTaskGroup(of: [TransferOutcome].self) { group in
+                for person in 10..<30 as Range<UInt64> {
+                    group.addTask {
+                        let transfers = [known, Fixture.grant(to: person), Fixture.grant(to: 5, 101)]
+                        var footprint = Footprint(posting: transfers)
+                        footprint.transfersAreProbablyNew = true
+                        return try await store.transact(footprint) { books in transfers.map { books.ledger.post($0) } }
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes == Array(repeating: [.alreadyPosted, .posted, .idReusedForAnotherTransfer], count: 20))
+            #expect(try await store.account(.person(PersonID(5), in: Fixture.book)).available == 100)
+            #expect(try await store.account(.budget(of: Fixture.scene)).available == 100_000 - 21 * 100)
+            var footprint = Footprint(posting: [Fixture.grant(to: 40)])
+            footprint.transfersAreProbablyNew = true
+            #expect(try await store.transact(footprint) { $0.ledger.post(Fixture.grant(to: 40)) } == .posted)
+        }
+    }
+
     @Test(arguments: Backend.all)
     func unknownRowsAreEmptyOrAbsent(_ backend: Backend) async throws {
         try await backend.withStore { store in

@@ -2,6 +2,9 @@
 package struct Footprint: Sendable {
     package var accounts: [AccountID] = []
     package var transfers: [TransferID] = []
+    /// A hint that none of `transfers` is there yet: a store may let the decision run without looking, as long as it
+    /// notices when it was wrong, undoes everything and lets it run again with them.
+    package var transfersAreProbablyNew = false
     package var holds: [TransferID] = []
     package var withdrawals: [WithdrawalKey] = []
     /// Scenes whose budget row and all of whose leases are loaded.

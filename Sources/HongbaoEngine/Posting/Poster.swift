@@ -154,6 +154,8 @@ package final class Poster: Service {
     private struct Lane {
         var lastSequence: UInt64 = 0
         var batchesMax: Int
+        /// How many transactions in a row met no grant that was posted ahead of its turn.
+        var newOnlyCount = 0
         /// Prepared while the transaction before ran; of no use if that failed.
         var ahead: Prepared?
     }
@@ -278,6 +280,7 @@ package final class Poster: Service {
         let transfers = prepared.transfers
         var footprint = Footprint(posting: transfers)
         footprint.mints = [mint]
+        footprint.transfersAreProbablyNew = lanes.withLock { $0[mint]?.newOnlyCount ?? 0 } >= Self.newOnlyMin
         let began = ContinuousClock.now
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
@@ -288,8 +291,16 @@ package final class Poster: Service {
         transactionTimer.record(duration: began.duration(to: .now))
         try raiseAlarms(outcomes, transfers)
         noted.withLock { $0[mint] = prepared.last }
+        let areNew = outcomes.allSatisfy { $0 == .posted }
+        lanes.withLock { lanes in
+            let count = lanes[mint]?.newOnlyCount ?? 0
+            lanes[mint]?.newOnlyCount = areNew ? count + 1 : 0
+        }
         finish(transfers.compactMap(\.id.order))
     }
+
+    /// After so many, a transaction doesn't look for earlier postings first; when it meets one, it's done twice.
+    private static let newOnlyMin = 2
 
     private func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
         do {
