@@ -125,7 +125,7 @@ package struct Engine: Sendable {
         poster.connect(
             posted: recovery.posted,
             listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
-            whenPosted: { [weak granting] count in granting?.notePosted(Mutant.isOn(.forgetsToCountPosted) ? 0 : count) }
+            whenPosted: { [weak granting] count in granting?.notePosted(count) }
         )
         let payouts = Payouts(
             store: store,

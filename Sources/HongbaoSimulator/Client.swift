@@ -199,8 +199,9 @@ struct Client: Sendable {
         world.auditor.shown(reading, floor: floor, sent: honest)
         checkPages(reading.view)
         memory.keep(reading.view.balance, of: person)
-        let isRightBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
-        if world.jumps == jumps, isRightBook.contains(where: { !forged.contains($0) && reading.rejectedTokens.contains($0) }) {
+        let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
+        let isRefused = ofThisBook.contains { !forged.contains($0) && reading.rejectedTokens.contains($0) }
+        if world.jumps == jumps, isRefused {
             world.auditor.violation("M14: a grant was answered with a token that isn't its own")
         }
         for index in forged where !reading.rejectedTokens.contains(index) {

@@ -35,7 +35,9 @@ package struct Simulation: Sendable {
         let budget = Int64(random.next(below: 2) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
         let grace: Int64 = random.next(below: 2) == 0 ? 0 : 5
         let epochSeconds: Int64 = random.next(below: 2) == 0 ? 2 : 20
-        guard let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds) else { preconditionFailure("the simulated campaign can't be") }
+        guard let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds) else {
+            preconditionFailure("the simulated campaign can't be")
+        }
         let world = World(seed: random.next(), faults: faults, keyring: setup.keyring)
         let course = Course(world, setup)
         course.begin()

@@ -129,7 +129,9 @@ struct Tables: Sendable {
             if row.amount == .zero || row.debit == row.credit { return "M1: a transfer that moves nothing" }
         }
         for row in commit.holds {
-            if let before = holds[row.id], before.state != .pending, before.state != row.state { return "M10: a final hold changes" }
+            if let before = holds[row.id], before.state != .pending, before.state != row.state {
+                return "M10: a final hold changes"
+            }
         }
         for row in commit.withdrawals {
             if let before = withdrawals[row.key], before.state != .pending, before.state != row.state {

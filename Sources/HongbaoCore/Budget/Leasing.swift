@@ -21,20 +21,19 @@ extension Books {
         }
         let treasury = AccountID.treasury(of: scene.book)
         let account = AccountID.budget(of: scene)
-        let outcome = Mutant.isOn(.fundsWithoutMoney) ? .posted : ledger.post(
-            Transfer(
-                id: TransferID(
-                    person: PersonID(0),
-                    book: scene.book,
-                    serial: UInt32(scene.number) << 16 | UInt32(revision)
-                ),
-                debit: isRaise ? treasury : account,
-                credit: isRaise ? account : treasury,
-                amount: difference,
-                at: now,
-                postedAt: now
-            )
+        let transfer = Transfer(
+            id: TransferID(
+                person: PersonID(0),
+                book: scene.book,
+                serial: UInt32(scene.number) << 16 | UInt32(revision)
+            ),
+            debit: isRaise ? treasury : account,
+            credit: isRaise ? account : treasury,
+            amount: difference,
+            at: now,
+            postedAt: now
         )
+        let outcome = Mutant.isOn(.fundsWithoutMoney) ? .posted : ledger.post(transfer)
         guard outcome == .posted else { return .overflow }
         budget.total = total
         put(budget)

@@ -70,7 +70,9 @@ package struct GrantRules: Sendable {
             awardType: request.awardType,
             stage: request.stage
         )
-        if let expected = request.order, expected != order, !Mutant.isOn(.ignoresExpectedOrder) { return .refused(.personMismatch) }
+        if let expected = request.order, expected != order, !Mutant.isOn(.ignoresExpectedOrder) {
+            return .refused(.personMismatch)
+        }
         guard let amount = amount(request.amount, context.scene.kind) else { return .refused(.amountInvalid) }
         let openedAt = request.openedAt ?? now
         guard openedAt.milliseconds >= 0 else { return .refused(.openedAtInvalid) }

@@ -47,7 +47,8 @@ package struct Ledger: Sendable {
         if transfer.amount == .zero { return .amountIsZero }
         if transfer.debit == transfer.credit { return .accountsAreTheSame }
         guard transfer.debit.book == transfer.credit.book || Mutant.isOn(.paysOutOfAnotherBook),
-            transfer.id.book == transfer.debit.book else {
+            transfer.id.book == transfer.debit.book
+        else {
             return .booksDiffer
         }
         let debitPlace = place(of: transfer.debit)

@@ -181,7 +181,7 @@ package final class Granting: Sendable {
 
     func notePosted(_ count: Int) {
         let backlog = state.withLock { state in
-            state.mint.notePosted(count)
+            state.mint.notePosted(Mutant.isOn(.forgetsToCountPosted) ? 0 : count)
             return state.mint.backlog
         }
         backlogGauge.record(Int64(backlog))

@@ -286,7 +286,9 @@ package final class Poster: Service {
         if Mutant.isOn(.movesWatermarkFirst) {
             try await store.transact(footprint) { $0.advancePosted(of: mint, to: prepared.last) }
         }
-        if Mutant.isOn(.marksBeforePosting) { tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.now()) }
+        if Mutant.isOn(.marksBeforePosting) {
+            tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.now())
+        }
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
             let outcomes = transfers.map { books.ledger.post($0) }

@@ -136,7 +136,9 @@ package final class TokenVerifier: Sendable {
         case .valid(let token):
             guard let payload = token.payload else { return .refused(.undecryptable) }
             guard payload.person == person || Mutant.isOn(.takesOthersTokens) else { return .refused(.wrongPerson) }
-            guard payload.book == book || Mutant.isOn(.takesTokensOfOtherPhases) else { return .refused(.wrongCampaign) }
+            guard payload.book == book || Mutant.isOn(.takesTokensOfOtherPhases) else {
+                return .refused(.wrongCampaign)
+            }
             return .valid(token)
         }
     }

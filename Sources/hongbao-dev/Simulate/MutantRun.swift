@@ -81,9 +81,11 @@ enum MutantRun {
 
     /// Where a program ended itself, as `File.swift:12: why`.
     private static func trap(_ errors: String) -> String? {
-        guard let line = errors.split(separator: "\n").first(where: {
-            $0.contains("Fatal error") || $0.contains("Precondition failed")
-        }) else { return nil }
+        guard
+            let line = errors.split(separator: "\n").first(where: {
+                $0.contains("Fatal error") || $0.contains("Precondition failed")
+            })
+        else { return nil }
         return line.split(separator: "/").last
             .map { String($0).replacing(": Fatal error", with: "") }
     }
