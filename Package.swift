@@ -37,7 +37,11 @@ let package = Package(
     ],
     targets: [
         // The rules. Imports nothing.
-        .target(name: "HongbaoCore", swiftSettings: strict + fuzzed + [.strictMemorySafety()]),
+        .target(
+            name: "HongbaoCore",
+            // Planted bugs for the simulator; see Mutant.swift.
+            swiftSettings: strict + fuzzed + [.strictMemorySafety(), .define("MUTANTS", .when(configuration: .debug))]
+        ),
         // Generated from proto/ by scripts/generate-proto.
         .target(
             name: "HongbaoProto",
@@ -189,7 +193,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SimulatorTests",
-            dependencies: ["HongbaoCore", "HongbaoEngine", "HongbaoSimulator"],
+            dependencies: ["HongbaoCore", "HongbaoEngine", "HongbaoSimulator", "HongbaoTesting", "hongbao-dev"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -79,7 +79,8 @@ package struct Engine: Sendable {
             reader: reader,
             tokens: tokens,
             mint: configuration.mint,
-            seed: seed
+            seed: seed,
+            pageBatches: configuration.granting.recoveryPageBatches
         )
         var mint = MintState(
             orders: recovery.orders,
@@ -90,7 +91,8 @@ package struct Engine: Sendable {
         var allotted: [SceneID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
             for lease in leases where lease.id.mint == configuration.mint {
-                if lease.unissued > .zero { mint.extend(budget.scene, by: lease.unissued) }
+                let left = Mutant.isOn(.leasesIssuedMoneyAgain) ? lease.allotted : lease.unissued
+                if left > .zero { mint.extend(budget.scene, by: left) }
                 allotted[budget.scene] = lease.allotted
             }
         }

@@ -20,12 +20,18 @@ struct AuditState: Sendable {
         let willPay: Bool
     }
 
+    /// Opens the log, to know what was accepted; it decides nothing.
+    private let reader: LogReader
+    private var accepted: [OrderNumber: GrantPayload] = [:]
+
+    init(_ keyring: Keyring) { reader = LogReader(wrappingKey: keyring.walletWrapping) }
+
     var violations: [String] = []
     var history: UInt64 = 0xCBF2_9CE4_8422_2325
     private var sums: [AccountID: Sums] = [:]
     var transfers: [TransferID: Transfer] = [:]
     private var holds: [TransferID: Hold] = [:]
-    var withdrawals: [WithdrawalKey: (amount: Int64, state: Withdrawal.State)] = [:]
+    var withdrawals: [WithdrawalKey: (amount: Int64, state: Withdrawal.State, serial: UInt32)] = [:]
     private var budgets: [SceneID: Budget] = [:]
     private var leases: [LeaseID: Lease] = [:]
     private var mints: [MintID: MintRecord] = [:]
@@ -38,6 +44,8 @@ struct AuditState: Sendable {
     var flushes = 0
     var withdrawalsAsked: [WithdrawalKey: Set<Int64>] = [:]
     var withdrawalsAcknowledged: Set<WithdrawalKey> = []
+    /// Where each grant was first shown in a statement.
+    private var shownAt: [TransferID: Timestamp] = [:]
 
     mutating func fail(_ text: String) {
         if violations.count < 20 { violations.append(text) }
@@ -51,9 +59,14 @@ struct AuditState: Sendable {
     // MARK: Commits
 
     mutating func take(_ commit: Commit) {
+        for epoch in commit.epochs { learn(epoch) }
+        for batch in commit.batches { open(batch) }
         var touched: Set<AccountID> = []
         for transfer in commit.transfers.sorted(by: { $0.id < $1.id }) { take(transfer, &touched) }
         for hold in commit.holds { take(hold, commit, &touched) }
+        for transfer in commit.transfers where transfer.id.order == nil && transfer.id.person.rawValue > 0 {
+            if holds[transfer.id] == nil { fail("M4: a transfer is neither a grant nor a withdrawal") }
+        }
         let rows = Set(commit.accounts.map(\.id))
         if !touched.isSubset(of: rows) { fail("M1: a transfer didn't reach both accounts") }
         for account in commit.accounts { take(account) }
@@ -61,8 +74,29 @@ struct AuditState: Sendable {
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
-        if !commit.batches.isEmpty, leases.values.reduce(0, { $0 + $1.issued.fen }) < 0 {
-            fail("M6: issued below zero")
+        if !commit.batches.isEmpty, logged != leases.values.reduce(0, { $0 + $1.issued.fen }) {
+            fail("M6: what is issued isn't what is logged")
+        }
+    }
+
+    private mutating func learn(_ epoch: EpochRecord) {
+        do throws(StoreError) {
+            try reader.learn(epoch)
+        } catch {
+            fail("TK-3: an epoch that can't be read: \(error)")
+        }
+    }
+
+    /// Notes what is accepted from now on.
+    private mutating func open(_ batch: LoggedBatch) {
+        do throws(StoreError) {
+            for payload in try reader.open(batch).payloads {
+                if accepted.updateValue(payload, forKey: payload.order) != nil {
+                    fail("M3: an order is accepted twice")
+                }
+            }
+        } catch {
+            fail("M5: a batch that can't be read: \(error)")
         }
     }
 
@@ -83,6 +117,10 @@ struct AuditState: Sendable {
                 fail("M4: a grant isn't paid by its scene")
             }
             if asked[order].map({ !$0.contains(amount) }) ?? true { fail("M4: a grant that nobody asked for") }
+            let payload = accepted[order]
+            if payload?.amount != transfer.amount || payload?.openedAt != transfer.at || payload?.app != transfer.app {
+                fail("M4: booked isn't what was accepted")
+            }
             if let promised = acknowledged[order], promised.amount != amount {
                 fail("M4: booked isn't what was promised")
             }
@@ -96,6 +134,9 @@ struct AuditState: Sendable {
 
     private mutating func take(_ hold: Hold, _ commit: Commit, _ touched: inout Set<AccountID>) {
         let before = holds.updateValue(hold, forKey: hold.id)
+        if hold.debit.book != hold.credit.book || hold.id.book != hold.debit.book {
+            fail("M13: a hold leaves its book")
+        }
         touched.insert(hold.debit)
         switch (before?.state, hold.state) {
         case (nil, .pending): sums[hold.debit, default: Sums()].held += hold.amount.fen
@@ -123,18 +164,20 @@ struct AuditState: Sendable {
 
     private mutating func take(_ withdrawal: Withdrawal, _ commit: Commit) {
         let before = withdrawals[withdrawal.key]
-        withdrawals[withdrawal.key] = (withdrawal.amount.fen, withdrawal.state)
+        withdrawals[withdrawal.key] = (withdrawal.amount.fen, withdrawal.state, withdrawal.serial)
         remember(Int64(withdrawal.serial) << 8 | Int64(withdrawal.state.rawValue))
         if let before, before.amount != withdrawal.amount.fen { fail("M15: what was promised was changed") }
+        if let before, before.serial != withdrawal.serial { fail("M14: a repeated withdrawal is made anew") }
         if withdrawalsAsked[withdrawal.key].map({ !$0.contains(withdrawal.amount.fen) }) ?? true {
-            fail("a withdrawal that nobody asked for")
+            fail("M15: a withdrawal that nobody asked for")
         }
         let hold = holds[withdrawal.transferID]
         if hold?.amount != withdrawal.amount { fail("M15: a withdrawal without its hold") }
         let payment = payments[withdrawal.payoutOrder]
         switch (before?.state, withdrawal.state) {
         case (nil, .pending): if hold?.state != .pending { fail("M15: a withdrawal is promised without its money") }
-        case (.pending, .pending): break
+        case (.pending, .pending):
+            if hold?.state != .pending { fail("M9: a withdrawal is open, and its money isn't held any more") }
         case (.pending, .paid):
             if hold?.state != .posted { fail("M9: paid, and still held") }
             if payment?.willPay != true || payment?.amount != withdrawal.amount.fen { fail("M9: paid by nobody") }
@@ -177,7 +220,6 @@ struct AuditState: Sendable {
             lastSequence: batch.sequence,
             postedSequence: mint?.postedSequence ?? 0
         )
-        if logged != leases.values.reduce(0, { $0 + $1.issued.fen }) { fail("M6: what is issued isn't what is logged") }
     }
 
     private mutating func take(_ mint: MintRecord, _ commit: Commit) {
@@ -203,6 +245,11 @@ struct AuditState: Sendable {
     mutating func granted(_ granted: Granted, _ request: GrantRequest, _ wasAcknowledged: Bool) {
         remember(Int64(bitPattern: UInt64(truncatingIfNeeded: granted.order.bits)))
         remember(granted.isReplay ? 1 : 0)
+        if accepted[granted.order] == nil { fail("M5: a grant is answered before it's durable") }
+        if let expected = request.order, expected != granted.order { fail("M3: another order was answered") }
+        if granted.status == .credited, transfers[TransferID(granted.order)] == nil {
+            fail("M5: a grant is called credited before it's booked")
+        }
         if granted.order.person != request.person { fail("M3: another person's order was answered") }
         if granted.amount.fen != request.amount { fail("M4: another amount was granted than was asked for") }
         if granted.amount.fen > Setup.cap { fail("M6: a grant above its cap") }
@@ -229,7 +276,11 @@ struct AuditState: Sendable {
             income += entry.amount
             if !seen.insert(entry.id).inserted { fail("M11: an order is shown twice") }
             let order = entry.id.order
-            if order?.person != reading.person || order?.book != reading.book { fail("M11: another's order is shown") }
+            if order?.person != reading.person { fail("M11: another's order is shown") }
+            if order?.book != reading.book { fail("M13: an order of another phase is shown") }
+            if shownAt.updateValue(entry.at, forKey: entry.id).map({ $0 != entry.at }) ?? false {
+                fail("M11: a line has moved")
+            }
             if order.flatMap({ asked[$0] }).map({ !$0.contains(entry.amount) }) ?? true {
                 fail("M11: an amount is shown that nobody asked for")
             }
@@ -258,6 +309,18 @@ struct AuditState: Sendable {
 
     // MARK: The end
 
+    /// What a person has, by the auditor's own books.
+    func balance(of person: PersonID, in book: BookID) -> Int64 {
+        let own = sums[AccountID(book: book, kind: .person, owner: person.rawValue)] ?? Sums()
+        return own.credits - own.debits - own.held
+    }
+
+    /// What of a scene's budget hasn't been given away.
+    func unissued(of scene: SceneID) -> Int64 {
+        let issued = leases.values.filter { $0.id.scene == scene }.reduce(0) { $0 + $1.issued.fen }
+        return (budgets[scene]?.total.fen ?? 0) - issued
+    }
+
     mutating func settled(_ tables: Tables) {
         for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
             fail("M5: an accepted grant isn't posted")
@@ -266,6 +329,8 @@ struct AuditState: Sendable {
             fail("M5: the log isn't drained")
         }
         for key in withdrawalsAcknowledged where withdrawals[key] == nil { fail("M15: a withdrawal vanished") }
+        for id in shownAt.keys where transfers[id] == nil { fail("M5: a grant was shown that was never accepted") }
+        for hold in holds.values where hold.state == .pending { fail("M15: money stays held: \(hold.amount.fen) fen") }
         for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
         let paid = payments.values.filter(\.willPay).reduce(0) { $0 + $1.amount }
         let settled = withdrawals.values.filter { $0.state == .paid }.reduce(0) { $0 + $1.amount }

@@ -5,9 +5,9 @@ import Synchronization
 /// Decides what is right: a second, simpler book-keeping, fed with what becomes durable and with what clients and the
 /// payout channel are told. It shares the engine's nouns, and none of its rules.
 final class Auditor: Sendable {
-    private let state = Mutex(AuditState())
+    private let state: Mutex<AuditState>
 
-    init() {}
+    init(_ keyring: Keyring) { state = Mutex(AuditState(keyring)) }
 
     func violation(_ text: String) { state.withLock { $0.fail(text) } }
     var isContent: Bool { state.withLock { $0.violations.isEmpty } }
@@ -80,7 +80,7 @@ final class Auditor: Sendable {
 
     func withdrawalAccepted(_ withdrawal: Withdrawal, _ amount: Int64) {
         state.withLock { state in
-            if withdrawal.amount.fen != amount { state.fail("a withdrawal of another amount than was asked for") }
+            if withdrawal.amount.fen != amount { state.fail("M14: a withdrawal of another amount than was asked for") }
             if state.withdrawals[withdrawal.key]?.amount != amount {
                 state.fail("M15: a withdrawal was accepted and isn't durable")
             }
@@ -107,11 +107,14 @@ final class Auditor: Sendable {
                 $0.key.person == key.person && $0.key.book == key.book && $0.key != key
             }
             let left = surelyGranted - others.reduce(0) { $0 + ($1.value.max() ?? 0) }
-            if left >= amount, state.flushes == 0 { state.fail("TK-7: what is surely there can't be withdrawn") }
+            if left >= amount, state.flushes == 0 { state.fail("M15: what is surely there can't be withdrawn") }
         }
     }
 
     // MARK: The end
+
+    func balance(of person: PersonID, in book: BookID) -> Int64 { state.withLock { $0.balance(of: person, in: book) } }
+    func unissued(of scene: SceneID) -> Int64 { state.withLock { $0.unissued(of: scene) } }
 
     /// Checks what must be so once faults have stopped and everything had time (liveness).
     func settled(_ tables: Tables) { state.withLock { $0.settled(tables) } }

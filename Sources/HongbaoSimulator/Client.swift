@@ -14,6 +14,7 @@ final class Memory: Sendable {
         var requests: [GrantRequest] = []
         var tokens: [Kept] = []
         var withdrawals: [(key: WithdrawalKey, amount: Int64)] = []
+        var balances: [PersonID: Int64] = [:]
     }
 
     private let state = Mutex(State())
@@ -22,6 +23,10 @@ final class Memory: Sendable {
     var tokens: [Kept] { state.withLock { $0.tokens } }
     var withdrawals: [(key: WithdrawalKey, amount: Int64)] { state.withLock { $0.withdrawals } }
 
+    /// What a person's wallet said last.
+    func balance(of person: PersonID) -> Int64? { state.withLock { $0.balances[person] } }
+
+    func keep(_ balance: Int64, of person: PersonID) { state.withLock { $0.balances[person] = balance } }
     func keep(_ request: GrantRequest) { state.withLock { $0.requests.append(request) } }
     func keep(_ token: Kept) { state.withLock { $0.tokens.append(token) } }
     func keep(_ key: WithdrawalKey, _ amount: Int64) { state.withLock { $0.withdrawals.append((key, amount)) } }
@@ -32,6 +37,7 @@ struct Client: Sendable {
     let world: World
     let memory: Memory
     let setup: Setup
+    let thief: Thief
     /// The process that a request reaches now.
     let process: @Sendable () -> SimulatedProcess
     /// A process that may have been replaced without knowing it; grants reach it too.
@@ -55,13 +61,14 @@ struct Client: Sendable {
     }
 
     private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }
-    private func phase() -> Phase? { setup.campaigns.campaign(Setup.campaign)?.phaseShown(at: world.now) }
+    func phase() -> Phase? { setup.campaigns.campaign(Setup.campaign)?.phaseShown(at: world.now) }
 
     // MARK: Grants
 
     private func grant() async {
         let requests = (0...world.draw(world.draw(3) == 0 ? 8 : 1)).map { _ in request() }
         guard let book = phase()?.book else { return }
+        let jumps = world.jumps
         let orders = requests.map { request in order(of: request, in: book) }
         var wasAcknowledged: [Bool] = []
         for (request, order) in zip(requests, orders) {
@@ -81,6 +88,10 @@ struct Client: Sendable {
             // refused in any case.
             let isOwn = requests[index].order.map { $0 == orders[index] } ?? true
             if target !== process() || !isOwn { wasAcknowledged[index] = false }
+        }
+        let isSamePhase = phase()?.book == book && world.jumps == jumps
+        for case .granted(let granted) in answers where isSamePhase && granted.order.book != book {
+            world.auditor.violation("M13: a grant of another phase")
         }
         guard answers.count == requests.count else { return world.auditor.violation("fewer answers than requests") }
         for (index, answer) in answers.enumerated() {
@@ -140,7 +151,7 @@ struct Client: Sendable {
         return request
     }
 
-    private func order(of request: GrantRequest, in book: BookID) -> OrderNumber? {
+    func order(of request: GrantRequest, in book: BookID) -> OrderNumber? {
         guard request.campaign == Setup.campaign, let scene = Setup.scenes.firstIndex(of: request.scene) else {
             return nil
         }
@@ -157,13 +168,16 @@ struct Client: Sendable {
 
     private func readWallet() async {
         let person = person()
+        let jumps = world.jumps
         let tokens = memory.tokens
         var sent: [[UInt8]] = []
         var honest: Set<OrderNumber> = []
         var forged: Set<Int> = []
+        var chosen: [OrderNumber] = []
         for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
             let kept = tokens[world.draw(tokens.count)]
             var token = kept.token
+            chosen.append(kept.order)
             if world.draw(4) == 0 {
                 let place = world.draw(token.count)
                 token[place] ^= 1 << UInt8(world.draw(8))
@@ -175,6 +189,7 @@ struct Client: Sendable {
             }
             sent.append(token)
         }
+        if let stolen = thief.token(of: person), world.draw(3) == 0 { sent.append(stolen) }
         let floor = world.auditor.floor(of: person)
         let all = sent
         let answer = await process().call { engine in
@@ -183,6 +198,12 @@ struct Client: Sendable {
         guard case .wallet(let reading)? = answer else { return }
         world.auditor.shown(reading, floor: floor, sent: honest)
         checkPages(reading.view)
+        memory.keep(reading.view.balance, of: person)
+        let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
+        let isRefused = ofThisBook.contains { !forged.contains($0) && reading.rejectedTokens.contains($0) }
+        if world.jumps == jumps, isRefused {
+            world.auditor.violation("M14: a grant was answered with a token that isn't its own")
+        }
         for index in forged where !reading.rejectedTokens.contains(index) {
             world.auditor.violation("TK-9: a token was taken that isn't this person's or was altered")
         }
@@ -212,6 +233,8 @@ struct Client: Sendable {
             key = earlier.key
             if world.draw(3) > 0 { fen = earlier.amount }
         }
+        // All there is, or one fen more.
+        if let key, fen % 4 == 0, let balance = memory.balance(of: key.person) { fen = balance + Int64(world.draw(2)) }
         guard let key, let amount = Amount(fen: fen) else { return }
         let surely = world.auditor.surelyGranted(key.person, in: key.book)
         world.auditor.withdrawalAsked(key, fen)

@@ -16,8 +16,11 @@ struct Setup: Sendable {
     let keyring = Keyring()
     var configuration = Engine.Configuration()
 
-    /// - Parameter budget: of each scene, in fen.
-    init?(budget: Int64) {
+    /// - Parameters:
+    ///   - budget: of each scene, in fen.
+    ///   - graceSeconds: how long a posted token stays listed.
+    ///   - epochSeconds: how long a key epoch lasts.
+    init?(budget: Int64, graceSeconds: Int64, epochSeconds: Int64) {
         let begin = Timestamp(milliseconds: World.start - 86_400_000)
         let change = Timestamp(milliseconds: World.start + Self.switchMilliseconds)
         let end = Timestamp(milliseconds: World.start + 1_000 * 86_400_000)
@@ -39,15 +42,18 @@ struct Setup: Sendable {
         )
         guard case .made(let set) = CampaignSet.make([campaign], version: "simulated") else { return nil }
         campaigns = set
-        configuration.granting.limits.backlogMax = 200
-        configuration.granting.limits.undurableMax = 40
+        configuration.granting.limits.backlogMax = 100
+        configuration.granting.limits.undurableMax = 6
+        configuration.granting.limits.batchSizeMax = 2
+        configuration.granting.groupBatchesMax = 4
         configuration.granting.recentBatchesMax = 4
+        configuration.granting.recoveryPageBatches = 8
         configuration.granting.leaseSeconds = 6
-        configuration.granting.epochSeconds = 20
+        configuration.granting.epochSeconds = epochSeconds
         configuration.granting.postingFirstMax = 20
         configuration.poster.batchesMax = 2
         configuration.poster.quietBatchesMax = 8
-        configuration.poster.graceSeconds = 5
+        configuration.poster.graceSeconds = graceSeconds
         configuration.payouts.backoffFirstMilliseconds = 200
         configuration.payouts.backoffLongestMilliseconds = 3_000
         configuration.payouts.sweepIntervalSeconds = 2

@@ -27,8 +27,8 @@ final class SimulatedProcess: Sendable {
     /// Whether `engine` is there, without copying it.
     var isReady: Bool { state.withLock { $0.isReady } }
 
-    func start(_ store: SimulatedStore, _ channel: SimulatedChannel, _ setup: Setup, seed: UInt64) {
-        let connection = StoreConnection(base: store, world: world, life: life)
+    func start(_ store: SimulatedStore, _ channel: SimulatedChannel, _ setup: Setup, _ thief: Thief, seed: UInt64) {
+        let connection = StoreConnection(base: store, world: world, life: life, thief: thief)
         let payouts = ChannelConnection(base: channel, world: world, life: life)
         let world = world
         let clock = WallClock(timer: world.clock) { world.now }

@@ -35,9 +35,15 @@ struct StoreConnection: Store {
     let base: SimulatedStore
     let world: World
     let life: Life
+    let thief: Thief
 
     func append(_ group: AppendGroup) async throws(StoreError) {
-        try await carry(world.faults.writes) { () throws(StoreError) in try base.append(group) }
+        do throws(StoreError) {
+            try await carry(world.faults.writes) { () throws(StoreError) in try base.append(group) }
+        } catch {
+            thief.take(group, from: base.snapshot)
+            throw error
+        }
     }
 
     func transact<Answer: Sendable>(
@@ -70,7 +76,7 @@ struct StoreConnection: Store {
         do throws(StoreError) {
             answer = try write()
         } catch {
-            if error.code == .corrupt { world.auditor.violation("the store refused: \(error.message)") }
+            if error.code == .corrupt { world.auditor.violation("\(error.message) (refused by the store)") }
             throw error
         }
         await world.dawdle(world.faults.slowStore)

@@ -32,9 +32,13 @@ package struct Simulation: Sendable {
     package func run() -> Report {
         var random = SplitMix64(seed: seed)
         let faults = Faults(using: &random)
-        let world = World(seed: random.next(), faults: faults)
-        let budget = Int64(random.next(below: 3) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
-        guard let setup = Setup(budget: budget) else { preconditionFailure("the simulated campaign can't be") }
+        let budget = Int64(random.next(below: 2) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
+        let grace: Int64 = random.next(below: 2) == 0 ? 0 : 5
+        let epochSeconds: Int64 = random.next(below: 2) == 0 ? 2 : 20
+        guard let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds) else {
+            preconditionFailure("the simulated campaign can't be")
+        }
+        let world = World(seed: random.next(), faults: faults, keyring: setup.keyring)
         let course = Course(world, setup)
         course.begin()
         for _ in 0..<Self.clients { course.startClient(operations: Self.operations / Self.clients) }
@@ -60,6 +64,7 @@ private final class Course: Sendable {
     let world: World
     let setup: Setup
     let memory = Memory()
+    private let thief: Thief
     private let store: SimulatedStore
     private let channel: SimulatedChannel
     private let state: Mutex<State>
@@ -78,6 +83,7 @@ private final class Course: Sendable {
         self.setup = setup
         store = SimulatedStore(auditor: world.auditor)
         channel = SimulatedChannel(world)
+        thief = Thief(setup.keyring)
         state = Mutex(State(current: SimulatedProcess(world)))
     }
 
@@ -88,14 +94,19 @@ private final class Course: Sendable {
 
     var clientsLeft: Int { state.withLock { $0.clientsLeft } }
 
-    func startClient(operations: Int) {
-        let client = Client(
+    private var client: Client {
+        Client(
             world: world,
             memory: memory,
             setup: setup,
+            thief: thief,
             process: { self.state.withLock { $0.current } },
             staleProcess: { self.state.withLock { $0.stale ?? $0.current } }
         )
+    }
+
+    func startClient(operations: Int) {
+        let client = client
         state.withLock { $0.clientsLeft += 1 }
         Task(executorPreference: world.scheduler) {
             await client.run(operations: operations)
@@ -110,7 +121,7 @@ private final class Course: Sendable {
             state.started += 1
             return state.started
         }
-        process.start(store, channel, setup, seed: UInt64(number))
+        process.start(store, channel, setup, thief, seed: UInt64(number))
     }
 
     /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
@@ -158,30 +169,64 @@ private final class Course: Sendable {
             defer { state.stale = nil }
             return state.stale
         }?.kill()
+        var isWell = complete(within: limit, max: max) { await self.client.useUpBudgets() }
         let end = world.scheduler.now + limit
         var isSettled = false
         var round = 0
-        let isWell = advance(max: max) {
-            // Asking after each step would take longer than the steps.
-            round += 1
-            guard round.isMultiple(of: 32) else { return false }
-            isSettled = self.isSettled
-            return isSettled || self.world.scheduler.now > end
-        }
+        isWell =
+            advance(max: max) {
+                // Asking after each step would take longer than the steps.
+                round += 1
+                guard round.isMultiple(of: 32) else { return false }
+                isSettled = self.unsettled == nil
+                return isSettled || self.world.scheduler.now > end
+            } && isWell
         guard world.auditor.isContent else { return true }
-        if !isSettled {
-            let backlog = current.engine.map { "\($0.granting.backlog) grants not posted" } ?? "the engine didn't start"
-            world.auditor.violation("liveness: \(backlog)")
-        }
+        if let unsettled { world.auditor.violation(unsettled) }
         world.auditor.settled(store.snapshot.tables)
+        return complete(within: limit, max: max) {
+            await self.client.compareWallets()
+            await self.audit()
+        } && isWell
+    }
+
+    /// Runs the simulation until `body` has ended.
+    private func complete(within limit: Duration, max: Int, _ body: @escaping @Sendable () async -> Void) -> Bool {
+        guard world.auditor.isContent else { return true }
+        let ending = Ending()
+        Task(executorPreference: world.scheduler) {
+            await body()
+            ending.note()
+        }
+        let end = world.scheduler.now + limit
+        let isWell = advance(max: max) { ending.hasCome || self.world.scheduler.now > end }
+        if world.auditor.isContent, !ending.hasCome { world.auditor.violation("liveness: the end never comes") }
         return isWell
     }
 
-    private var isSettled: Bool {
-        guard let engine = current.engine, engine.granting.backlog == 0 else { return false }
+    /// What is still open, which nothing may be.
+    private var unsettled: String? {
+        guard let engine = current.engine else { return "liveness: the engine doesn't start" }
         let tables = store.snapshot.tables
-        return tables.mints.values.allSatisfy { $0.postedSequence == $0.lastSequence }
-            && tables.withdrawals.values.allSatisfy { $0.state != .pending }
+        if tables.mints.values.contains(where: { $0.postedSequence != $0.lastSequence }) {
+            return "M5: accepted grants are never posted"
+        }
+        if engine.granting.backlog > 0 { return "M5: posted grants stay in the backlog" }
+        let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
+        return isOpen ? "M10: a withdrawal never becomes final" : nil
+    }
+
+    /// The engine's own audit must agree.
+    private func audit() async {
+        let connection = StoreConnection(base: store, world: world, life: Life(), thief: thief)
+        do throws(StoreError) {
+            let report = try await Audit.run(connection, keyring: setup.keyring)
+            for check in report.checks {
+                for breach in check.breaches { world.auditor.violation("\(check.invariant): \(breach) (audit)") }
+            }
+        } catch {
+            world.auditor.violation("audit: \(error)")
+        }
     }
 
     /// Ends the processes, and lets their tasks run out so that nothing is left in memory.

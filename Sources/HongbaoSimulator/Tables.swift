@@ -11,6 +11,7 @@ struct Commit: Sendable {
     var leases: [Lease] = []
     var mints: [MintRecord] = []
     var batches: [LoggedBatch] = []
+    var epochs: [EpochRecord] = []
 }
 
 /// The rows of a store, and what its schema refuses: a simulated database.
@@ -38,13 +39,15 @@ struct Tables: Sendable {
             throw StoreError(.fenced, "another process has a newer epoch")
         }
         guard mint.epoch == group.epoch, first.sequence == mint.lastSequence + 1 else {
-            throw StoreError(.corrupt, "batch \(first.sequence) doesn't follow \(mint.lastSequence)")
+            throw StoreError(.corrupt, "M5: batch \(first.sequence) doesn't follow \(mint.lastSequence)")
         }
         var commit = Commit()
         for (scene, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
             guard let lease = leases[LeaseID(scene: scene, mint: group.mint)], lease.epoch == group.epoch,
-                let issued = lease.issued.adding(amount), issued <= lease.allotted
+                let issued = lease.issued.adding(amount)
             else { throw StoreError(.fenced, "there is no such lease") }
+            // A mint of the newest epoch has all its leases: it knows what it may issue.
+            guard issued <= lease.allotted else { throw StoreError(.corrupt, "M6: more is issued than allotted") }
             commit.leases.append(
                 Lease(
                     id: lease.id,
@@ -57,7 +60,7 @@ struct Tables: Sendable {
         }
         let given = group.batches.reduce(0) { $0 + $1.total.fen }
         guard given == group.issued.values.reduce(0, { $0 + $1.fen }) else {
-            throw StoreError(.corrupt, "the batches give \(given) fen, and the leases something else")
+            throw StoreError(.corrupt, "M6: the batches give \(given) fen, and the leases something else")
         }
         commit.batches = group.batches
         commit.mints = [
@@ -100,7 +103,8 @@ struct Tables: Sendable {
         commit.budgets = books.changedBudgets.compactMap(books.budget)
         commit.leases = books.changedLeases.compactMap(books.lease)
         commit.mints = books.changedMints.compactMap(books.mint)
-        if let why = refusal(of: commit) { throw StoreError(.corrupt, "the schema refuses \(why)") }
+        commit.epochs = books.newEpochs
+        if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
         for row in commit.withdrawals { withdrawals[row.key] = row }
@@ -113,27 +117,29 @@ struct Tables: Sendable {
             let list = transfersOfPerson[row.id.person] ?? []
             transfersOfPerson[row.id.person, default: []].insert(row.id, at: place ?? list.count)
         }
-        for row in books.newEpochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
+        for row in commit.epochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
         return commit
     }
 
     /// The constraints of a real store's schema.
     private func refusal(of commit: Commit) -> String? {
-        for row in commit.accounts where !row.id.kind.mayBeOverdrawn && row.available < 0 { return "an overdraft" }
+        for row in commit.accounts where !row.id.kind.mayBeOverdrawn && row.available < 0 { return "M2: an overdraft" }
         for row in commit.transfers {
-            if transfers[row.id] != nil { return "a second transfer under one number" }
-            if row.amount == .zero || row.debit == row.credit { return "a transfer that moves nothing" }
+            if transfers[row.id] != nil { return "M3: a second transfer under one number" }
+            if row.amount == .zero || row.debit == row.credit { return "M1: a transfer that moves nothing" }
         }
         for row in commit.holds {
-            if let before = holds[row.id], before.state != .pending, before.state != row.state { return "a hold back" }
+            if let before = holds[row.id], before.state != .pending, before.state != row.state {
+                return "M10: a final hold changes"
+            }
         }
         for row in commit.withdrawals {
             if let before = withdrawals[row.key], before.state != .pending, before.state != row.state {
-                return "a withdrawal back"
+                return "M10: a final withdrawal changes"
             }
         }
-        for row in commit.budgets where row.allotted > row.total { return "more allotted than there is" }
-        for row in commit.leases where row.issued > row.allotted { return "more issued than allotted" }
+        for row in commit.budgets where row.allotted > row.total { return "M6: more is allotted than there is" }
+        for row in commit.leases where row.issued > row.allotted { return "M6: more is issued than allotted" }
         return nil
     }
 }

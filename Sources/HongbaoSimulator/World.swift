@@ -30,13 +30,13 @@ struct Faults: Sendable {
         reads = rate(0.1)
         slowStore = rate(0.3)
         kills = rate(0.002)
-        takeOvers = rate(0.000_5)
+        takeOvers = rate(0.002)
         clockJumps = rate(0.000_5)
         flushes = rate(0.000_5)
         lostPayouts = rate(0.5)
         slowPayouts = rate(0.5)
         failedPayouts = rate(0.5)
-        wrongPayouts = rate(0.05)
+        wrongPayouts = rate(0.2)
         callbacks = rate(1)
     }
 }
@@ -53,14 +53,15 @@ final class World: Sendable {
         var faults: Faults
         /// What the wall clock is ahead of the virtual one, in milliseconds.
         var offset: Int64 = 0
+        var jumps = 0
     }
 
     static let start: Int64 = 1_643_630_400_000
 
-    init(seed: UInt64, faults: Faults) {
+    init(seed: UInt64, faults: Faults, keyring: Keyring) {
         scheduler = Scheduler(seed: seed ^ 0x5EED)
         clock = VirtualClock(scheduler)
-        auditor = Auditor()
+        auditor = Auditor(keyring)
         state = Mutex(State(random: SplitMix64(seed: seed), faults: faults))
     }
 
@@ -74,7 +75,15 @@ final class World: Sendable {
         return Timestamp(milliseconds: Self.start + Int64(passed) + offset)
     }
 
-    func jump(milliseconds: Int64) { state.withLock { $0.offset += milliseconds } }
+    func jump(milliseconds: Int64) {
+        state.withLock { state in
+            state.offset += milliseconds
+            state.jumps += 1
+        }
+    }
+
+    /// How often the wall clock was moved.
+    var jumps: Int { state.withLock { $0.jumps } }
 
     /// A number in `0..<bound`.
     func draw(_ bound: Int) -> Int { state.withLock { Int($0.random.next(below: UInt64(bound))) } }

@@ -141,6 +141,18 @@ package final class StartedProgram: Sendable {
         String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
     }
 
+    /// The path of a program of this package that was built together with the running test; `nil` when it wasn't.
+    package static func built(_ name: String) -> String? {
+        let package = URL(filePath: #filePath).appending(path: "../../..").standardized.path
+        var folders = ["\(package)/.build/debug"]
+        var folder = Bundle.main.bundleURL
+        for _ in 0..<4 {
+            folders.insert(folder.path, at: folders.count - 1)
+            folder.deleteLastPathComponent()
+        }
+        return folders.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+
     /// Runs a program to its end; answers its exit code and what it wrote.
     package static func run(
         _ path: String,

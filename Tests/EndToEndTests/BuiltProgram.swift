@@ -21,15 +21,7 @@ struct BuiltProgram: Sendable {
 
     /// A binary that was built together with this test.
     static func path(_ name: String) throws -> String {
-        var folder = Bundle.main.bundleURL
-        for _ in 0..<4 {
-            let path = folder.appending(path: name).path
-            if FileManager.default.isExecutableFile(atPath: path) { return path }
-            folder.deleteLastPathComponent()
-        }
-        let path = "\(package)/.build/debug/\(name)"
-        try #require(FileManager.default.isExecutableFile(atPath: path), "\(name) isn't built")
-        return path
+        try #require(StartedProgram.built(name), "\(name) isn't built")
     }
 
     /// Runs a binary to its end.

@@ -7,7 +7,10 @@ import Testing
         let pattern: String
         /// Where it holds: a folder, from the root of the package.
         let under: String
+        var except: [String] = []
         let instead: String
+
+        func holds(for path: String) -> Bool { path.hasPrefix(under) && !except.contains(path) }
     }
 
     /// Patterns are searched for in code: comments and the text of strings are taken out first.
@@ -15,6 +18,8 @@ import Testing
         Rule(
             pattern: #"^\s*(\w+ )?import \w"#,
             under: "Sources/HongbaoCore",
+            // See `onlyMutantsImport`.
+            except: [mutants],
             instead: "nothing: the core imports nothing"
         ),
         Rule(
@@ -57,6 +62,7 @@ import Testing
         Rule(pattern: #"\bThread\.sleep|\busleep\(|[^.]\bsleep\(\d"#, under: "", instead: "waiting for what happens"),
     ]
 
+    private static let mutants = "Sources/HongbaoCore/Mutant.swift"
     private static let lineCountMax = 600
     private static let lineLengthMax = 120
 
@@ -125,11 +131,26 @@ import Testing
             var stripper = Stripper()
             for (index, line) in file.lines.enumerated() {
                 let code = stripper.code(line)
-                for (rule, pattern) in rules where file.path.hasPrefix(rule.under) && code.contains(pattern) {
+                for (rule, pattern) in rules where rule.holds(for: file.path) && code.contains(pattern) {
                     Issue.record("\(file.path):\(index + 1): \(code.trimming) – write \(rule.instead)")
                 }
             }
         }
+    }
+
+    /// What is shipped of the core imports nothing at all: the one import is compiled with the mutants only, and they
+    /// only in debug builds.
+    @Test func onlyMutantsImport() throws {
+        let file = try #require(try Self.files(ending: ["Core/Mutant.swift"]).first)
+        #expect(file.path == Self.mutants)
+        let lines = file.lines.map { String($0).trimming }
+        let imports = lines.indices.filter { lines[$0].contains("import ") }
+        #expect(imports.map { lines[$0] } == ["import Synchronization"])
+        for place in imports { #expect(lines[place - 1] == "#if MUTANTS" && lines[place + 1] == "#endif") }
+        let package = try #require(try Self.files(ending: ["Package.swift"]).first)
+        let defines = package.lines.filter { $0.contains("MUTANTS") }
+        #expect(defines.count == 1)
+        #expect(defines[0].contains(#".define("MUTANTS", .when(configuration: .debug))"#))
     }
 
     @Test func filesAndLinesAreShort() throws {
@@ -158,6 +179,8 @@ import Testing
             (#"import Foundation"#, "Sources/HongbaoCore/A.swift", true),
             (#"package import Crypto"#, "Sources/HongbaoCore/A.swift", true),
             (#"import Foundation"#, "Sources/HongbaoEngine/A.swift", false),
+            (#"    import Synchronization"#, "Sources/HongbaoCore/A.swift", true),
+            (#"    import Synchronization"#, "Sources/HongbaoCore/Mutant.swift", false),
             (#"func a() async {"#, "Sources/HongbaoCore/A.swift", true),
             (#"/// async is a word in a comment"#, "Sources/HongbaoCore/A.swift", false),
             (#"case async"#, "Sources/HongbaoEngine/A.swift", false),
@@ -180,7 +203,7 @@ import Testing
         let code = stripper.code(line[...])
         let found = try Self.banned.contains { rule in
             let pattern = try Regex(rule.pattern)
-            return path.hasPrefix(rule.under) && code.contains(pattern)
+            return rule.holds(for: path) && code.contains(pattern)
         }
         #expect(found == isFound, "\(code)")
     }

@@ -7,7 +7,7 @@ package struct BudgetSlice: Sendable {
 
     package mutating func reserve(_ amount: Amount) -> Bool {
         guard let rest = remaining.subtracting(amount), let sum = reserved.adding(amount) else { return false }
-        remaining = rest
+        if !Mutant.isOn(.reservesWithoutTaking) { remaining = rest }
         reserved = sum
         return true
     }

@@ -21,20 +21,19 @@ extension Books {
         }
         let treasury = AccountID.treasury(of: scene.book)
         let account = AccountID.budget(of: scene)
-        let outcome = ledger.post(
-            Transfer(
-                id: TransferID(
-                    person: PersonID(0),
-                    book: scene.book,
-                    serial: UInt32(scene.number) << 16 | UInt32(revision)
-                ),
-                debit: isRaise ? treasury : account,
-                credit: isRaise ? account : treasury,
-                amount: difference,
-                at: now,
-                postedAt: now
-            )
+        let transfer = Transfer(
+            id: TransferID(
+                person: PersonID(0),
+                book: scene.book,
+                serial: UInt32(scene.number) << 16 | UInt32(revision)
+            ),
+            debit: isRaise ? treasury : account,
+            credit: isRaise ? account : treasury,
+            amount: difference,
+            at: now,
+            postedAt: now
         )
+        let outcome = Mutant.isOn(.fundsWithoutMoney) ? .posted : ledger.post(transfer)
         guard outcome == .posted else { return .overflow }
         budget.total = total
         put(budget)
@@ -51,12 +50,12 @@ extension Books {
         guard var budget = budget(id.scene) else { return .zero }
         var lease = lease(id) ?? Lease(id: id, epoch: epoch, allotted: .zero, issued: .zero, expiresAt: expiresAt)
         guard lease.epoch <= epoch else { return .zero }
-        let added = min(wanted, budget.available)
+        let added = Mutant.isOn(.leasesMoreThanThereIs) ? wanted : min(wanted, budget.available)
         guard let allotted = lease.allotted.adding(added), let sum = budget.allotted.adding(added) else { return .zero }
         lease.epoch = epoch
         lease.allotted = allotted
         lease.expiresAt = expiresAt
-        budget.allotted = sum
+        if !Mutant.isOn(.leasesForNothing) { budget.allotted = sum }
         put(budget)
         put(lease)
         return added
@@ -77,7 +76,9 @@ extension Books {
 
     /// Takes back what an expired lease holds unissued and fences its holder off (BU-6). Answers how much came back.
     package mutating func reclaimLease(_ id: LeaseID, now: Timestamp) -> Amount {
-        guard var lease = lease(id), var budget = budget(id.scene), lease.expiresAt < now else { return .zero }
+        guard var lease = lease(id), var budget = budget(id.scene),
+            lease.expiresAt < now || Mutant.isOn(.reclaimsLiveLease)
+        else { return .zero }
         let stranded = lease.unissued
         guard stranded > .zero, lease.epoch < .max, let sum = budget.allotted.subtracting(stranded) else {
             return .zero

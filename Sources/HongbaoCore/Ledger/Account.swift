@@ -82,6 +82,9 @@ package struct Account: Hashable, Sendable {
     package var available: Int64 { credits.fen - debits.fen - held.fen }
 
     func canDebit(_ amount: Amount) -> Bool {
-        id.kind.mayBeOverdrawn || available >= amount.fen
+        if Mutant.isOn(.overdraws) { return true }
+        if Mutant.isOn(.overdrawsByOne) { return id.kind.mayBeOverdrawn || available + 1 >= amount.fen }
+        if Mutant.isOn(.spendsHeldMoney) { return id.kind.mayBeOverdrawn || available + held.fen >= amount.fen }
+        return id.kind.mayBeOverdrawn || available >= amount.fen
     }
 }

@@ -41,12 +41,14 @@ package struct Ledger: Sendable {
     package func hold(_ id: TransferID) -> Hold? { holds[id] }
 
     package mutating func post(_ transfer: Transfer) -> TransferOutcome {
-        if let earlier = transfers[transfer.id] {
+        if let earlier = transfers[transfer.id], !Mutant.isOn(.postsAgain) {
             return earlier.movesTheSame(as: transfer) ? .alreadyPosted : .idReusedForAnotherTransfer
         }
         if transfer.amount == .zero { return .amountIsZero }
         if transfer.debit == transfer.credit { return .accountsAreTheSame }
-        guard transfer.debit.book == transfer.credit.book, transfer.id.book == transfer.debit.book else {
+        guard transfer.debit.book == transfer.credit.book || Mutant.isOn(.paysOutOfAnotherBook),
+            transfer.id.book == transfer.debit.book
+        else {
             return .booksDiffer
         }
         let debitPlace = place(of: transfer.debit)
@@ -59,8 +61,11 @@ package struct Ledger: Sendable {
         else { return .balanceWouldOverflow }
 
         // From here on the transfer must succeed (M1: both sides or neither).
-        accounts.values[debitPlace].change { $0.debits = debits }
-        accounts.values[creditPlace].change { $0.credits = credits }
+        if !Mutant.isOn(.forgetsDebit) { accounts.values[debitPlace].change { $0.debits = debits } }
+        if !Mutant.isOn(.forgetsCredit) { accounts.values[creditPlace].change { $0.credits = credits } }
+        if Mutant.isOn(.creditsTwice), let twice = credits.adding(transfer.amount) {
+            accounts.values[creditPlace].change { $0.credits = twice }
+        }
         transfers[transfer.id] = transfer
         newTransfers.append(transfer)
         return .posted
@@ -71,7 +76,8 @@ package struct Ledger: Sendable {
         precondition(hold.state == .pending)
         if let earlier = holds[hold.id] { return earlier == hold ? .alreadyDone : .refused }
         let debit = account(hold.debit)
-        guard hold.amount > .zero, hold.debit.book == hold.credit.book, hold.id.book == hold.debit.book,
+        guard hold.amount > .zero,
+            hold.debit.book == hold.credit.book || Mutant.isOn(.paysOutOfAnotherBook), hold.id.book == hold.debit.book,
             debit.holdsStarted < .max
         else { return .refused }
         guard debit.canDebit(hold.amount), let held = debit.held.adding(hold.amount) else {
@@ -90,8 +96,8 @@ package struct Ledger: Sendable {
     package mutating func postHold(_ id: TransferID, at now: Timestamp) -> HoldOutcome {
         guard var hold = holds[id], hold.state != .voided else { return .refused }
         guard hold.state == .pending else { return .alreadyDone }
-        release(hold)
-        hold.state = .posted
+        if !Mutant.isOn(.keepsHeldWhenPosted) { release(hold) }
+        hold.state = Mutant.isOn(.notesPostedAsVoided) ? .voided : .posted
         holds[id] = hold
         changedHoldIDs.insert(id)
         let outcome = post(
@@ -112,7 +118,8 @@ package struct Ledger: Sendable {
     package mutating func voidHold(_ id: TransferID) -> HoldOutcome {
         guard var hold = holds[id], hold.state != .posted else { return .refused }
         guard hold.state == .pending else { return .alreadyDone }
-        release(hold)
+        if !Mutant.isOn(.keepsHeldWhenVoided) { release(hold) }
+        if Mutant.isOn(.voidsTwice) { release(hold) }
         hold.state = .voided
         holds[id] = hold
         changedHoldIDs.insert(id)

@@ -88,7 +88,7 @@ package struct WalletView: Sendable {
             entries.append(.grant(transfer.id, transfer.amount, transfer.at))
         }
         var pending = Int128(0)
-        for token in tokens where seen.insert(token.order.bits).inserted {
+        for token in tokens where seen.insert(token.order.bits).inserted || Mutant.isOn(.showsPostedTokens) {
             pending += Int128(token.amount.fen)
             entries.append(.grant(TransferID(token.order), token.amount, token.openedAt))
         }
@@ -97,7 +97,8 @@ package struct WalletView: Sendable {
         for withdrawal in withdrawals {
             let line = StatementEntry.withdrawal(withdrawal)
             entries.append(line)
-            if let finalAt = withdrawal.finalAt, withdrawal.state == .failed {
+            if Mutant.isOn(.hidesRefund), withdrawal.state == .failed { continue }
+            if let finalAt = withdrawal.finalAt, withdrawal.state == .failed, !Mutant.isOn(.keepsFailedMoney) {
                 entries.append(.refund(withdrawal, at: finalAt))
             } else {
                 balance += Int128(line.amount)
@@ -114,7 +115,9 @@ package struct WalletView: Sendable {
         -> (entries: [StatementEntry], next: StatementCursor?)
     {
         precondition(limit > 0)
-        let older = entries.filter { entry in cursor.map { entry.position < $0 } ?? true }
+        let older = entries.filter { entry in
+            cursor.map { entry.position < $0 || Mutant.isOn(.repeatsLine) && entry.position == $0 } ?? true
+        }
         let sorted = older.sorted { $0.position > $1.position }
         let page = Array(sorted.prefix(limit))
         return (page, sorted.count > limit ? page.last?.position : nil)

@@ -113,7 +113,9 @@ extension Books {
         amount: Amount,
         now: Timestamp
     ) -> WithdrawalOutcome {
-        if let earlier = withdrawal(key) { return earlier.amount == amount ? .replayed(earlier) : .conflict }
+        if let earlier = withdrawal(key), !Mutant.isOn(.withdrawsAgain) {
+            return earlier.amount == amount ? .replayed(earlier) : .conflict
+        }
         guard amount > .zero else { return .amountIsZero }
         let account = ledger.account(.person(key.person, in: key.book))
         guard account.holdsStarted < .max else { return .insufficientBalance }
@@ -127,15 +129,15 @@ extension Books {
         let hold = Hold(
             id: withdrawal.transferID,
             debit: account.id,
-            credit: .payouts(of: key.book),
+            credit: .payouts(of: Mutant.isOn(.paysOutOfAnotherBook) ? BookID(key.book.rawValue ^ 1) : key.book),
             amount: amount,
             at: now
         )
-        switch ledger.place(hold) {
+        switch Mutant.isOn(.promisesWithoutHold) ? .done : ledger.place(hold) {
         case .done: break
         case .insufficientFunds, .alreadyDone, .refused: return .insufficientBalance
         }
-        put(withdrawal)
+        if !Mutant.isOn(.holdsWithoutPromise) { put(withdrawal) }
         return .accepted(withdrawal)
     }
 
@@ -147,14 +149,16 @@ extension Books {
         retryAfterSeconds: Int64
     ) -> WithdrawalProgress {
         guard var withdrawal = withdrawal(key) else { return .notFound }
+        let report = Mutant.isOn(.takesSilenceAsFailure) && report == .unreachable ? .failed : report
+        if Mutant.isOn(.reopensFinal) { withdrawal.state = .pending }
         switch (withdrawal.state, report) {
         case (.paid, .failed), (.failed, .paid): return .contradiction
         case (.paid, .paid(let amount)) where amount != withdrawal.amount: return .contradiction
         case (.paid, _), (.failed, _): return .alreadyFinal
         case (.pending, .paid(let amount)):
-            guard amount == withdrawal.amount else { return .contradiction }
+            guard amount == withdrawal.amount || Mutant.isOn(.ignoresPaidAmount) else { return .contradiction }
             precondition(ledger.postHold(withdrawal.transferID, at: now) == .done)
-            withdrawal.state = .paid
+            if !Mutant.isOn(.paysAndStaysOpen) { withdrawal.state = .paid }
             withdrawal.finalAt = now
             put(withdrawal)
             return .settled

@@ -70,7 +70,8 @@ extension Granting {
         do {
             let leases = try await store.transact(footprint) { books in
                 zip(scenes, amounts).map { scene, amount in
-                    for lease in books.leases(of: scene.id) where lease.id.mint != mint {
+                    for lease in books.leases(of: scene.id)
+                    where lease.id.mint != mint || Mutant.isOn(.reclaimsLiveLease) {
                         _ = books.reclaimLease(lease.id, now: now)
                     }
                     let id = LeaseID(scene: scene.id, mint: mint)
@@ -88,6 +89,9 @@ extension Granting {
             resumeLeaseWaiters(isDone: true)
         } catch {
             logger.error("can't extend leases", metadata: ["error": "\(error)"])
+            if Mutant.isOn(.countsLostExtensionTwice), error.code == .outcomeUnknown {
+                state.withLock { for (scene, amount) in zip(scenes, amounts) { $0.mint.extend(scene.id, by: amount) } }
+            }
             resumeLeaseWaiters(isDone: false)
         }
     }

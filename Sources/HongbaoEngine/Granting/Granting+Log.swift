@@ -137,6 +137,7 @@ extension Granting: Service {
     private func write(_ group: SealedGroup) async {
         guard state.withLock({ $0.generation == group.generation && $0.health != .fenced }) else { return }
         do {
+            if Mutant.isOn(.answersBeforeDurable) { confirm(group) }
             try await store.append(group.append)
             confirm(group)
         } catch {
@@ -146,10 +147,12 @@ extension Granting: Service {
 
     /// The group is durable: show it in the wallets, then answer.
     private func confirm(_ group: SealedGroup) {
-        for batch in group.open { tokens.add(batch.payloads) }
+        for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads) }
         let resumed = state.withLock { state in
             state.mint.confirm(upTo: group.lastSequence)
-            for (batch, tokens) in zip(group.open, group.tokens) { state.recent[batch.sequence] = tokens }
+            for (batch, tokens) in zip(group.open, group.tokens) {
+                state.recent[batch.sequence] = Mutant.isOn(.answersFromFirstBatch) ? group.tokens[0] : tokens
+            }
             forgetOldTokens(&state)
             return takeWaiters(&state) { $0.sequence <= group.lastSequence }
         }
@@ -186,7 +189,8 @@ extension Granting: Service {
         logger.error("log append failed", metadata: ["error": "\(error)", "batches": "\(group.open.count)"])
         state.withLock { $0.health = $0.health == .draining ? .draining : .recovering }
         switch error.code {
-        case .unavailable: break
+        case .unavailable: if Mutant.isOn(.keepsUnavailable) { confirm(group) }
+        case .outcomeUnknown where Mutant.isOn(.rollsBackUnknown): break
         case .outcomeUnknown:
             if await isLogged(group) {
                 confirm(group)
@@ -215,7 +219,8 @@ extension Granting: Service {
         let mint = mint
         let last = group.append.batches.last
         let found = await untilRead(store, clock, logger) { (snapshot) throws(StoreError) in
-            try snapshot.batches(of: mint, after: group.lastSequence - 1, limit: 1).first == last
+            let logged = try snapshot.batches(of: mint, after: group.lastSequence - 1, limit: 1).first
+            return Mutant.isOn(.mistakesOthersBatches) ? logged?.sequence == last?.sequence : logged == last
         }
         // `nil`: the process ends. Nobody is told that his grant is accepted; asking again after the restart tells him.
         return found ?? false

@@ -29,6 +29,8 @@ package final class Granting: Sendable {
         package var postsFirst = false
         /// Grants that wait for their posting at a time when `postsFirst` is on.
         package var postingFirstMax = 2_000
+        /// Batches that recovery reads at a time; full ones are about 3 MB.
+        package var recoveryPageBatches = 256
 
         package init() {}
     }
@@ -179,7 +181,7 @@ package final class Granting: Sendable {
 
     func notePosted(_ count: Int) {
         let backlog = state.withLock { state in
-            state.mint.notePosted(count)
+            state.mint.notePosted(Mutant.isOn(.forgetsToCountPosted) ? 0 : count)
             return state.mint.backlog
         }
         backlogGauge.record(Int64(backlog))
@@ -307,6 +309,10 @@ package final class Granting: Sendable {
                 grants.append(
                     OpenGrant(order: draft.order, amount: draft.amount, openedAt: draft.openedAt, app: draft.app)
                 )
+            case .replayed(let entry) where entry.status == .credited && Mutant.isOn(.postsRepeatAsAsked):
+                grants.append(
+                    OpenGrant(order: draft.order, amount: draft.amount, openedAt: draft.openedAt, app: draft.app)
+                )
             case .replayed(let entry) where entry.status == .credited: replays.append((draft.order, entry))
             default: break
             }
@@ -320,6 +326,7 @@ package final class Granting: Sendable {
             try await poster.postFirst(grants)
             return nil
         } catch {
+            if Mutant.isOn(.swallowsPostingFault) { return nil }
             return StoreError(.outcomeUnknown, "accepted, and not posted yet: \(error.message)")
         }
     }
@@ -439,7 +446,7 @@ package final class Granting: Sendable {
                     status: status,
                     amount: draft.amount,
                     rewardID: draft.rewardID,
-                    token: tokens[index],
+                    token: tokens[Mutant.isOn(.answersWithNeighboursToken) ? max(0, index - 1) : index],
                     isReplay: isReplay
                 )
             )

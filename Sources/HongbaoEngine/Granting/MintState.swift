@@ -38,6 +38,8 @@ package struct MintState: Sendable {
         /// Grants that are decided and not durable.
         package var undurableMax: Int
         package var orderCountMax: Int
+        /// Grants in one batch.
+        package var batchSizeMax = MintState.batchSizeMax
 
         package init(backlogMax: Int = 20_000_000, undurableMax: Int = 131_072, orderCountMax: Int = 400_000_000) {
             self.backlogMax = backlogMax
@@ -75,12 +77,14 @@ package struct MintState: Sendable {
 
     /// Outcomes in order of precedence, see `GrantRefusal`.
     package mutating func decide(_ draft: GrantDraft, isPostedFirst: Bool) -> Decision {
-        if let entry = orders.entry(for: draft.order) {
+        if let entry = orders.entry(for: draft.order), !Mutant.isOn(.forgetsOrders) {
+            if Mutant.isOn(.takesNewAmount) { return .replayed(entry) }
+            if Mutant.isOn(.conflictsWithItself) { return .refused(.orderConflict) }
             guard entry.amount == draft.amount, entry.reward == draft.reward else { return .refused(.orderConflict) }
             return .replayed(entry)
         }
         if let refusal = draft.refusalIfNew { return .refused(refusal) }
-        guard draft.amount <= draft.cap else { return .refused(.overCap) }
+        guard draft.amount <= draft.cap || Mutant.isOn(.ignoresCap) else { return .refused(.overCap) }
         let scene = draft.order.scene
         guard slices[scene]?.reserve(draft.amount) ?? false else {
             return exhausted.contains(scene) ? .refused(.budgetExhausted) : .needsLease(scene)
@@ -88,7 +92,7 @@ package struct MintState: Sendable {
         guard undurable < limits.undurableMax, backlog + undurable < limits.backlogMax,
             orders.count < limits.orderCountMax
         else {
-            slices[scene]?.release(draft.amount)
+            if !Mutant.isOn(.leaksOverloadedMoney) { slices[scene]?.release(draft.amount) }
             return .refused(.overloaded)
         }
         return accept(draft, status: isPostedFirst ? .credited : .processing)
@@ -123,15 +127,15 @@ package struct MintState: Sendable {
             )
         )
         undurable += 1
-        if open.payloads.count == Self.batchSizeMax { closeOpenBatch() }
+        if open.payloads.count == limits.batchSizeMax { closeOpenBatch() }
         return .accepted(sequence: sequence, index: index)
     }
 
     private mutating func closeOpenBatch() {
         full.append(open)
         open = OpenBatch(sequence: open.sequence + 1)
-        open.payloads.reserveCapacity(Self.batchSizeMax)
-        open.rewards.reserveCapacity(Self.batchSizeMax)
+        open.payloads.reserveCapacity(limits.batchSizeMax)
+        open.rewards.reserveCapacity(limits.batchSizeMax)
     }
 
     /// The next batches to seal and append, at most `limit`; they stay the mint's until confirmed or rolled back.
@@ -160,8 +164,10 @@ package struct MintState: Sendable {
     /// Nothing after `durableSequence` happened: orders are free again, money goes back to the slices.
     package mutating func rollBack() {
         for batch in sealing + full + [open] {
-            for payload in batch.payloads { orders.remove(payload.order) }
-            for (scene, amount) in batch.issued { slices[scene]?.release(amount) }
+            for payload in batch.payloads where !Mutant.isOn(.keepsRolledBackOrders) { orders.remove(payload.order) }
+            for (scene, amount) in batch.issued where !Mutant.isOn(.leaksRolledBackMoney) {
+                slices[scene]?.release(amount)
+            }
             undurable -= batch.payloads.count
         }
         precondition(undurable == 0)

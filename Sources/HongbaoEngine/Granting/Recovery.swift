@@ -9,8 +9,7 @@ struct Recovery {
     /// Up to where each mint's grants were posted when `backlog` was counted.
     private(set) var posted: [MintID: UInt64] = [:]
 
-    /// About 3 MB of full batches.
-    private static let batchesPerPage: UInt64 = 256
+    private let pageBatches: UInt64
     /// Pages that are read and opened at the same time, while another one goes into the table.
     private static let pagesAtOnce = 4
 
@@ -20,11 +19,22 @@ struct Recovery {
     /// table and the token lists get them in sequence.
     ///
     /// - Throws: `corrupt` when a batch is missing, damaged, or has an order number that another batch has too.
-    init(store: any Store, reader: LogReader, tokens: TokenLists, mint: MintID, seed: UInt64) async throws(StoreError) {
+    ///
+    /// - Parameter pageBatches: how many batches are read at a time.
+    init(
+        store: any Store,
+        reader: LogReader,
+        tokens: TokenLists,
+        mint: MintID,
+        seed: UInt64,
+        pageBatches: Int
+    ) async throws(StoreError) {
+        self.pageBatches = UInt64(max(1, pageBatches))
         orders = OrderTable(seed: seed)
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         for record in mints {
             if record.id == mint { lastSequence = record.lastSequence }
+            if Mutant.isOn(.reusesSequence), lastSequence > 0 { lastSequence -= 1 }
             posted[record.id] = record.postedSequence
             try await read(record, store, reader, tokens)
         }
@@ -36,13 +46,15 @@ struct Recovery {
         _ reader: LogReader,
         _ tokens: TokenLists
     ) async throws(StoreError) {
-        let starts = Array(stride(from: 0, to: mint.lastSequence, by: Int(Self.batchesPerPage)))
+        var starts = Array(stride(from: 0, to: mint.lastSequence, by: Int(pageBatches)))
+        let pageBatches = pageBatches
+        if Mutant.isOn(.skipsLastPage), starts.count > 1 { starts.removeLast() }
         // Each task answers one page and its place, so that they can be taken in sequence.
         let fault: StoreError? = await withTaskGroup(of: (Int, Result<[OpenedBatch], StoreError>).self) { group in
             func begin(_ place: Int) {
                 guard place < starts.count else { return }
                 let after = starts[place]
-                group.addTask { (place, await Self.open(mint, after: after, store, reader)) }
+                group.addTask { (place, await Self.open(mint, after: after, limit: pageBatches, store, reader)) }
             }
             for place in 0..<Self.pagesAtOnce { begin(place) }
             var waiting: [Int: Result<[OpenedBatch], StoreError>] = [:]
@@ -69,10 +81,11 @@ struct Recovery {
     private static func open(
         _ mint: MintRecord,
         after start: UInt64,
+        limit: UInt64,
         _ store: any Store,
         _ reader: LogReader
     ) async -> Result<[OpenedBatch], StoreError> {
-        let count = Int(min(batchesPerPage, mint.lastSequence - start))
+        let count = Int(min(limit, mint.lastSequence - start))
         do throws(StoreError) {
             let batches = try await store.read { (snapshot) throws(StoreError) in
                 try snapshot.batches(of: mint.id, after: start, limit: count)
@@ -99,9 +112,11 @@ struct Recovery {
         _ tokens: TokenLists
     ) throws(StoreError) {
         for batch in page {
+            if Mutant.isOn(.skipsLastBatch), batch.sequence == lastSequence { continue }
+            if Mutant.isOn(.forgetsPostedOrdersAtStart), batch.sequence <= posted { continue }
             try add(batch)
             if batch.sequence > posted {
-                tokens.add(batch.payloads)
+                if !Mutant.isOn(.forgetsOpenTokensAtStart) { tokens.add(batch.payloads) }
                 backlog += batch.payloads.count
             }
         }

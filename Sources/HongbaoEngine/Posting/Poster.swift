@@ -201,7 +201,8 @@ package final class Poster: Service {
             let known = min(noted[mint.id] ?? mint.postedSequence, mint.postedSequence)
             let unnoted = try await read(mint.id, after: known, upTo: mint.postedSequence, limit: .max)
             let (ahead, batchesMax) = look(at: mint)
-            let last = min(mint.lastSequence, listedUpTo(mint.id) ?? .max)
+            let listed = Mutant.isOn(.postsUnlisted) ? nil : listedUpTo(mint.id)
+            let last = min(mint.lastSequence, listed ?? .max)
             var next = ahead
             if next == nil {
                 next = try prepare(try await read(mint.id, after: mint.postedSequence, upTo: last, limit: batchesMax))
@@ -252,7 +253,10 @@ package final class Poster: Service {
         var transfers: [Transfer] = []
         transfers.reserveCapacity(batches.count * BatchHeader.countMax)
         for batch in batches {
-            for payload in try open(batch).payloads { transfers.append(Transfer(payload, postedAt: now)) }
+            let payloads = try open(batch).payloads
+            for payload in payloads.prefix(payloads.count - (Mutant.isOn(.leavesOutLastGrant) ? 1 : 0)) {
+                transfers.append(Transfer(payload, postedAt: now))
+            }
         }
         transfers.sort { $0.id < $1.id }
         return Prepared(first: first.sequence, last: last.sequence, acceptedAt: first.at, transfers: transfers)
@@ -282,10 +286,18 @@ package final class Poster: Service {
         footprint.mints = [mint]
         footprint.transfersAreProbablyNew = lanes.withLock { $0[mint]?.newOnlyCount ?? 0 } >= Self.newOnlyMin
         let began = ContinuousClock.now
+        if Mutant.isOn(.movesWatermarkFirst) {
+            try await store.transact(footprint) { $0.advancePosted(of: mint, to: prepared.last) }
+        }
+        if Mutant.isOn(.marksBeforePosting) {
+            tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.now())
+        }
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
             let outcomes = transfers.map { books.ledger.post($0) }
-            if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint, to: prepared.last) }
+            let last = Mutant.isOn(.movesWatermarkTooFar) ? books.mint(mint)?.lastSequence : prepared.last
+            guard let last, !Mutant.isOn(.forgetsWatermark) else { return outcomes }
+            if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint, to: last) }
             return outcomes
         }
         transactionTimer.record(duration: began.duration(to: .now))
@@ -387,11 +399,18 @@ extension Transfer {
 
     /// Budget account → person's account (LG-1).
     init(_ grant: OpenGrant, postedAt: Timestamp) {
+        let order = grant.order
+        let other = SceneID(book: order.book, number: order.scene.number ^ 3)
+        let scene = Mutant.isOn(.debitsAnotherScene) ? other : order.scene
+        let person = Mutant.isOn(.paysAnotherPerson) ? PersonID(order.person.rawValue + 1) : order.person
+        let amount = Mutant.isOn(.postsHalf) ? Amount(fen: grant.amount.fen / 2) ?? .zero : grant.amount
+        let new = TransferID(person: order.person, book: order.book, serial: UInt32(truncatingIfNeeded: order.bits))
+        let number = Mutant.isOn(.postsUnderNewNumber) ? new : TransferID(order)
         self.init(
-            id: TransferID(grant.order),
-            debit: .budget(of: grant.order.scene),
-            credit: .person(grant.order.person, in: grant.order.book),
-            amount: grant.amount,
+            id: number,
+            debit: .budget(of: scene),
+            credit: .person(person, in: grant.order.book),
+            amount: amount,
             at: grant.openedAt,
             postedAt: postedAt,
             app: grant.app

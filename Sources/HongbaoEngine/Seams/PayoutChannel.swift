@@ -14,7 +14,8 @@ package struct PayoutOrder: Hashable, Sendable {
     }
 
     package init(_ withdrawal: Withdrawal) {
-        self.init(order: withdrawal.payoutOrder, person: withdrawal.key.person, amount: withdrawal.amount)
+        let attempt = Mutant.isOn(.submitsUnderNewNumber) ? "\(withdrawal.attempts)" : ""
+        self.init(order: withdrawal.payoutOrder + attempt, person: withdrawal.key.person, amount: withdrawal.amount)
     }
 }
 

@@ -97,7 +97,7 @@ package final class Wallets: Sendable {
                 withdrawals = snapshot.withdrawals
                 sent.judge(by: snapshot.log, posted: posted)
             } else {
-                missing.append(.ledger)
+                if !Mutant.isOn(.hidesMissingLedger) { missing.append(.ledger) }
                 sent.setAside()
             }
         } else {
@@ -110,6 +110,7 @@ package final class Wallets: Sendable {
                     + "somebody else has its key; revoke the epoch"
             )
         }
+        if Mutant.isOn(.readsLedgerFirst) { open = tokens.tokens(of: person, in: book) }
         open += sent.grants
         await post(sent.grants)
         return .wallet(
@@ -212,7 +213,7 @@ private struct ClientTokens: Sendable {
         let posted = Set(posted.map(\.id))
         for (index, token, payload) in candidates {
             let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
-            guard log[thin] == payload else {
+            guard log[thin] == payload || Mutant.isOn(.trustsTokens) else {
                 forgedIn.append(MintEpoch(mint: token.mint, epoch: token.epoch))
                 rejected.append(index)
                 continue

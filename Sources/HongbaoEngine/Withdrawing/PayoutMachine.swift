@@ -188,6 +188,7 @@ package struct PayoutMachine: Sendable {
             // An entry that was overtaken by a callback no longer agrees with its item.
             if items[id]?.place == .sleeping(until: due) { wake(id) }
         }
+        if Mutant.isOn(.neverSweeps) { return }
         let sweeps = policy.mechanisms.contains(.sweep)
         let recoversUntil = recoversUntil ?? now.advanced(bySeconds: recoverySeconds)
         self.recoversUntil = recoversUntil
@@ -203,7 +204,9 @@ package struct PayoutMachine: Sendable {
         var verdicts: [Verdict] = []
         for (position, id) in ids.enumerated() {
             guard var item = items[id] else { preconditionFailure("a report on what nobody asked about") }
-            let report = position < reports.count ? reports[position] : .unreachable
+            let place = Mutant.isOn(.mixesUpReports) ? ids.count - 1 - position : position
+            var report = place < reports.count ? reports[place] : .unreachable
+            if Mutant.isOn(.takesUnknownAsFailed), report == .unknownOrder { report = .failed }
             if report == .unknownOrder, !item.isPaying {
                 item.place = .waiting
                 items[id] = item

@@ -70,10 +70,12 @@ package struct Withdrawals: Sendable {
         now: Timestamp,
         isOpen: (PersonID, Timestamp) -> Bool
     ) async throws(StoreError) -> WithdrawalAnswer {
-        if let earlier = try await find(key) { return earlier.amount == amount ? .replayed(earlier) : .conflict }
+        if let earlier = try await find(key), !Mutant.isOn(.withdrawsAgain) {
+            return earlier.amount == amount || Mutant.isOn(.ignoresWithdrawnAmount) ? .replayed(earlier) : .conflict
+        }
         guard amount > .zero else { return .amountInvalid }
         guard isOpen(key.person, now) else { return .closed }
-        try await postNow(key.person, key.book)
+        if !Mutant.isOn(.forgetsOpenTokens) { try await postNow(key.person, key.book) }
         switch try await hold(key, amount: amount, now: now) {
         case .accepted(let withdrawal): return .accepted(withdrawal)
         case .replayed(let withdrawal): return .replayed(withdrawal)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HongbaoCore
 import HongbaoSimulator
 import Synchronization
 
@@ -13,11 +14,16 @@ struct SimulateCommand: AsyncParsableCommand {
             kills. After every transaction and every answer an independent auditor checks the invariants M1 to M15 \
             (docs/money-safety.md). Ends with 1 and prints the seeds when something doesn't hold; --seed replays one \
             exactly.
+
+            --mutants plants known bugs, one at a time, and ends with 1 when one isn't noticed. Only debug builds have \
+            them.
             """
     )
 
-    @Option(help: ArgumentHelp("How many seeds.", valueName: "count"))
-    var seeds = 10_000
+    @Option(
+        help: ArgumentHelp("How many seeds. Default: 10000; with --mutants at most 1000 each.", valueName: "count")
+    )
+    var seeds: Int?
 
     @Option(help: "The first seed.")
     var from: UInt64 = 0
@@ -28,16 +34,29 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Run this seed alone, and tell all about it.")
     var seed: UInt64?
 
+    @Flag(help: "Plant bugs, one at a time, and say which seed finds each.")
+    var mutants = false
+
+    @Option(help: ArgumentHelp("Plant this bug in this process.", visibility: .private))
+    var mutant: String?
+
+    private var seedCount: Int { seeds ?? (mutants ? 1_000 : 10_000) }
+    private var range: ClosedRange<UInt64> { seed.map { $0...$0 } ?? from...(from + UInt64(seedCount) - 1) }
+
     func validate() throws {
-        guard seeds > 0, (1...1_000).contains(threads) else {
+        guard seedCount > 0, (1...1_000).contains(threads) else {
             throw ValidationError("--seeds and --threads must be at least 1")
+        }
+        guard !mutants && mutant == nil || Mutant.areBuiltIn else {
+            throw ValidationError("mutants are compiled out of release builds: use a debug build")
         }
     }
 
     func run() async throws {
         insistOnDeterministicHashing()
+        if mutants { return try await runMutants() }
+        if let mutant { return try plant(mutant) }
         let began = ContinuousClock.now
-        let range = seed.map { $0...$0 } ?? from...(from + UInt64(seeds) - 1)
         let tally = Tally(range)
         let threads = seed == nil ? threads : 1
         await withCheckedContinuation { done in
@@ -51,6 +70,29 @@ struct SimulateCommand: AsyncParsableCommand {
         }
         tally.summarize(in: began.duration(to: .now).inSeconds, threads: threads)
         if !tally.hasHeld { throw ExitCode(1) }
+    }
+
+    private func plant(_ name: String) throws {
+        guard let mutant = Mutant.allCases.first(where: { "\($0)" == name }) else {
+            throw ValidationError("there is no mutant \(name)")
+        }
+        if MutantRun.hunt(mutant, range) { throw ExitCode(1) }
+    }
+
+    private func runMutants() async throws {
+        let began = ContinuousClock.now
+        var killed = 0
+        print("mutant                      seed  seeds  killed by")
+        try await MutantRun.run(Mutant.allCases, range, processes: 2) { outcome in
+            if outcome.violation != nil { killed += 1 }
+            let name = outcome.mutant.padding(toLength: 26, withPad: " ", startingAt: 0)
+            let numbers = [outcome.seed.map { "\($0)" } ?? "-", "\(outcome.seedsRun)"].map { text in
+                String(repeating: " ", count: max(0, 6 - text.count)) + text
+            }
+            print("\(name)\(numbers.joined(separator: " "))  \(outcome.violation ?? "SURVIVED")")
+        }
+        print("\(killed) of \(Mutant.allCases.count) killed in \(Int(began.duration(to: .now).inSeconds)) s")
+        if killed < Mutant.allCases.count { throw ExitCode(1) }
     }
 }
 

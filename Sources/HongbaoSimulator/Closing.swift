@@ -1,0 +1,86 @@
+import HongbaoCore
+import HongbaoEngine
+import Synchronization
+
+/// What clients do once nothing goes wrong any more.
+extension Client {
+    /// Budgets as large as this aren't used up: it would take too long.
+    private static let usableMax: Int64 = 20_000
+
+    /// M6: each scene of the current phase can be given away to its last fen; of a large budget, a grant is enough.
+    func useUpBudgets() async {
+        while phase().map({ $0.kind != .live }) ?? true { await world.pause(milliseconds: 100) }
+        guard let live = phase() else { return }
+        for (place, scene) in live.scenes.enumerated() {
+            var number = UInt64(place) * 1_000 + 1_000
+            for amount in [500, 100, 20, 4, 1] as [Int64] {
+                while world.auditor.unissued(of: scene.id) >= amount {
+                    number += 1
+                    guard await give(amount, scene: scene.key, to: PersonID(number)) else {
+                        return world.auditor.violation("M6: what is left of a budget can't be given away")
+                    }
+                    if world.auditor.unissued(of: scene.id) > Self.usableMax { break }
+                }
+                if world.auditor.unissued(of: scene.id) > Self.usableMax { break }
+            }
+            guard world.auditor.unissued(of: scene.id) == 0 else { continue }
+            if await give(1, scene: scene.key, to: PersonID(number + 1), attempts: 1) {
+                world.auditor.violation("M6: more is given away than there is")
+            }
+        }
+    }
+
+    /// Asks until it's granted, at most for some seconds.
+    private func give(_ amount: Int64, scene: String, to person: PersonID, attempts: Int = 60) async -> Bool {
+        let request = GrantRequest(
+            campaign: Setup.campaign,
+            scene: scene,
+            rain: RainID(1),
+            awardType: 1,
+            stage: 0,
+            person: person,
+            app: Setup.apps[0],
+            amount: amount
+        )
+        for _ in 0..<attempts {
+            guard let book = phase()?.book, let order = order(of: request, in: book) else { return false }
+            world.auditor.asked(order, amount)
+            let answer = await process().call { engine in await engine.granting.grant([request]) }?.first
+            if case .granted(let granted)? = answer {
+                world.auditor.granted(granted, request, wasAcknowledged: false)
+                return true
+            }
+            await world.pause(milliseconds: 200)
+        }
+        return false
+    }
+
+    /// M11: wallets say what the auditor's own books say.
+    func compareWallets() async {
+        for number in 1...UInt64(Self.people) {
+            let person = PersonID(number)
+            for _ in 0..<20 {
+                let answer = await process().call { engine in
+                    await engine.wallets.read(person: person, campaign: Setup.campaign)
+                }
+                guard case .wallet(let reading)? = answer, reading.missing.isEmpty else {
+                    await world.pause(milliseconds: 200)
+                    continue
+                }
+                world.auditor.shown(reading, floor: world.auditor.floor(of: person), sent: [])
+                if reading.view.balance != world.auditor.balance(of: person, in: reading.book) {
+                    world.auditor.violation("M11: a wallet's balance isn't what its person has")
+                }
+                break
+            }
+        }
+    }
+}
+
+/// Whether something has come to its end.
+final class Ending: Sendable {
+    private let state = Mutex(false)
+
+    var hasCome: Bool { state.withLock { $0 } }
+    func note() { state.withLock { $0 = true } }
+}
