@@ -11,6 +11,7 @@ package enum MetricHelp {
         ("hongbao_withdrawals_oldest_pending_seconds", "Age of the oldest withdrawal that isn't final."),
         ("hongbao_payouts_left_to_sweep_total", "Withdrawals that weren't followed at once and wait for the sweep."),
         ("hongbao_payouts_store_faults_total", "Faults of the store while a payout was carried on."),
+        ("hongbao_withdrawal_requests_total", "Withdrawals that people asked for, by outcome."),
         ("hongbao_withdrawals_final_total", "Withdrawals that became final, by state."),
         ("hongbao_withdrawal_attempts", "Calls of the payout channel until a withdrawal was final."),
         ("hongbao_payout_reports_total", "What the payout channel reported, by call and report."),
