@@ -66,7 +66,7 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case takesNewAmount
     /// M14: a repeat isn't recognised as one when it names another amount, and is refused as new.
     case conflictsWithItself
-    /// M11: a repeat that is posted before its answer is posted with its own time, not with the first one's.
+    /// M4: a repeat that is posted before its answer is posted with its own time, not with the first one's.
     case postsRepeatAsAsked
     /// M3: an order number that isn't the request's own is taken.
     case ignoresExpectedOrder
