@@ -11,7 +11,12 @@ import Testing
     @Test func terminatesGracefullyUnderLoad() async throws {
         let folder = try TemporaryFolder()
         let data = folder.file("data")
-        let server = try await LiveServer.start(data: data, log: folder.file("log"))
+        let server = try await LiveServer.start(
+            data: data,
+            log: folder.file("log"),
+            // Long enough to be seen by one who waits for a processor.
+            environment: ["HONGBAO_SHUTDOWN_UNREADY_SECONDS": "5"]
+        )
         let book = try LiveServer.book()
         let statuses = try await withThrowingTaskGroup(of: [UInt].self) { group in
             for seed in 0..<4 {
