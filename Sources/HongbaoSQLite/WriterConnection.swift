@@ -7,7 +7,7 @@ import HongbaoEngine
 /// Its owner sees to it that one thread at a time uses it, and that it's gone before the connection is closed.
 final class WriterConnection {
     private let handle: OpaquePointer
-    /// Whether the last `save` failed because a transfer that it was to add is there already.
+    /// Whether what was loaded last couldn't be saved because a transfer that it adds is there already.
     private(set) var hasMetTransfer = false
     private var statements: [Query: PreparedStatement] = [:]
     private let begin: PreparedStatement
@@ -151,6 +151,7 @@ final class WriterConnection {
     /// - Parameter lookingForTransfers: `false` to take it that none of the transfers is there; if one is and a
     ///   decision adds it again, `save` fails and `hasMetTransfer` is true.
     func load(_ footprint: Footprint, lookingForTransfers: Bool) throws(StoreError) -> Books {
+        hasMetTransfer = false
         var withdrawals: [Withdrawal] = []
         var budgets: [Budget] = []
         var leases: [Lease] = []
@@ -217,7 +218,6 @@ final class WriterConnection {
     /// of key.
     func save(_ books: Books) throws(StoreError) {
         try write(books.ledger.changedAccounts.sorted { $0.id < $1.id }, .putAccount) { $0.bind($1) }
-        hasMetTransfer = false
         do throws(StoreError) {
             try write(books.ledger.newTransfers.sorted { $0.id < $1.id }, .addTransfer) { $0.bind($1) }
         } catch {

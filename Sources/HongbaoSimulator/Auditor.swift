@@ -96,7 +96,7 @@ final class Auditor: Sendable {
         }
     }
 
-    /// What a person has surely been granted; nothing, when it may have got lost from the lists.
+    /// The sum of what a person has been told is granted.
     func surelyGranted(_ person: PersonID, in book: BookID) -> Int64 {
         state.withLock { $0.surelyGranted(person, in: book) }
     }

@@ -42,9 +42,10 @@ package struct Simulation: Sendable {
         let course = Course(world, setup)
         course.begin()
         for _ in 0..<Self.clients { course.startClient(operations: Self.operations / Self.clients) }
-        var isWell = course.advance(max: Self.stepsMax) { course.clientsLeft == 0 }
-        if !isWell { world.auditor.violation("liveness: the clients never ended") }
-        isWell = course.settle(within: Self.settlingTime, max: Self.stepsMax) && isWell
+        if !course.advance(max: Self.stepsMax, until: { course.clientsLeft == 0 }) {
+            world.auditor.violation("liveness: the clients never ended")
+        }
+        course.settle(within: Self.settlingTime, max: Self.stepsMax)
         course.end()
         if world.scheduler.hasStrayed { world.auditor.violation("a task ran outside of the simulation") }
         return Report(
@@ -126,6 +127,7 @@ private final class Course: Sendable {
 
     /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
     /// steps.
+    @discardableResult
     func advance(max: Int, until isDone: () -> Bool) -> Bool {
         for _ in 0..<max {
             if isDone() || !world.auditor.isContent { return true }
@@ -163,45 +165,40 @@ private final class Course: Sendable {
     }
 
     /// Stops all faults and waits until everything has come to its end; then nothing may be open.
-    func settle(within limit: Duration, max: Int) -> Bool {
+    func settle(within limit: Duration, max: Int) {
         world.stopFaults()
         state.withLock { state in
             defer { state.stale = nil }
             return state.stale
         }?.kill()
-        var isWell = complete(within: limit, max: max) { await self.client.useUpBudgets() }
+        complete(within: limit, max: max) { await self.client.useUpBudgets() }
         let end = world.scheduler.now + limit
-        var isSettled = false
         var round = 0
-        isWell =
-            advance(max: max) {
-                // Asking after each step would take longer than the steps.
-                round += 1
-                guard round.isMultiple(of: 32) else { return false }
-                isSettled = self.unsettled == nil
-                return isSettled || self.world.scheduler.now > end
-            } && isWell
-        guard world.auditor.isContent else { return true }
+        advance(max: max) {
+            // Asking after each step would take longer than the steps.
+            round += 1
+            return round.isMultiple(of: 32) && (self.unsettled == nil || self.world.scheduler.now > end)
+        }
+        guard world.auditor.isContent else { return }
         if let unsettled { world.auditor.violation(unsettled) }
         world.auditor.settled(store.snapshot.tables)
-        return complete(within: limit, max: max) {
+        complete(within: limit, max: max) {
             await self.client.compareWallets()
             await self.audit()
-        } && isWell
+        }
     }
 
     /// Runs the simulation until `body` has ended.
-    private func complete(within limit: Duration, max: Int, _ body: @escaping @Sendable () async -> Void) -> Bool {
-        guard world.auditor.isContent else { return true }
+    private func complete(within limit: Duration, max: Int, _ body: @escaping @Sendable () async -> Void) {
+        guard world.auditor.isContent else { return }
         let ending = Ending()
         Task(executorPreference: world.scheduler) {
             await body()
             ending.note()
         }
         let end = world.scheduler.now + limit
-        let isWell = advance(max: max) { ending.hasCome || self.world.scheduler.now > end }
+        advance(max: max) { ending.hasCome || self.world.scheduler.now > end }
         if world.auditor.isContent, !ending.hasCome { world.auditor.violation("liveness: the end never comes") }
-        return isWell
     }
 
     /// What is still open, which nothing may be.

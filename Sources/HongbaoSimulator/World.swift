@@ -93,11 +93,7 @@ final class World: Sendable {
     }
 
     func pause(milliseconds: Int) async {
-        do {
-            try await clock.sleep(for: .milliseconds(milliseconds))
-        } catch {
-            return
-        }
+        await HongbaoEngine.pause(.milliseconds(milliseconds), on: clock)
     }
 
     /// Takes no time, some, or much.

@@ -9,15 +9,20 @@ package func withDeadline<Answer: Sendable>(
     await withTaskGroup(of: Answer?.self) { group in
         group.addTask { await body() }
         group.addTask {
-            do {
-                try await timer.sleep(for: limit)
-            } catch {
-                // Cancelled, since the answer came first.
-            }
+            await pause(limit, on: timer)
             return nil
         }
         let first = await group.next() ?? nil
         group.cancelAll()
         return first
+    }
+}
+
+/// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
+package func pause(_ duration: Duration, on timer: any Clock<Duration>) async {
+    do {
+        try await timer.sleep(for: duration)
+    } catch {
+        return
     }
 }

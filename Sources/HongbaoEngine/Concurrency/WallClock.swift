@@ -12,14 +12,8 @@ package struct WallClock: Sendable {
         self.now = now
     }
 
-    /// Waits unless cancelled; never throws, since nobody who retries cares why it stopped waiting.
-    package func pause(_ duration: Duration) async {
-        do {
-            try await timer.sleep(for: duration)
-        } catch {
-            return
-        }
-    }
+    /// Waits unless cancelled.
+    package func pause(_ duration: Duration) async { await HongbaoEngine.pause(duration, on: timer) }
 
     package static let system = WallClock {
         Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))

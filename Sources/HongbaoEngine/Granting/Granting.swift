@@ -377,14 +377,7 @@ package final class Granting: Sendable {
     }
 
     private func readBatch(_ sequence: UInt64) async throws(StoreError) -> LoggedBatch {
-        let mint = mint
-        let logged = try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.batches(of: mint, after: sequence - 1, limit: 1).first
-        }
-        guard let logged, logged.sequence == sequence else {
-            throw StoreError(.corrupt, "batch \(sequence) is missing from the log")
-        }
-        return logged
+        try await store.batches(of: mint, after: sequence - 1, count: 1)[0]
     }
 
     private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {

@@ -71,3 +71,20 @@ package final class LogReader: Sendable {
         StoreError(.corrupt, "batch \(logged.sequence) of mint \(logged.mint.rawValue) can't be read: \(why)")
     }
 }
+
+extension Store {
+    /// Batches that follow each other in a mint's log, all of them.
+    ///
+    /// - Throws: `corrupt` when one is missing.
+    func batches(of mint: MintID, after: UInt64, count: Int) async throws(StoreError) -> [LoggedBatch] {
+        let batches = try await read { (snapshot) throws(StoreError) in
+            try snapshot.batches(of: mint, after: after, limit: count)
+        }
+        var sequence = after
+        for batch in batches where batch.sequence == sequence + 1 { sequence += 1 }
+        guard sequence == after + UInt64(count), batches.count == count else {
+            throw StoreError(.corrupt, "batch \(sequence + 1) of mint \(mint.rawValue) is missing from the log")
+        }
+        return batches
+    }
+}

@@ -91,11 +91,7 @@ package final class Payouts: Service {
         await cancelOnShutdown {
             while !Task.isCancelled {
                 self.feed(.tick)
-                do {
-                    try await self.surroundings.clock.sleep(for: self.surroundings.tickInterval)
-                } catch {
-                    return
-                }
+                await pause(self.surroundings.tickInterval, on: self.surroundings.clock)
             }
         }
     }
@@ -199,20 +195,9 @@ package final class Payouts: Service {
     ) async -> [PayoutReport] {
         let unreachable = [PayoutReport](repeating: .unreachable, count: count)
         let began = ContinuousClock.now
-        let reports = await withTaskGroup(of: [PayoutReport]?.self) { group in
-            group.addTask { await body(self.channel) }
-            group.addTask {
-                do {
-                    try await self.surroundings.clock.sleep(for: self.surroundings.channelDeadline)
-                } catch {
-                    // Cancelled, since the answer came first.
-                }
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first ?? unreachable
-        }
+        let reports =
+            await withDeadline(surroundings.channelDeadline, on: surroundings.clock) { await body(self.channel) }
+            ?? unreachable
         guard reports.count == count else {
             logger.error("the payout channel answered another number of orders than it was asked about")
             metrics[keyPath: call].record(began.duration(to: .now), reports: unreachable)
