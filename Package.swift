@@ -18,6 +18,7 @@ let package = Package(
     products: [
         .executable(name: "hongbao", targets: ["hongbao"]),
         .executable(name: "hongbao-dev", targets: ["hongbao-dev"]),
+        .executable(name: "hongbao-history", targets: ["hongbao-history"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -175,6 +176,8 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // The least that runs simulations, to compare optimised builds with others.
+        .executableTarget(name: "hongbao-history", dependencies: ["HongbaoSimulator"], swiftSettings: strict),
         .testTarget(
             name: "HongbaoCoreTests",
             dependencies: ["HongbaoCore", "HongbaoTesting"],

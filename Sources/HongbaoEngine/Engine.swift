@@ -35,7 +35,9 @@ package struct Engine: Sendable {
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
-    /// - Parameter seed: random, for the hash of the order table and for jitter.
+    /// - Parameters:
+    ///   - seed: random, for the hash of the order table and for jitter.
+    ///   - signatures: what earlier processes have verified.
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
     /// meanwhile.
     package static func start(
@@ -45,6 +47,7 @@ package struct Engine: Sendable {
         channel: any PayoutChannel,
         clock: WallClock = .system,
         seed: UInt64,
+        signatures: VerifiedSignatures = VerifiedSignatures(),
         configuration: Configuration = Configuration(),
         logger: Logger
     ) async throws(StoreError) -> Engine {
@@ -52,7 +55,7 @@ package struct Engine: Sendable {
         let campaigns = Campaigns(set)
         let tokens = TokenLists()
         let reader = LogReader(wrappingKey: keyring.walletWrapping)
-        let verifier = TokenVerifier(root: keyring.rootPublicKey)
+        let verifier = TokenVerifier(root: keyring.rootPublicKey, signatures: signatures)
 
         let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.

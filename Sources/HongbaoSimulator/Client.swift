@@ -45,18 +45,26 @@ struct Client: Sendable {
 
     static let people: Int = 6
 
+    /// - Parameter operations: grants that are asked for, wallets read, withdrawals and look-ups, at least.
     func run(operations: Int) async {
-        for _ in 0..<operations {
+        var done = 0
+        while done < operations {
             // As who finds the door closed and comes again.
             for _ in 0..<100 where !process().isReady { await world.pause(milliseconds: 50) }
             if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
+            var count = 1
             switch world.draw(100) {
-            case ..<62: await grant()
+            case ..<62:
+                count += world.draw(world.draw(3) == 0 ? 8 : 1)
+                await grant(count)
             case ..<82: await readWallet()
             case ..<95: await withdraw()
             case ..<98: await find()
-            default: await world.pause(milliseconds: world.draw(1_000))
+            default:
+                count = 0
+                await world.pause(milliseconds: world.draw(1_000))
             }
+            done += count
         }
     }
 
@@ -65,8 +73,8 @@ struct Client: Sendable {
 
     // MARK: Grants
 
-    private func grant() async {
-        let requests = (0...world.draw(world.draw(3) == 0 ? 8 : 1)).map { _ in request() }
+    private func grant(_ count: Int) async {
+        let requests = (0..<count).map { _ in request() }
         guard let book = phase()?.book else { return }
         let jumps = world.jumps
         let orders = requests.map { request in order(of: request, in: book) }

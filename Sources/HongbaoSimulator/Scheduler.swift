@@ -9,10 +9,17 @@ import Synchronization
 /// way to others (design, "Evidence") is a choice of the seed: which of the ready jobs runs next. Time only passes when
 /// none is ready.
 package final class Scheduler: TaskExecutor {
-    private struct Alarm {
+    /// A class, so that moving it in the list is cheap.
+    private final class Alarm: Sendable {
         let due: Duration
         let id: UInt64
         let continuation: CheckedContinuation<Void, any Error>
+
+        init(due: Duration, id: UInt64, continuation: CheckedContinuation<Void, any Error>) {
+            self.due = due
+            self.id = id
+            self.continuation = continuation
+        }
     }
 
     private struct State {

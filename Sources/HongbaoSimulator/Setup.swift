@@ -14,6 +14,8 @@ struct Setup: Sendable {
 
     let campaigns: CampaignSet
     let keyring = Keyring()
+    /// Every process verifies the same certificates, which would be half of a simulation's work.
+    let signatures = VerifiedSignatures()
     var configuration = Engine.Configuration()
 
     /// - Parameters:

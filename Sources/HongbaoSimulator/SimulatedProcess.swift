@@ -42,6 +42,7 @@ final class SimulatedProcess: Sendable {
                         channel: payouts,
                         clock: clock,
                         seed: seed,
+                        signatures: setup.signatures,
                         configuration: setup.configuration,
                         logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
                     )

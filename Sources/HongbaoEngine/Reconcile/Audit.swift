@@ -75,11 +75,16 @@ package struct Audit {
         self.reader = reader
     }
 
+    /// - Parameter signatures: what was verified before, as by a process that looks at the same log.
     /// - Throws: when the store can't be read, or its keys don't belong to this keyring: then nothing is proven.
-    package static func run(_ store: any Store, keyring: Keyring) async throws(StoreError) -> AuditReport {
+    package static func run(
+        _ store: any Store,
+        keyring: Keyring,
+        signatures: VerifiedSignatures = VerifiedSignatures()
+    ) async throws(StoreError) -> AuditReport {
         try await store.read { (snapshot) throws(StoreError) in
             var audit = Audit(
-                verifier: TokenVerifier(root: keyring.rootPublicKey),
+                verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
                 reader: LogReader(wrappingKey: keyring.walletWrapping)
             )
             try audit.learnEpochs(snapshot)

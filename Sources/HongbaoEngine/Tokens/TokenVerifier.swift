@@ -44,19 +44,19 @@ package enum TokenRefusal: UInt8, Hashable, Sendable, CaseIterable {
 
 /// Checks tokens that come from outside (TK-3, TK-9). It knows the root's public key only, so it can't issue.
 ///
-/// Headers that were verified once are kept, so that further tokens of the batch cost a few hashes and no signature
+/// Signatures that were verified once are kept, so that further tokens of the batch cost a few hashes and no signature
 /// check. Whoever knows of an epoch, its certificate and its end tells it.
 package final class TokenVerifier: Sendable {
     /// How far ahead of ours a mint's clock may be.
     package static let clockToleranceSeconds: Int64 = 300
 
-    private let root: Curve25519.Signing.PublicKey
-    private let state: Mutex<State>
+    private let root: Ed25519.PublicKey
+    private let signatures: VerifiedSignatures
+    private let state = Mutex(State())
 
-    /// - Parameter headersMax: how many verified headers are kept, about 300 bytes each.
-    package init(root: Curve25519.Signing.PublicKey, headersMax: Int = 16_384) {
-        self.root = root
-        state = Mutex(State(headers: VerifiedHeaders(max: headersMax)))
+    package init(root: Curve25519.Signing.PublicKey, signatures: VerifiedSignatures = VerifiedSignatures()) {
+        self.root = Ed25519.PublicKey(root)
+        self.signatures = signatures
     }
 
     package enum Admission: Hashable, Sendable {
@@ -72,13 +72,13 @@ package final class TokenVerifier: Sendable {
     /// Begins to accept the tokens of an epoch. With the data key, payloads are opened too.
     package func admit(_ certificate: MintCertificate, dataKey: DataKey? = nil) -> Admission {
         guard
-            Ed25519.isValid(
-                certificate.signature,
-                of: certificate.content,
+            signatures.isValid(
+                certificate.signature[...],
+                of: certificate.content[...],
                 domain: Keyring.certificateDomain,
                 by: root
             ),
-            let publicKey = Self.publicKey(certificate.publicKey)
+            let publicKey = Ed25519.PublicKey(certificate.publicKey)
         else { return .badSignature }
         let key = MintEpoch(mint: certificate.mint, epoch: certificate.epoch)
         return state.withLock { state in
@@ -148,16 +148,15 @@ extension TokenVerifier {
     private struct State {
         var epochs: [MintEpoch: Epoch] = [:]
         var revoked: Set<MintEpoch> = []
-        var headers: VerifiedHeaders
     }
 
     /// A class, so that looking one up is cheap.
     private final class Epoch: Sendable {
         let certificate: MintCertificate
-        let publicKey: Curve25519.Signing.PublicKey
+        let publicKey: Ed25519.PublicKey
         let dataKey: DataKey?
 
-        init(certificate: MintCertificate, publicKey: Curve25519.Signing.PublicKey, dataKey: DataKey?) {
+        init(certificate: MintCertificate, publicKey: Ed25519.PublicKey, dataKey: DataKey?) {
             self.certificate = certificate
             self.publicKey = publicKey
             self.dataKey = dataKey
@@ -175,23 +174,19 @@ extension TokenVerifier {
         now: Timestamp
     ) -> HeaderVerdict {
         let key = MintEpoch(mint: header.mint, epoch: header.epoch)
-        let (known, isRevoked, isWarm) = state.withLock { state in
-            (state.epochs[key], state.revoked.contains(key), state.headers.contains(preamble, nonce: header.nonce))
-        }
+        let (known, isRevoked) = state.withLock { ($0.epochs[key], $0.revoked.contains(key)) }
         guard let epoch = known else { return .refused(.unknownEpoch) }
         guard !isRevoked else { return .refused(.revokedEpoch) }
         guard epoch.certificate.covers(header.at), header.at <= now.advanced(bySeconds: Self.clockToleranceSeconds)
         else { return .refused(.outsideEpoch) }
-        if isWarm { return .trusted(epoch) }
         guard
-            Ed25519.isValid(
+            signatures.isValid(
                 preamble.dropFirst(BatchHeader.size),
                 of: preamble.prefix(BatchHeader.size),
                 domain: BatchSealer.signatureDomain,
                 by: epoch.publicKey
             ) || Mutant.isOn(.ignoresSignature)
         else { return .refused(.badSignature) }
-        state.withLock { $0.headers.insert(preamble, nonce: header.nonce) }
         return .trusted(epoch)
     }
 
@@ -215,14 +210,6 @@ extension TokenVerifier {
             firstSlot: token.index
         )
         return GrantPayload.parse(plaintext.span.extracting(GrantToken.blinderSize..<plaintext.count))
-    }
-
-    private static func publicKey(_ bytes: [UInt8]) -> Curve25519.Signing.PublicKey? {
-        do {
-            return try Curve25519.Signing.PublicKey(rawRepresentation: bytes)
-        } catch {
-            return nil
-        }
     }
 }
 

@@ -42,8 +42,8 @@ import Testing
         #expect([UInt8](key.publicKey.rawRepresentation) == hex(`public`))
         // The domain is part of the message that is signed; the vectors know no domain.
         #expect(Ed25519.signature(of: hex(message), domain: [], by: key) == hex(signature))
-        #expect(Ed25519.isValid(hex(signature), of: hex(message), domain: [], by: key.publicKey))
-        #expect(!Ed25519.isValid(hex(signature), of: hex(message), domain: [0], by: key.publicKey))
+        #expect(Ed25519.isValid(hex(signature), of: hex(message), domain: [], by: Ed25519.PublicKey(key.publicKey)))
+        #expect(!Ed25519.isValid(hex(signature), of: hex(message), domain: [0], by: Ed25519.PublicKey(key.publicKey)))
         #expect(
             Ed25519.signature(of: Array(hex(message).dropFirst()), domain: Array(hex(message).prefix(1)), by: key)
                 == hex(signature)

@@ -99,28 +99,37 @@ import Testing
         #expect(DataKey(wrapped: keys.wrappedDataKey, by: Keyring().walletWrapping) == nil)
     }
 
-    /// Headers beyond the bound are forgotten, and verified again when they come back.
-    @Test func theHeaderCacheIsBounded() throws {
-        var headers = VerifiedHeaders(max: 3)
-        let tokens = try (1...5 as ClosedRange<UInt64>).map { sequence in
-            guard case .token(let token) = GrantToken.parse(fixture.sealed(1, sequence: sequence).tokens[0][...])
-            else { throw BatchFault.unreadable(index: 0) }
-            return token
-        }
-        for token in tokens {
-            headers.insert(token.preamble, nonce: token.header.nonce)
-            headers.insert(token.preamble, nonce: token.header.nonce)
-            #expect(headers.contains(token.preamble, nonce: token.header.nonce))
-            #expect(headers.count <= 3)
-        }
-        let isKept = tokens.map { headers.contains($0.preamble, nonce: $0.header.nonce) }
-        #expect(isKept == [false, false, true, true, true])
-
-        let small = TokenVerifier(root: fixture.keyring.rootPublicKey, headersMax: 1)
+    /// Signatures beyond the bound are forgotten, and verified again when they come back.
+    @Test func theMemoryOfSignaturesIsBounded() throws {
+        let signatures = VerifiedSignatures(max: 3)
+        let small = TokenVerifier(root: fixture.keyring.rootPublicKey, signatures: signatures)
         _ = small.admit(fixture.keys.certificate)
+        #expect(signatures.count == 1)
+        let tokens = (1...5 as ClosedRange<UInt64>).map { fixture.sealed(1, sequence: $0).tokens[0] }
         for token in tokens + tokens {
-            #expect(refusal(small.verify(Array(token.bytes), now: TokenFixture.noon)) == nil)
+            for _ in 0..<2 { #expect(refusal(small.verify(token, now: TokenFixture.noon)) == nil) }
+            #expect(signatures.count <= 3)
         }
+        #expect(signatures.count == 3)
+    }
+
+    /// What one verifier has found good counts for another, with exactly this signature, by exactly this key.
+    @Test func sharedSignaturesAreNoLooser() {
+        let signatures = VerifiedSignatures()
+        let first = TokenVerifier(root: fixture.keyring.rootPublicKey, signatures: signatures)
+        let second = TokenVerifier(root: fixture.keyring.rootPublicKey, signatures: signatures)
+        #expect(first.admit(fixture.keys.certificate) == .admitted)
+        #expect(second.admit(fixture.keys.certificate) == .admitted)
+        let stranger = TokenVerifier(root: Keyring().rootPublicKey, signatures: signatures)
+        #expect(stranger.admit(fixture.keys.certificate) == .badSignature)
+        let token = fixture.sealed(1).tokens[0]
+        #expect(refusal(first.verify(token, now: TokenFixture.noon)) == nil)
+        for bit in 0..<SealedBatch.preambleSize * 8 {
+            var altered = token
+            altered[bit / 8] ^= 1 << (bit % 8)
+            #expect(refusal(second.verify(altered, now: TokenFixture.noon)) != nil, "bit \(bit)")
+        }
+        #expect(refusal(second.verify(token, now: TokenFixture.noon)) == nil)
     }
 
     /// An auditor with the root's public key alone can check who signed a batch of the log.
