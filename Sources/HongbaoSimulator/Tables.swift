@@ -162,8 +162,8 @@ struct TableSnapshot: StoreSnapshot {
 
     func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { tables.withdrawals[key] }
 
-    func withdrawalsDue(at now: Timestamp, limit: Int) -> [Withdrawal] {
-        let due = tables.withdrawals.values.filter { $0.state == .pending && $0.nextCheckAt <= now }
+    func withdrawals(toCheckIn times: ClosedRange<Timestamp>, limit: Int) -> [Withdrawal] {
+        let due = tables.withdrawals.values.filter { $0.state == .pending && times.contains($0.nextCheckAt) }
         return Array(due.sorted { ($0.nextCheckAt, $0.transferID) < ($1.nextCheckAt, $1.transferID) }.prefix(limit))
     }
 
