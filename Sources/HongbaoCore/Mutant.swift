@@ -183,11 +183,17 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case reopensFinal
     /// M10: nobody looks for what an earlier process has left.
     case neverSweeps
+    /// M10: payouts wait by the wall clock, which may be set back.
+    case waitsByWallClock
+    /// M10: what a clock that was ahead has put off in the store is left there.
+    case leavesPutOff
 
     // MARK: Phases
 
     /// M13: new grants go to the campaign's first phase.
     case grantsInFirstPhase
+    /// M13: grants are made after the end of their phase.
+    case grantsAfterTheEnd
     /// M13: the token list of a person doesn't tell phases apart.
     case listsAllPhases
     /// M13: a token of another phase is taken.

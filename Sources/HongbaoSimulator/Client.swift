@@ -61,13 +61,21 @@ struct Client: Sendable {
     }
 
     private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }
-    func phase() -> Phase? { setup.campaigns.campaign(Setup.campaign)?.phaseShown(at: world.now) }
+    func phase() -> Phase? { campaign?.phaseShown(at: world.now) }
+    private var campaign: Campaign? { setup.campaigns.campaign(Setup.campaign) }
+
+    /// A clock that was set back: who looks at it must take this token for one of the future.
+    private func isOfTheFuture(_ token: [UInt8]) -> Bool {
+        guard case .token(let parsed) = GrantToken.parse(token[...]) else { return false }
+        return parsed.header.at > world.now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds)
+    }
 
     // MARK: Grants
 
     private func grant() async {
         let requests = (0...world.draw(world.draw(3) == 0 ? 8 : 1)).map { _ in request() }
-        guard let book = phase()?.book else { return }
+        guard let book = phase()?.book else { return await grantOutside(requests) }
+        let isOver = campaign?.phase(at: world.now) == nil
         let jumps = world.jumps
         let orders = requests.map { request in order(of: request, in: book) }
         var wasAcknowledged: [Bool] = []
@@ -90,24 +98,32 @@ struct Client: Sendable {
             if target !== process() || !isOwn { wasAcknowledged[index] = false }
         }
         let isSamePhase = phase()?.book == book && world.jumps == jumps
-        for case .granted(let granted) in answers where isSamePhase && granted.order.book != book {
-            world.auditor.violation("M13: a grant of another phase")
+        for case .granted(let granted) in answers where isSamePhase {
+            if granted.order.book != book { world.auditor.violation("M13: a grant of another phase") }
+            if isOver, !granted.isReplay { world.auditor.violation("M13: a grant after the campaign's end") }
         }
         guard answers.count == requests.count else { return world.auditor.violation("fewer answers than requests") }
         for (index, answer) in answers.enumerated() {
-            take(answer, requests[index], orders[index], book, wasAcknowledged[index])
+            take(answer, requests[index], orders[index], wasAcknowledged[index], isSamePhase: isSamePhase)
         }
+    }
+
+    /// Asks before the campaign's begin, when nothing may be granted.
+    private func grantOutside(_ requests: [GrantRequest]) async {
+        let jumps = world.jumps
+        let answers = await process().call { engine in await engine.granting.grant(requests) } ?? []
+        guard world.jumps == jumps else { return }
+        for case .granted in answers { world.auditor.violation("M13: a grant before the campaign's begin") }
     }
 
     private func take(
         _ answer: GrantAnswer,
         _ request: GrantRequest,
         _ order: OrderNumber?,
-        _ book: BookID,
-        _ wasAcknowledged: Bool
+        _ wasAcknowledged: Bool,
+        isSamePhase: Bool
     ) {
         let amount = request.amount ?? 0
-        let isSamePhase = phase()?.book == book
         switch answer {
         case .granted(let granted):
             let known = wasAcknowledged && granted.order == order
@@ -173,6 +189,7 @@ struct Client: Sendable {
         var sent: [[UInt8]] = []
         var honest: Set<OrderNumber> = []
         var forged: Set<Int> = []
+        var early: Set<Int> = []
         var chosen: [OrderNumber] = []
         for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
             let kept = tokens[world.draw(tokens.count)]
@@ -183,7 +200,7 @@ struct Client: Sendable {
                 token[place] ^= 1 << UInt8(world.draw(8))
                 forged.insert(sent.count)
             } else if kept.order.person == person {
-                honest.insert(kept.order)
+                if isOfTheFuture(token) { early.insert(sent.count) } else { honest.insert(kept.order) }
             } else {
                 forged.insert(sent.count)
             }
@@ -196,11 +213,13 @@ struct Client: Sendable {
             await engine.wallets.read(person: person, campaign: Setup.campaign, tokens: all)
         }
         guard case .wallet(let reading)? = answer else { return }
-        world.auditor.shown(reading, floor: floor, sent: honest)
+        world.auditor.shown(reading, floor: floor, sent: world.jumps == jumps ? honest : [])
         checkPages(reading.view)
         memory.keep(reading.view.balance, of: person)
         let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
-        let isRefused = ofThisBook.contains { !forged.contains($0) && reading.rejectedTokens.contains($0) }
+        let isRefused = ofThisBook.contains {
+            !forged.contains($0) && !early.contains($0) && reading.rejectedTokens.contains($0)
+        }
         if world.jumps == jumps, isRefused {
             world.auditor.violation("M14: a grant was answered with a token that isn't its own")
         }

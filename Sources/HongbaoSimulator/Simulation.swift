@@ -141,7 +141,7 @@ private final class Course: Sendable {
         let faults = world.faults
         if kills < Self.killsMax, world.happens(faults.kills) { replace(keepingOld: false) }
         if world.happens(faults.takeOvers) { replace(keepingOld: true) }
-        if world.happens(faults.clockJumps) { world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000) }
+        world.moveClock()
         if world.happens(faults.callbacks * 0.01) { channel.chatter() }
         if world.happens(faults.flushes), let engine = current.engine {
             engine.tokens.removeAll()

@@ -12,6 +12,8 @@ struct Faults: Sendable {
     /// A second process takes over while the first still runs.
     var takeOvers = 0.0
     var clockJumps = 0.0
+    /// The wall clock is hours away for a while, or even outside of the campaign.
+    var detours = 0.0
     /// The token lists are lost.
     var flushes = 0.0
     var lostPayouts = 0.0
@@ -38,6 +40,7 @@ struct Faults: Sendable {
         failedPayouts = rate(0.5)
         wrongPayouts = rate(0.2)
         callbacks = rate(1)
+        detours = rate(0.000_5)
     }
 }
 
@@ -54,6 +57,9 @@ final class World: Sendable {
         /// What the wall clock is ahead of the virtual one, in milliseconds.
         var offset: Int64 = 0
         var jumps = 0
+        /// The same, of hours; it ends when virtual time has come to `detourEnd`.
+        var detour: Int64 = 0
+        var detourEnd = Duration.zero
     }
 
     static let start: Int64 = 1_643_630_400_000
@@ -67,10 +73,13 @@ final class World: Sendable {
 
     var faults: Faults { state.withLock { $0.faults } }
     /// From now on nothing goes wrong any more.
-    func stopFaults() { state.withLock { $0.faults = Faults() } }
+    func stopFaults() {
+        state.withLock { $0.faults = Faults() }
+        endDetour()
+    }
 
     var now: Timestamp {
-        let offset = state.withLock { $0.offset }
+        let offset = state.withLock { $0.offset + $0.detour }
         let passed = scheduler.now / .milliseconds(1)
         return Timestamp(milliseconds: Self.start + Int64(passed) + offset)
     }
@@ -79,6 +88,39 @@ final class World: Sendable {
         state.withLock { state in
             state.offset += milliseconds
             state.jumps += 1
+        }
+    }
+
+    /// Moves the wall clock by hours, both ways, seldom so far that the campaign hasn't begun or is over; some seconds
+    /// later somebody puts it right. Either move may be the one back.
+    func beginDetour() {
+        let isOutside = draw(6) == 0
+        let hours = isOutside ? Int64(30 + draw(1_000 * 24)) : Int64(1 + draw(20))
+        let isBack = draw(2) == 0
+        let end = scheduler.now + .milliseconds(100 + draw(isOutside ? 2_000 : 8_000))
+        state.withLock { state in
+            state.detour = (isBack ? -hours : hours) * 3_600_000
+            state.detourEnd = end
+            state.jumps += 1
+        }
+    }
+
+    private func endDetour() {
+        state.withLock { state in
+            guard state.detour != 0 else { return }
+            state.detour = 0
+            state.jumps += 1
+        }
+    }
+
+    /// Called before each step.
+    func moveClock() {
+        let (faults, end) = state.withLock { ($0.faults, $0.detour == 0 ? nil : $0.detourEnd) }
+        if happens(faults.clockJumps) { jump(milliseconds: Int64(draw(20_000)) - 10_000) }
+        if let end {
+            if scheduler.now >= end { endDetour() }
+        } else if happens(faults.detours) {
+            beginDetour()
         }
     }
 

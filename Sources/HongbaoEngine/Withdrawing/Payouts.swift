@@ -107,7 +107,8 @@ package final class Payouts: Service {
     }
 
     private func step(_ input: PayoutMachine.Input) -> [PayoutMachine.Effect] {
-        let now = surroundings.uptime()
+        let isMutant = Mutant.isOn(.waitsByWallClock)
+        let now = isMutant ? .milliseconds(surroundings.now().milliseconds) : surroundings.uptime()
         let (effects, count) = machine.withLock { ($0.step(input, now: now), $0.trackedCount) }
         metrics.tracked.record(count)
         return effects
@@ -184,6 +185,7 @@ package final class Payouts: Service {
         do throws(StoreError) {
             let due = try await store.read { snapshot throws(StoreError) in
                 let due = try snapshot.withdrawals(toCheckIn: Timestamp(milliseconds: .min)...now, limit: limit)
+                if Mutant.isOn(.leavesPutOff) { return due }
                 let putOff = now.advanced(bySeconds: putOffMax)...Timestamp(milliseconds: .max)
                 return due + (try snapshot.withdrawals(toCheckIn: putOff, limit: limit - due.count))
             }

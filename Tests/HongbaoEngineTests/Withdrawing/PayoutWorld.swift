@@ -168,7 +168,12 @@ struct PayoutWorld {
     private mutating func pay(_ withdrawal: Withdrawal) -> PayoutReport {
         let isNew = channel.orders[withdrawal.payoutOrder] == nil
         let wait = Int64.random(in: 0...90, using: &random)
-        let report = channel.pay(PayoutOrder(withdrawal), fails: happens(faults.failedOrder), doneAt: time(in: wait), now: channelNow)
+        let report = channel.pay(
+            PayoutOrder(withdrawal),
+            fails: happens(faults.failedOrder),
+            doneAt: time(in: wait),
+            now: channelNow
+        )
         if isNew, !happens(faults.lostCallback) {
             let copies = happens(faults.duplicateCallback) ? 3 : 1
             for copy in 0..<copies {
