@@ -53,6 +53,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case leasesIssuedMoneyAgain
     /// M6: a lease is taken back from a holder that still uses it.
     case reclaimsLiveLease
+    /// M6: what is given back of a lease at a shutdown stays in the lease, too.
+    case keepsReturnedLease
     /// M5: a budget is raised without moving its money.
     case fundsWithoutMoney
 
@@ -95,6 +97,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case forgetsToList
     /// M5: a process that was replaced begins another epoch.
     case ignoresTakeOver
+    /// M5: the log's writer isn't woken to end at a shutdown.
+    case neverEnds
     /// M5: grants are never counted as posted, until nothing more is accepted.
     case forgetsToCountPosted
     /// M14: a group's batches all get the tokens of its first.

@@ -89,6 +89,8 @@ private final class Course: Sendable {
     }
 
     private static let killsMax = 12
+    /// How long a process that was asked to end may take.
+    private static let endingTime = Duration.seconds(60)
 
     var kills: Int { state.withLock { $0.kills } }
     private var current: SimulatedProcess { state.withLock { $0.current } }
@@ -139,11 +141,17 @@ private final class Course: Sendable {
 
     private func befall() {
         let faults = world.faults
+        let (current, kills) = state.withLock { ($0.current, $0.kills) }
+        if !current.isAlive { replace(keepingOld: false) }
+        if world.happens(faults.shutDowns) { current.shutDown() }
+        if let asked = current.askedToEndAt, world.scheduler.now - asked > Self.endingTime {
+            world.auditor.violation("liveness: a shutdown never ends")
+        }
         if kills < Self.killsMax, world.happens(faults.kills) { replace(keepingOld: false) }
         if world.happens(faults.takeOvers) { replace(keepingOld: true) }
         world.moveClock()
         if world.happens(faults.callbacks * 0.01) { channel.chatter() }
-        if world.happens(faults.flushes), let engine = current.engine {
+        if world.happens(faults.flushes), let engine = self.current.engine {
             engine.tokens.removeAll()
             world.auditor.flushedTokens()
         }
@@ -156,7 +164,7 @@ private final class Course: Sendable {
             // One that is still starting could begin its epoch after its successor's, and be the newer one.
             let keepingOld = keepingOld && state.current.isReady
             let gone = keepingOld ? state.stale : state.current
-            if keepingOld { state.stale = state.current } else { state.kills += 1 }
+            if keepingOld { state.stale = state.current } else if state.current.isAlive { state.kills += 1 }
             state.current = new
             return gone
         }
@@ -171,6 +179,7 @@ private final class Course: Sendable {
             defer { state.stale = nil }
             return state.stale
         }?.kill()
+        advance(max: max) { !self.current.isEnding }
         complete(within: limit, max: max) { await self.client.useUpBudgets() }
         let end = world.scheduler.now + limit
         var round = 0

@@ -21,6 +21,8 @@ struct Faults: Sendable {
     var failedPayouts = 0.0
     var wrongPayouts = 0.0
     var callbacks = 0.5
+    /// A process is asked to end.
+    var shutDowns = 0.0
 
     init() {}
 
@@ -41,6 +43,7 @@ struct Faults: Sendable {
         wrongPayouts = rate(0.2)
         callbacks = rate(1)
         detours = rate(0.000_5)
+        shutDowns = rate(0.000_5)
     }
 }
 
@@ -95,8 +98,9 @@ final class World: Sendable {
     /// later somebody puts it right. Either move may be the one back.
     func beginDetour() {
         let isOutside = draw(6) == 0
-        let hours = isOutside ? Int64(30 + draw(1_000 * 24)) : Int64(1 + draw(20))
         let isBack = draw(2) == 0
+        let outside = isBack ? Setup.hoursSinceBegin : Setup.hoursToEnd
+        let hours = isOutside ? outside + 10 : 1 + Int64(draw(20))
         let end = scheduler.now + .milliseconds(100 + draw(isOutside ? 2_000 : 8_000))
         state.withLock { state in
             state.detour = (isBack ? -hours : hours) * 3_600_000

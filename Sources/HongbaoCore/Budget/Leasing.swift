@@ -67,7 +67,7 @@ extension Books {
             amount <= lease.unissued,
             let allotted = lease.allotted.subtracting(amount), let sum = budget.allotted.subtracting(amount)
         else { return false }
-        lease.allotted = allotted
+        if !Mutant.isOn(.keepsReturnedLease) { lease.allotted = allotted }
         budget.allotted = sum
         put(lease)
         put(budget)
