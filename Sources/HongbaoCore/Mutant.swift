@@ -55,6 +55,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case reclaimsLiveLease
     /// M6: what is given back of a lease at a shutdown stays in the lease, too.
     case keepsReturnedLease
+    /// M6: what a mint that is dead had leased is never taken back.
+    case leavesLapsedLeases
     /// M5: a budget is raised without moving its money.
     case fundsWithoutMoney
 
@@ -158,6 +160,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case ignoresSignature
     /// TK-9: a header that was verified once is good with any signature.
     case ignoresKnownSignature
+    /// TK-9: after a restart nobody knows which epochs were revoked.
+    case forgetsRevocations
 
     // MARK: Withdrawals
 

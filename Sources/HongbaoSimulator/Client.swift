@@ -64,10 +64,17 @@ struct Client: Sendable {
     func phase() -> Phase? { campaign?.phaseShown(at: world.now) }
     private var campaign: Campaign? { setup.campaigns.campaign(Setup.campaign) }
 
-    /// A clock that was set back: who looks at it must take this token for one of the future.
-    private func isOfTheFuture(_ token: [UInt8]) -> Bool {
-        guard case .token(let parsed) = GrantToken.parse(token[...]) else { return false }
-        return parsed.header.at > world.now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds)
+    private enum Prospect { case good, revoked, either }
+
+    /// What a process must make of a token that it has issued to this person.
+    private func prospect(of token: [UInt8], at process: SimulatedProcess) -> Prospect {
+        guard case .token(let parsed) = GrantToken.parse(token[...]) else { return .good }
+        let header = parsed.header
+        let epoch = MintEpoch(mint: header.mint, epoch: header.epoch)
+        if process.revoked.contains(epoch) { return .revoked }
+        // The clock was set back: it's one of the future.
+        let isEarly = header.at > world.now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds)
+        return isEarly || world.isSuspect(epoch) ? .either : .good
     }
 
     // MARK: Grants
@@ -186,10 +193,12 @@ struct Client: Sendable {
         let person = person()
         let jumps = world.jumps
         let tokens = memory.tokens
+        let target = process()
         var sent: [[UInt8]] = []
         var honest: Set<OrderNumber> = []
         var forged: Set<Int> = []
-        var early: Set<Int> = []
+        var revoked: Set<Int> = []
+        var doubtful: Set<Int> = []
         var chosen: [OrderNumber] = []
         for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
             let kept = tokens[world.draw(tokens.count)]
@@ -200,7 +209,11 @@ struct Client: Sendable {
                 token[place] ^= 1 << UInt8(world.draw(8))
                 forged.insert(sent.count)
             } else if kept.order.person == person {
-                if isOfTheFuture(token) { early.insert(sent.count) } else { honest.insert(kept.order) }
+                switch prospect(of: token, at: target) {
+                case .good: honest.insert(kept.order)
+                case .revoked: revoked.insert(sent.count)
+                case .either: doubtful.insert(sent.count)
+                }
             } else {
                 forged.insert(sent.count)
             }
@@ -209,7 +222,7 @@ struct Client: Sendable {
         if let stolen = thief.token(of: person), world.draw(3) == 0 { sent.append(stolen) }
         let floor = world.auditor.floor(of: person)
         let all = sent
-        let answer = await process().call { engine in
+        let answer = await target.call { engine in
             await engine.wallets.read(person: person, campaign: Setup.campaign, tokens: all)
         }
         guard case .wallet(let reading)? = answer else { return }
@@ -217,11 +230,15 @@ struct Client: Sendable {
         checkPages(reading.view)
         memory.keep(reading.view.balance, of: person)
         let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
+        let expected = forged.union(revoked).union(doubtful)
         let isRefused = ofThisBook.contains {
-            !forged.contains($0) && !early.contains($0) && reading.rejectedTokens.contains($0)
+            reading.rejectedTokens.contains($0) && !expected.contains($0)
         }
         if world.jumps == jumps, isRefused {
             world.auditor.violation("M14: a grant was answered with a token that isn't its own")
+        }
+        for index in revoked where !reading.rejectedTokens.contains(index) {
+            world.auditor.violation("TK-9: a token of a revoked epoch was taken")
         }
         for index in forged where !reading.rejectedTokens.contains(index) {
             world.auditor.violation("TK-9: a token was taken that isn't this person's or was altered")

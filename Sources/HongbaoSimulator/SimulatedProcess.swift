@@ -12,6 +12,7 @@ final class SimulatedProcess: Sendable {
         /// When it was asked to end.
         var askedToEndAt: Duration?
         var services: ServiceGroup?
+        var revoked: Set<MintEpoch> = []
         var nextCall: UInt64 = 0
         /// How to tell a caller that no answer will come.
         var hangUps: [UInt64: @Sendable () -> Void] = [:]
@@ -29,18 +30,30 @@ final class SimulatedProcess: Sendable {
     var isAlive: Bool { life.isAlive }
     /// Whether `engine` is there, without copying it.
     var isReady: Bool { state.withLock { $0.isReady } }
+    /// The epochs that were revoked when it started.
+    var revoked: Set<MintEpoch> { state.withLock { $0.revoked } }
     /// Whether it has been asked to end, and hasn't.
     var isEnding: Bool { state.withLock { $0.askedToEndAt != nil } }
 
     /// When it was asked to end, unless it has ended.
     var askedToEndAt: Duration? { state.withLock { $0.askedToEndAt } }
 
-    func start(_ store: SimulatedStore, _ channel: SimulatedChannel, _ setup: Setup, _ thief: Thief, seed: UInt64) {
+    /// - Parameter revoking: an epoch that somebody revokes before.
+    func start(
+        _ store: SimulatedStore,
+        _ channel: SimulatedChannel,
+        _ setup: Setup,
+        _ thief: Thief,
+        seed: UInt64,
+        revoking: MintEpoch?
+    ) {
         let connection = StoreConnection(base: store, world: world, life: life, thief: thief)
         let payouts = ChannelConnection(base: channel, world: world, life: life)
         let world = world
         let clock = WallClock(timer: world.clock) { world.now }
         let task = Task(executorPreference: world.scheduler) {
+            if let revoking { await self.revoke(revoking, in: connection) }
+            self.state.withLock { $0.revoked = world.revoked }
             while self.isAlive {
                 do throws(StoreError) {
                     let engine = try await Engine.start(
@@ -68,6 +81,18 @@ final class SimulatedProcess: Sendable {
             }
         }
         state.withLock { $0.tasks[0] = task }
+    }
+
+    private func revoke(_ epoch: MintEpoch, in store: StoreConnection) async {
+        world.suspect(epoch)
+        while isAlive {
+            do throws(StoreError) {
+                try await store.transact(Footprint()) { $0.revoke(epoch) }
+                return world.revoke(epoch)
+            } catch {
+                await world.pause(milliseconds: 10)
+            }
+        }
     }
 
     private func serve(_ engine: Engine) async {

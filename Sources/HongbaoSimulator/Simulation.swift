@@ -77,6 +77,7 @@ private final class Course: Sendable {
         var started = 0
         var kills = 0
         var clientsLeft = 0
+        var revocations = 0
     }
 
     init(_ world: World, _ setup: Setup) {
@@ -119,12 +120,12 @@ private final class Course: Sendable {
 
     func begin() { start(current) }
 
-    private func start(_ process: SimulatedProcess) {
+    private func start(_ process: SimulatedProcess, revoking: MintEpoch? = nil) {
         let number = state.withLock { state in
             state.started += 1
             return state.started
         }
-        process.start(store, channel, setup, thief, seed: UInt64(number))
+        process.start(store, channel, setup, thief, seed: UInt64(number), revoking: revoking)
     }
 
     /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
@@ -150,6 +151,8 @@ private final class Course: Sendable {
         if kills < Self.killsMax, world.happens(faults.kills) { replace(keepingOld: false) }
         if world.happens(faults.takeOvers) { replace(keepingOld: true) }
         world.moveClock()
+        if world.happens(faults.deadMints), world.leasedUntil == nil, !world.isOnDetour { leaseToDeadMint() }
+        if world.happens(faults.revocations) { revokeEpoch() }
         if world.happens(faults.callbacks * 0.01) { channel.chatter() }
         if world.happens(faults.flushes), let engine = self.current.engine {
             engine.tokens.removeAll()
@@ -157,8 +160,46 @@ private final class Course: Sendable {
         }
     }
 
+    /// What another mint holds and doesn't issue can be given away when its lease has lapsed.
+    private func leaseToDeadMint() {
+        let kind = world.draw(4) == 0 ? PhaseKind.rollout : .live
+        let book = BookID(campaign: Setup.number, phase: kind)
+        let scene = SceneID(book: book, number: UInt16(world.draw(Setup.scenes.count) + 1))
+        let until = world.now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
+        world.leased(until: until)
+        let connection = StoreConnection(base: store, world: world, life: Life(), thief: thief)
+        Task(executorPreference: world.scheduler) {
+            var footprint = Footprint()
+            footprint.budgets = [scene]
+            do throws(StoreError) {
+                try await connection.transact(footprint) { books in
+                    let half = (books.budget(scene)?.available.fen ?? 0) / 2
+                    let id = LeaseID(scene: scene, mint: MintID(2))
+                    _ = books.extendLease(id, epoch: 1, by: Amount(fen: half) ?? .zero, expiresAt: until)
+                }
+            } catch {
+                self.world.auditor.note(-3)
+            }
+        }
+    }
+
+    private static let revocationsMax = 3
+
+    private func revokeEpoch() {
+        let epochs = store.snapshot.epochs()
+        guard !epochs.isEmpty, state.withLock({ $0.revocations < Self.revocationsMax }) else { return }
+        let epoch = epochs[epochs.count - 1 - world.draw(min(3, epochs.count))]
+        let stale = state.withLock { state in
+            state.revocations += 1
+            defer { state.stale = nil }
+            return state.stale
+        }
+        stale?.kill()
+        replace(keepingOld: false, revoking: MintEpoch(mint: epoch.mint, epoch: epoch.epoch))
+    }
+
     /// The process dies, or is taken for dead, and another one takes its place.
-    private func replace(keepingOld: Bool) {
+    private func replace(keepingOld: Bool, revoking: MintEpoch? = nil) {
         let new = SimulatedProcess(world)
         let gone = state.withLock { state in
             // One that is still starting could begin its epoch after its successor's, and be the newer one.
@@ -169,7 +210,7 @@ private final class Course: Sendable {
             return gone
         }
         gone?.kill()
-        start(new)
+        start(new, revoking: revoking)
     }
 
     /// Stops all faults and waits until everything has come to its end; then nothing may be open.

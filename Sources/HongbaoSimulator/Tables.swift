@@ -118,6 +118,7 @@ struct Tables: Sendable {
             transfersOfPerson[row.id.person, default: []].insert(row.id, at: place ?? list.count)
         }
         for row in commit.epochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
+        for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }
 
@@ -217,4 +218,10 @@ extension WithdrawalKey {
 
 extension Withdrawal {
     fileprivate func order(before other: WithdrawalKey) -> Bool { key.order(before: other) }
+}
+
+extension EpochRecord {
+    fileprivate var revoked: Self {
+        Self(mint: mint, epoch: epoch, certificate: certificate, wrappedDataKey: wrappedDataKey, isRevoked: true)
+    }
 }

@@ -23,6 +23,10 @@ struct Faults: Sendable {
     var callbacks = 0.5
     /// A process is asked to end.
     var shutDowns = 0.0
+    /// Another mint leases a part of a budget and is never heard of again.
+    var deadMints = 0.0
+    /// An operator stops the server, revokes a key epoch, and starts it again.
+    var revocations = 0.0
 
     init() {}
 
@@ -44,6 +48,8 @@ struct Faults: Sendable {
         callbacks = rate(1)
         detours = rate(0.000_5)
         shutDowns = rate(0.000_5)
+        deadMints = rate(0.000_5)
+        revocations = rate(0.000_5)
     }
 }
 
@@ -63,6 +69,10 @@ final class World: Sendable {
         /// The same, of hours; it ends when virtual time has come to `detourEnd`.
         var detour: Int64 = 0
         var detourEnd = Duration.zero
+        var leasedUntil: Timestamp?
+        /// Epochs that somebody has begun to revoke, and those of them that are.
+        var suspects: Set<MintEpoch> = []
+        var revoked: Set<MintEpoch> = []
     }
 
     static let start: Int64 = 1_643_630_400_000
@@ -130,6 +140,18 @@ final class World: Sendable {
 
     /// How often the wall clock was moved.
     var jumps: Int { state.withLock { $0.jumps } }
+
+    /// When the lease of a mint that is dead lapses; `nil` before there was one.
+    var leasedUntil: Timestamp? { state.withLock { $0.leasedUntil } }
+    var isOnDetour: Bool { state.withLock { $0.detour != 0 } }
+
+    func leased(until time: Timestamp) { state.withLock { $0.leasedUntil = time } }
+
+    var revoked: Set<MintEpoch> { state.withLock { $0.revoked } }
+    /// Whether an epoch is revoked or may be at any time.
+    func isSuspect(_ epoch: MintEpoch) -> Bool { state.withLock { $0.suspects.contains(epoch) } }
+    func suspect(_ epoch: MintEpoch) { state.withLock { _ = $0.suspects.insert(epoch) } }
+    func revoke(_ epoch: MintEpoch) { state.withLock { _ = $0.revoked.insert(epoch) } }
 
     /// A number in `0..<bound`.
     func draw(_ bound: Int) -> Int { state.withLock { Int($0.random.next(below: UInt64(bound))) } }
