@@ -53,6 +53,10 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case leasesIssuedMoneyAgain
     /// M6: a lease is taken back from a holder that still uses it.
     case reclaimsLiveLease
+    /// M6: what is given back of a lease at a shutdown stays in the lease, too.
+    case keepsReturnedLease
+    /// M6: what a mint that is dead had leased is never taken back.
+    case leavesLapsedLeases
     /// M5: a budget is raised without moving its money.
     case fundsWithoutMoney
 
@@ -95,6 +99,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case forgetsToList
     /// M5: a process that was replaced begins another epoch.
     case ignoresTakeOver
+    /// M5: the log's writer isn't woken to end at a shutdown.
+    case neverEnds
     /// M5: grants are never counted as posted, until nothing more is accepted.
     case forgetsToCountPosted
     /// M14: a group's batches all get the tokens of its first.
@@ -154,6 +160,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case ignoresSignature
     /// TK-9: a header that was verified once is good with any signature.
     case ignoresKnownSignature
+    /// TK-9: after a restart nobody knows which epochs were revoked.
+    case forgetsRevocations
 
     // MARK: Withdrawals
 
@@ -183,11 +191,17 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case reopensFinal
     /// M10: nobody looks for what an earlier process has left.
     case neverSweeps
+    /// M10: payouts wait by the wall clock, which may be set back.
+    case waitsByWallClock
+    /// M10: what a clock that was ahead has put off in the store is left there.
+    case leavesPutOff
 
     // MARK: Phases
 
     /// M13: new grants go to the campaign's first phase.
     case grantsInFirstPhase
+    /// M13: grants are made after the end of their phase.
+    case grantsAfterTheEnd
     /// M13: the token list of a person doesn't tell phases apart.
     case listsAllPhases
     /// M13: a token of another phase is taken.

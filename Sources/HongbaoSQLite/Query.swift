@@ -3,7 +3,7 @@ enum Query: Int, CaseIterable {
     case account, transfer, hold, withdrawal, budget, leases, mint
     case putAccount, addTransfer, putHold, putWithdrawal, putBudget, putLease, putMint, addEpoch, revokeEpoch
     case advanceMint, issueFromLease, addBatch
-    case transfersOfPerson, withdrawalsOfPerson, withdrawalsDue
+    case transfersOfPerson, withdrawalsOfPerson, withdrawalsToCheck
     case mints, epochs, budgets, allLeases, batches
     case accountPage, transferPage, holdPage, withdrawalPage
 
@@ -87,9 +87,9 @@ enum Query: Int, CaseIterable {
             """
         case .withdrawalsOfPerson:
             "SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE person = ? AND book = ? ORDER BY serial"
-        case .withdrawalsDue:
+        case .withdrawalsToCheck:
             """
-            SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE state = 1 AND next_check_at <= ?
+            SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE state = 1 AND next_check_at BETWEEN ? AND ?
             ORDER BY next_check_at LIMIT ?
             """
         case .mints: "SELECT \(Self.mintColumns) FROM mint ORDER BY id"

@@ -53,10 +53,11 @@ struct Snapshot: StoreSnapshot {
         return try statement.first { row throws(StoreError) in try row.withdrawal() }
     }
 
-    func withdrawalsDue(at now: Timestamp, limit: Int) throws(StoreError) -> [Withdrawal] {
-        let statement = try prepared(.withdrawalsDue)
-        statement.bind(1, now.milliseconds)
-        statement.bind(2, Int64(limit))
+    func withdrawals(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [Withdrawal] {
+        let statement = try prepared(.withdrawalsToCheck)
+        statement.bind(1, times.lowerBound.milliseconds)
+        statement.bind(2, times.upperBound.milliseconds)
+        statement.bind(3, Int64(limit))
         return try statement.all { row throws(StoreError) in try row.withdrawal() }
     }
 

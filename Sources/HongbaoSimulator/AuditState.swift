@@ -24,7 +24,12 @@ struct AuditState: Sendable {
     private let reader: LogReader
     private var accepted: [OrderNumber: GrantPayload] = [:]
 
-    init(_ keyring: Keyring) { reader = LogReader(wrappingKey: keyring.walletWrapping) }
+    private let trace: (@Sendable (String) -> Void)?
+
+    init(_ keyring: Keyring, trace: (@Sendable (String) -> Void)?) {
+        reader = LogReader(wrappingKey: keyring.walletWrapping)
+        self.trace = trace
+    }
 
     var violations: [String] = []
     var history: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -49,6 +54,7 @@ struct AuditState: Sendable {
 
     mutating func fail(_ text: String) {
         if violations.count < 20 { violations.append(text) }
+        trace?("VIOLATION \(text)")
     }
 
     /// FNV-1a, a word at a time.

@@ -6,8 +6,17 @@ import Synchronization
 /// payout channel are told. It shares the engine's nouns, and none of its rules.
 final class Auditor: Sendable {
     private let state: Mutex<AuditState>
+    private let trace: (@Sendable (String) -> Void)?
 
-    init(_ keyring: Keyring) { state = Mutex(AuditState(keyring)) }
+    init(_ keyring: Keyring, trace: (@Sendable (String) -> Void)?) {
+        self.trace = trace
+        state = Mutex(AuditState(keyring, trace: trace))
+    }
+
+    /// Notes what happens, for somebody who looks at one seed.
+    func tell(_ text: @autoclosure () -> String) {
+        if let trace { trace(text()) }
+    }
 
     func violation(_ text: String) { state.withLock { $0.fail(text) } }
     var isContent: Bool { state.withLock { $0.violations.isEmpty } }
@@ -17,8 +26,15 @@ final class Auditor: Sendable {
 
     func note(_ values: Int64...) { state.withLock { state in for value in values { state.remember(value) } } }
 
-    func committed(_ commit: Commit) { state.withLock { $0.take(commit) } }
-    func submitted(_ order: PayoutOrder, willPay: Bool) { state.withLock { $0.submitted(order, willPay) } }
+    func committed(_ commit: Commit) {
+        tell("commit: \(commit)")
+        state.withLock { $0.take(commit) }
+    }
+
+    func submitted(_ order: PayoutOrder, willPay: Bool) {
+        tell("the channel gets \(order.order), \(order.amount.fen) fen, and \(willPay ? "will pay" : "won't pay")")
+        state.withLock { $0.submitted(order, willPay) }
+    }
 
     // MARK: Grants
 
@@ -32,6 +48,7 @@ final class Auditor: Sendable {
     }
 
     func granted(_ granted: Granted, _ request: GrantRequest, wasAcknowledged: Bool) {
+        tell("answer: \(granted.order) \(granted.isReplay ? "was" : "is") granted, \(granted.amount.fen) fen")
         state.withLock { $0.granted(granted, request, wasAcknowledged) }
     }
 
@@ -57,6 +74,7 @@ final class Auditor: Sendable {
     }
 
     func shown(_ reading: WalletReading, floor: (orders: Set<OrderNumber>, flushes: Int), sent: Set<OrderNumber>) {
+        tell("wallet of \(reading.person.rawValue): \(reading.view.balance) fen")
         state.withLock { state in
             state.shown(reading, floor: state.flushes == floor.flushes ? floor.orders.union(sent) : sent)
         }
@@ -64,6 +82,7 @@ final class Auditor: Sendable {
 
     /// The token lists are lost: what isn't in the ledger is known to clients only, until it's posted.
     func flushedTokens() {
+        tell("the token lists are lost")
         state.withLock { state in
             for order in state.asked.keys where state.transfers[TransferID(order)] == nil {
                 state.flushed.insert(order)
@@ -79,6 +98,7 @@ final class Auditor: Sendable {
     }
 
     func withdrawalAccepted(_ withdrawal: Withdrawal, _ amount: Int64) {
+        tell("answer: withdrawal \(withdrawal.payoutOrder) of \(amount) fen is accepted")
         state.withLock { state in
             if withdrawal.amount.fen != amount { state.fail("M14: a withdrawal of another amount than was asked for") }
             if state.withdrawals[withdrawal.key]?.amount != amount {

@@ -69,13 +69,28 @@ struct Client: Sendable {
     }
 
     private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }
-    func phase() -> Phase? { setup.campaigns.campaign(Setup.campaign)?.phaseShown(at: world.now) }
+    func phase() -> Phase? { campaign?.phaseShown(at: world.now) }
+    private var campaign: Campaign? { setup.campaigns.campaign(Setup.campaign) }
+
+    private enum Prospect { case good, revoked, either }
+
+    /// What a process must make of a token that it has issued to this person.
+    private func prospect(of token: [UInt8], at process: SimulatedProcess) -> Prospect {
+        guard case .token(let parsed) = GrantToken.parse(token[...]) else { return .good }
+        let header = parsed.header
+        let epoch = MintEpoch(mint: header.mint, epoch: header.epoch)
+        if process.revoked.contains(epoch) { return .revoked }
+        // The clock was set back: it's one of the future.
+        let isEarly = header.at > world.now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds)
+        return isEarly || world.isSuspect(epoch) ? .either : .good
+    }
 
     // MARK: Grants
 
     private func grant(_ count: Int) async {
         let requests = (0..<count).map { _ in request() }
-        guard let book = phase()?.book else { return }
+        guard let book = phase()?.book else { return await grantOutside(requests) }
+        let isOver = campaign?.phase(at: world.now) == nil
         let jumps = world.jumps
         let orders = requests.map { request in order(of: request, in: book) }
         var wasAcknowledged: [Bool] = []
@@ -98,24 +113,32 @@ struct Client: Sendable {
             if target !== process() || !isOwn { wasAcknowledged[index] = false }
         }
         let isSamePhase = phase()?.book == book && world.jumps == jumps
-        for case .granted(let granted) in answers where isSamePhase && granted.order.book != book {
-            world.auditor.violation("M13: a grant of another phase")
+        for case .granted(let granted) in answers where isSamePhase {
+            if granted.order.book != book { world.auditor.violation("M13: a grant of another phase") }
+            if isOver, !granted.isReplay { world.auditor.violation("M13: a grant after the campaign's end") }
         }
         guard answers.count == requests.count else { return world.auditor.violation("fewer answers than requests") }
         for (index, answer) in answers.enumerated() {
-            take(answer, requests[index], orders[index], book, wasAcknowledged[index])
+            take(answer, requests[index], orders[index], wasAcknowledged[index], isSamePhase: isSamePhase)
         }
+    }
+
+    /// Asks before the campaign's begin, when nothing may be granted.
+    private func grantOutside(_ requests: [GrantRequest]) async {
+        let jumps = world.jumps
+        let answers = await process().call { engine in await engine.granting.grant(requests) } ?? []
+        guard world.jumps == jumps else { return }
+        for case .granted in answers { world.auditor.violation("M13: a grant before the campaign's begin") }
     }
 
     private func take(
         _ answer: GrantAnswer,
         _ request: GrantRequest,
         _ order: OrderNumber?,
-        _ book: BookID,
-        _ wasAcknowledged: Bool
+        _ wasAcknowledged: Bool,
+        isSamePhase: Bool
     ) {
         let amount = request.amount ?? 0
-        let isSamePhase = phase()?.book == book
         switch answer {
         case .granted(let granted):
             let known = wasAcknowledged && granted.order == order
@@ -178,9 +201,12 @@ struct Client: Sendable {
         let person = person()
         let jumps = world.jumps
         let tokens = memory.tokens
+        let target = process()
         var sent: [[UInt8]] = []
         var honest: Set<OrderNumber> = []
         var forged: Set<Int> = []
+        var revoked: Set<Int> = []
+        var doubtful: Set<Int> = []
         var chosen: [OrderNumber] = []
         for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
             let kept = tokens[world.draw(tokens.count)]
@@ -191,7 +217,11 @@ struct Client: Sendable {
                 token[place] ^= 1 << UInt8(world.draw(8))
                 forged.insert(sent.count)
             } else if kept.order.person == person {
-                honest.insert(kept.order)
+                switch prospect(of: token, at: target) {
+                case .good: honest.insert(kept.order)
+                case .revoked: revoked.insert(sent.count)
+                case .either: doubtful.insert(sent.count)
+                }
             } else {
                 forged.insert(sent.count)
             }
@@ -200,17 +230,23 @@ struct Client: Sendable {
         if let stolen = thief.token(of: person), world.draw(3) == 0 { sent.append(stolen) }
         let floor = world.auditor.floor(of: person)
         let all = sent
-        let answer = await process().call { engine in
+        let answer = await target.call { engine in
             await engine.wallets.read(person: person, campaign: Setup.campaign, tokens: all)
         }
         guard case .wallet(let reading)? = answer else { return }
-        world.auditor.shown(reading, floor: floor, sent: honest)
+        world.auditor.shown(reading, floor: floor, sent: world.jumps == jumps ? honest : [])
         checkPages(reading.view)
         memory.keep(reading.view.balance, of: person)
         let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
-        let isRefused = ofThisBook.contains { !forged.contains($0) && reading.rejectedTokens.contains($0) }
+        let expected = forged.union(revoked).union(doubtful)
+        let isRefused = ofThisBook.contains {
+            reading.rejectedTokens.contains($0) && !expected.contains($0)
+        }
         if world.jumps == jumps, isRefused {
             world.auditor.violation("M14: a grant was answered with a token that isn't its own")
+        }
+        for index in revoked where !reading.rejectedTokens.contains(index) {
+            world.auditor.violation("TK-9: a token of a revoked epoch was taken")
         }
         for index in forged where !reading.rejectedTokens.contains(index) {
             world.auditor.violation("TK-9: a token was taken that isn't this person's or was altered")

@@ -10,6 +10,7 @@ extension Client {
     /// M6: each scene of the current phase can be given away to its last fen; of a large budget, a grant is enough.
     func useUpBudgets() async {
         while phase().map({ $0.kind != .live }) ?? true { await world.pause(milliseconds: 100) }
+        while let until = world.leasedUntil, world.now <= until { await world.pause(milliseconds: 100) }
         guard let live = phase() else { return }
         for (place, scene) in live.scenes.enumerated() {
             var number = UInt64(place) * 1_000 + 1_000

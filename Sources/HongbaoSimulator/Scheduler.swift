@@ -39,6 +39,11 @@ package final class Scheduler: TaskExecutor {
     package init(seed: UInt64) { state = Mutex(State(random: SplitMix64(seed: seed))) }
 
     package var now: Duration { state.withLock { $0.now } }
+    /// `now`, in whole milliseconds.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = now.components
+        return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+    }
     /// How many jobs have run.
     package var steps: Int { state.withLock { $0.steps } }
 

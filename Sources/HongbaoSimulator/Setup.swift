@@ -11,6 +11,9 @@ struct Setup: Sendable {
     static let rainMax: UInt16 = 12
     /// When the live phase begins, after the start of the world.
     static let switchMilliseconds: Int64 = 2_500
+    /// From its begin to the start of the world, and from there to its end.
+    static let hoursSinceBegin: Int64 = 24
+    static let hoursToEnd: Int64 = 24_000
 
     let campaigns: CampaignSet
     let keyring = Keyring()
@@ -23,9 +26,9 @@ struct Setup: Sendable {
     ///   - graceSeconds: how long a posted token stays listed.
     ///   - epochSeconds: how long a key epoch lasts.
     init?(budget: Int64, graceSeconds: Int64, epochSeconds: Int64) {
-        let begin = Timestamp(milliseconds: World.start - 86_400_000)
+        let begin = Timestamp(milliseconds: World.start - Self.hoursSinceBegin * 3_600_000)
         let change = Timestamp(milliseconds: World.start + Self.switchMilliseconds)
-        let end = Timestamp(milliseconds: World.start + 1_000 * 86_400_000)
+        let end = Timestamp(milliseconds: World.start + Self.hoursToEnd * 3_600_000)
         guard let before = Window(from: begin, to: change), let live = Window(from: change, to: end),
             let amount = Amount(fen: budget), let total = Amount(fen: 2 * budget), let cap = Amount(fen: Self.cap)
         else { return nil }

@@ -9,6 +9,10 @@ final class SimulatedProcess: Sendable {
     private struct State {
         var engine: Engine?
         var isReady = false
+        /// When it was asked to end.
+        var askedToEndAt: Duration?
+        var services: ServiceGroup?
+        var revoked: Set<MintEpoch> = []
         var nextCall: UInt64 = 0
         /// How to tell a caller that no answer will come.
         var hangUps: [UInt64: @Sendable () -> Void] = [:]
@@ -26,13 +30,30 @@ final class SimulatedProcess: Sendable {
     var isAlive: Bool { life.isAlive }
     /// Whether `engine` is there, without copying it.
     var isReady: Bool { state.withLock { $0.isReady } }
+    /// The epochs that were revoked when it started.
+    var revoked: Set<MintEpoch> { state.withLock { $0.revoked } }
+    /// Whether it has been asked to end, and hasn't.
+    var isEnding: Bool { state.withLock { $0.askedToEndAt != nil } }
 
-    func start(_ store: SimulatedStore, _ channel: SimulatedChannel, _ setup: Setup, _ thief: Thief, seed: UInt64) {
+    /// When it was asked to end, unless it has ended.
+    var askedToEndAt: Duration? { state.withLock { $0.askedToEndAt } }
+
+    /// - Parameter revoking: an epoch that somebody revokes before.
+    func start(
+        _ store: SimulatedStore,
+        _ channel: SimulatedChannel,
+        _ setup: Setup,
+        _ thief: Thief,
+        seed: UInt64,
+        revoking: MintEpoch?
+    ) {
         let connection = StoreConnection(base: store, world: world, life: life, thief: thief)
         let payouts = ChannelConnection(base: channel, world: world, life: life)
         let world = world
         let clock = WallClock(timer: world.clock) { world.now }
         let task = Task(executorPreference: world.scheduler) {
+            if let revoking { await self.revoke(revoking, in: connection) }
+            self.state.withLock { $0.revoked = world.revoked }
             while self.isAlive {
                 do throws(StoreError) {
                     let engine = try await Engine.start(
@@ -52,7 +73,8 @@ final class SimulatedProcess: Sendable {
                         state.isReady = true
                     }
                     channel.tell { engine.payouts.callback(order: $0) }
-                    return await self.serve(engine)
+                    await self.serve(engine)
+                    return self.kill()
                 } catch {
                     if error.code == .corrupt { world.auditor.violation("start: \(error.message)") }
                     await world.pause(milliseconds: 10)
@@ -62,23 +84,68 @@ final class SimulatedProcess: Sendable {
         state.withLock { $0.tasks[0] = task }
     }
 
+    private func revoke(_ epoch: MintEpoch, in store: StoreConnection) async {
+        world.suspect(epoch)
+        while isAlive {
+            do throws(StoreError) {
+                try await store.transact(Footprint()) { $0.revoke(epoch) }
+                return world.revoke(epoch)
+            } catch {
+                await world.pause(milliseconds: 10)
+            }
+        }
+    }
+
     private func serve(_ engine: Engine) async {
-        await withTaskGroup(of: Void.self) { group in
-            for service in engine.services {
-                group.addTask {
-                    do {
-                        try await service.run()
-                    } catch {
-                        if self.isAlive { self.world.auditor.violation("a service ended: \(error)") }
-                    }
-                }
+        // As in the server: the last is asked to end first, and each has ended before the next is asked.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: (engine.services + [Door(process: self)]).map { .init(service: $0) },
+                logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
+            )
+        )
+        state.withLock { $0.services = group }
+        do {
+            try await group.run()
+        } catch {
+            // One that was taken over ends by itself.
+            if isAlive, !engine.granting.isFenced { world.auditor.violation("a service ended: \(error)") }
+        }
+    }
+
+    /// Asks it to end as SIGTERM does: no new calls, answers to those under way, then the log, then the poster.
+    func shutDown() {
+        let services = state.withLock { state in
+            guard let services = state.services, state.askedToEndAt == nil else { return nil as ServiceGroup? }
+            state.askedToEndAt = world.scheduler.now
+            return services
+        }
+        guard let services else { return }
+        Task(executorPreference: world.scheduler) { await services.triggerGracefulShutdown() }
+    }
+
+    /// What stands for the gateway.
+    private struct Door: Service {
+        let process: SimulatedProcess
+
+        func run() async throws {
+            let end = Doorbell()
+            await withGracefulShutdownHandler {
+                await end.wait()
+            } onGracefulShutdown: {
+                end.ring()
+            }
+            process.state.withLock { $0.isReady = false }
+            // Cancelled when another service has failed: then nobody waits for answers.
+            while !Task.isCancelled, process.state.withLock({ !$0.hangUps.isEmpty }) {
+                await process.world.pause(milliseconds: 20)
             }
         }
     }
 
     /// Runs a call as a request from outside; `nil` when the process isn't there, or dies before it has answered.
     func call<Answer: Sendable>(_ body: @escaping @Sendable (Engine) async -> Answer) async -> Answer? {
-        guard isAlive, let engine else {
+        guard isReady, let engine else {
             await world.pause(milliseconds: 5)
             return nil
         }
@@ -111,6 +178,8 @@ final class SimulatedProcess: Sendable {
                 state.tasks = [:]
                 state.engine = nil
                 state.isReady = false
+                state.askedToEndAt = nil
+                state.services = nil
             }
             return (state.hangUps, state.tasks)
         }

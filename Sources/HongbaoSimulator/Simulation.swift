@@ -28,8 +28,13 @@ package struct Simulation: Sendable {
     private static let settlingTime = Duration.seconds(120)
 
     let seed: UInt64
+    private let trace: (@Sendable (String) -> Void)?
 
-    package init(seed: UInt64) { self.seed = seed }
+    /// - Parameter trace: is told all that happens, line by line.
+    package init(seed: UInt64, trace: (@Sendable (String) -> Void)? = nil) {
+        self.seed = seed
+        self.trace = trace
+    }
 
     /// Runs on the calling thread, to its end.
     package func run() -> Report {
@@ -41,7 +46,7 @@ package struct Simulation: Sendable {
         guard let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds) else {
             preconditionFailure("the simulated campaign can't be")
         }
-        let world = World(seed: random.next(), faults: faults, keyring: setup.keyring)
+        let world = World(seed: random.next(), faults: faults, keyring: setup.keyring, trace: trace)
         let course = Course(world, setup)
         course.begin()
         for _ in 0..<Self.clients { course.startClient(operations: Self.operations / Self.clients) }
@@ -80,6 +85,7 @@ private final class Course: Sendable {
         var started = 0
         var kills = 0
         var clientsLeft = 0
+        var revocations = 0
     }
 
     init(_ world: World, _ setup: Setup) {
@@ -94,6 +100,8 @@ private final class Course: Sendable {
     private static let killsMax = 12
     /// More would leave the clients no time to do anything.
     private static let startsMax = 24
+    /// How long a process that was asked to end may take.
+    private static let endingTime = Duration.seconds(60)
 
     var kills: Int { state.withLock { $0.kills } }
     private var current: SimulatedProcess { state.withLock { $0.current } }
@@ -122,12 +130,12 @@ private final class Course: Sendable {
 
     func begin() { start(current) }
 
-    private func start(_ process: SimulatedProcess) {
+    private func start(_ process: SimulatedProcess, revoking: MintEpoch? = nil) {
         let number = state.withLock { state in
             state.started += 1
             return state.started
         }
-        process.start(store, channel, setup, thief, seed: UInt64(number))
+        process.start(store, channel, setup, thief, seed: UInt64(number), revoking: revoking)
     }
 
     /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
@@ -143,40 +151,95 @@ private final class Course: Sendable {
     }
 
     private func befall() {
-        let faults = world.faults
-        if kills < Self.killsMax, world.happens(faults.kills) { replace(keepingOld: false) }
-        let started = state.withLock { $0.started }
-        if started < Self.startsMax, world.happens(faults.takeOvers) { replace(keepingOld: true) }
-        if world.happens(faults.clockJumps) { world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000) }
-        if world.happens(faults.callbacks * 0.01) { channel.chatter() }
-        if world.happens(faults.flushes), let engine = current.engine {
+        let current = current
+        if !current.isAlive { replace(keepingOld: false) }
+        if let asked = current.askedToEndAt, world.scheduler.now - asked > Self.endingTime {
+            world.auditor.violation("liveness: a shutdown never ends")
+        }
+        if let mishap = world.mishap() { befall(mishap) }
+    }
+
+    private func befall(_ mishap: Mishap) {
+        let (current, started, kills) = state.withLock { ($0.current, $0.started, $0.kills) }
+        switch mishap {
+        case .kill: if kills < Self.killsMax { replace(keepingOld: false) }
+        case .takeOver: if started < Self.startsMax { replace(keepingOld: true) }
+        case .shutDown: if started < Self.startsMax { current.shutDown() }
+        case .clockJump: world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000)
+        case .detour: world.beginDetour()
+        case .deadMint: if world.leasedUntil == nil, !world.isOnDetour { leaseToDeadMint() }
+        case .revocation: revokeEpoch()
+        case .chatter: channel.chatter()
+        case .flush:
+            guard let engine = current.engine else { return }
             engine.tokens.removeAll()
             world.auditor.flushedTokens()
         }
     }
 
+    /// What another mint holds and doesn't issue can be given away when its lease has lapsed.
+    private func leaseToDeadMint() {
+        let kind = world.draw(4) == 0 ? PhaseKind.rollout : .live
+        let book = BookID(campaign: Setup.number, phase: kind)
+        let scene = SceneID(book: book, number: UInt16(world.draw(Setup.scenes.count) + 1))
+        let until = world.now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
+        world.leased(until: until)
+        let connection = StoreConnection(base: store, world: world, life: Life(), thief: thief)
+        Task(executorPreference: world.scheduler) {
+            var footprint = Footprint()
+            footprint.budgets = [scene]
+            do throws(StoreError) {
+                try await connection.transact(footprint) { books in
+                    let half = (books.budget(scene)?.available.fen ?? 0) / 2
+                    let id = LeaseID(scene: scene, mint: MintID(2))
+                    _ = books.extendLease(id, epoch: 1, by: Amount(fen: half) ?? .zero, expiresAt: until)
+                }
+            } catch {
+                self.world.auditor.note(-3)
+            }
+        }
+    }
+
+    private static let revocationsMax = 3
+
+    private func revokeEpoch() {
+        let epochs = store.snapshot.epochs()
+        guard !epochs.isEmpty, state.withLock({ $0.revocations < Self.revocationsMax }) else { return }
+        let epoch = epochs[epochs.count - 1 - world.draw(min(3, epochs.count))]
+        let stale = state.withLock { state in
+            state.revocations += 1
+            defer { state.stale = nil }
+            return state.stale
+        }
+        stale?.kill()
+        replace(keepingOld: false, revoking: MintEpoch(mint: epoch.mint, epoch: epoch.epoch))
+    }
+
     /// The process dies, or is taken for dead, and another one takes its place.
-    private func replace(keepingOld: Bool) {
+    private func replace(keepingOld: Bool, revoking: MintEpoch? = nil) {
         let new = SimulatedProcess(world)
         let gone = state.withLock { state in
             // One that is still starting could begin its epoch after its successor's, and be the newer one.
             let keepingOld = keepingOld && state.current.isReady
             let gone = keepingOld ? state.stale : state.current
-            if keepingOld { state.stale = state.current } else { state.kills += 1 }
+            if keepingOld { state.stale = state.current } else if state.current.isAlive { state.kills += 1 }
             state.current = new
             return gone
         }
         gone?.kill()
-        start(new)
+        world.auditor.tell(keepingOld ? "another process takes over" : "the process is killed, and starts again")
+        start(new, revoking: revoking)
     }
 
     /// Stops all faults and waits until everything has come to its end; then nothing may be open.
     func settle(within limit: Duration, max: Int, audits: Bool) {
         world.stopFaults()
+        world.auditor.tell("faults stop")
         state.withLock { state in
             defer { state.stale = nil }
             return state.stale
         }?.kill()
+        advance(max: max) { !self.current.isEnding }
         complete(within: limit, max: max) { await self.client.useUpBudgets() }
         let end = world.scheduler.now + limit
         var round = 0

@@ -14,6 +14,20 @@ struct Commit: Sendable {
     var epochs: [EpochRecord] = []
 }
 
+extension Commit: CustomStringConvertible {
+    /// What changed, not how accounts stand.
+    var description: String {
+        var parts = batches.map { "batch \($0.sequence) with \($0.total.fen) fen" }
+        parts += transfers.map { "transfer \($0.id.order.map { "\($0)" } ?? "\($0.id.low)") of \($0.amount.fen) fen" }
+        parts += holds.map { "hold \($0.id.low) of \($0.amount.fen) fen \($0.state)" }
+        parts += withdrawals.map { "withdrawal \($0.payoutOrder) \($0.state), asked \($0.attempts) times" }
+        parts += leases.map { "lease of scene \($0.id.scene.rawValue): \($0.issued.fen) of \($0.allotted.fen) fen" }
+        parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
+        parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
+        return parts.isEmpty ? "nothing" : parts.joined(separator: ", ")
+    }
+}
+
 /// The rows of a store, and what its schema refuses: a simulated database.
 struct Tables: Sendable {
     private(set) var accounts: [AccountID: Account] = [:]
@@ -118,6 +132,7 @@ struct Tables: Sendable {
             transfersOfPerson[row.id.person, default: []].insert(row.id, at: place ?? list.count)
         }
         for row in commit.epochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
+        for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }
 
@@ -162,8 +177,8 @@ struct TableSnapshot: StoreSnapshot {
 
     func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { tables.withdrawals[key] }
 
-    func withdrawalsDue(at now: Timestamp, limit: Int) -> [Withdrawal] {
-        let due = tables.withdrawals.values.filter { $0.state == .pending && $0.nextCheckAt <= now }
+    func withdrawals(toCheckIn times: ClosedRange<Timestamp>, limit: Int) -> [Withdrawal] {
+        let due = tables.withdrawals.values.filter { $0.state == .pending && times.contains($0.nextCheckAt) }
         return Array(due.sorted { ($0.nextCheckAt, $0.transferID) < ($1.nextCheckAt, $1.transferID) }.prefix(limit))
     }
 
@@ -217,4 +232,10 @@ extension WithdrawalKey {
 
 extension Withdrawal {
     fileprivate func order(before other: WithdrawalKey) -> Bool { key.order(before: other) }
+}
+
+extension EpochRecord {
+    fileprivate var revoked: Self {
+        Self(mint: mint, epoch: epoch, certificate: certificate, wrappedDataKey: wrappedDataKey, isRevoked: true)
+    }
 }

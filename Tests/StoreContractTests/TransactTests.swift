@@ -118,14 +118,19 @@ import Testing
             }
             _ = try await store.apply(.failed, to: try Fixture.key(4, "w"), serial: 1)
             _ = try await store.apply(.processing, to: try Fixture.key(5, "w"), serial: 1)
+            let (first, last) = (Timestamp(milliseconds: .min), Timestamp(milliseconds: .max))
             let due = try await store.read { snapshot throws(StoreError) in
-                try snapshot.withdrawalsDue(at: Fixture.now.advanced(bySeconds: -2), limit: 5)
+                try snapshot.withdrawals(toCheckIn: first...Fixture.now.advanced(bySeconds: -2), limit: 5)
             }
             #expect(due.map(\.key.person.rawValue) == [3, 2])
             let oldest = try await store.read { snapshot throws(StoreError) in
-                try snapshot.withdrawalsDue(at: Fixture.now, limit: 2)
+                try snapshot.withdrawals(toCheckIn: first...Fixture.now, limit: 2)
             }
             #expect(oldest.map(\.key.person.rawValue) == [3, 2])
+            let latest = try await store.read { snapshot throws(StoreError) in
+                try snapshot.withdrawals(toCheckIn: Fixture.now.advanced(bySeconds: -1)...last, limit: 5)
+            }
+            #expect(latest.map(\.key.person.rawValue) == [1, 5])
         }
     }
 

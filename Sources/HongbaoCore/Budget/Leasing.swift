@@ -67,7 +67,7 @@ extension Books {
             amount <= lease.unissued,
             let allotted = lease.allotted.subtracting(amount), let sum = budget.allotted.subtracting(amount)
         else { return false }
-        lease.allotted = allotted
+        if !Mutant.isOn(.keepsReturnedLease) { lease.allotted = allotted }
         budget.allotted = sum
         put(lease)
         put(budget)
@@ -79,6 +79,7 @@ extension Books {
         guard var lease = lease(id), var budget = budget(id.scene),
             lease.expiresAt < now || Mutant.isOn(.reclaimsLiveLease)
         else { return .zero }
+        if Mutant.isOn(.leavesLapsedLeases) { return .zero }
         let stranded = lease.unissued
         guard stranded > .zero, lease.epoch < .max, let sum = budget.allotted.subtracting(stranded) else {
             return .zero

@@ -124,7 +124,8 @@ package struct GrantRules: Sendable {
     }
 
     private func refusalIfNew(_ person: PersonID, _ app: AppID, _ context: Context) -> GrantRefusal? {
-        guard context.isPhaseOpen, context.isSceneOpen, context.scene.isPlayed(in: app),
+        guard context.isPhaseOpen || Mutant.isOn(.grantsAfterTheEnd),
+            context.isSceneOpen, context.scene.isPlayed(in: app),
             context.phase.verdict(on: person).isAdmitted
         else { return .notInPhase }
         return context.scene.kind == .cash ? nil : .switchedOff

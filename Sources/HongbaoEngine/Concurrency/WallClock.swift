@@ -6,10 +6,14 @@ package struct WallClock: Sendable {
     package let now: @Sendable () -> Timestamp
     /// What waits and deadlines are measured by. It doesn't jump when `now` does.
     package let timer: any Clock<Duration>
+    /// How much time has passed by `timer` since this was made. Whatever waits in this process compares this and not
+    /// `now`, which may be set back by hours.
+    package let uptime: @Sendable () -> Duration
 
     package init(timer: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp) {
         self.timer = timer
         self.now = now
+        uptime = stopwatch(timer)
     }
 
     /// Waits unless cancelled.
@@ -18,4 +22,10 @@ package struct WallClock: Sendable {
     package static let system = WallClock {
         Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
     }
+}
+
+/// Answers how much time has passed since this call.
+func stopwatch(_ timer: some Clock<Duration>) -> @Sendable () -> Duration {
+    let began = timer.now
+    return { began.duration(to: timer.now) }
 }

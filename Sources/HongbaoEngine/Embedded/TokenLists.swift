@@ -16,7 +16,7 @@ package final class TokenLists: Sendable {
     }
 
     private struct Grace: Sendable {
-        let until: Timestamp
+        let until: Duration
         let orders: [OrderNumber]
     }
 
@@ -62,7 +62,10 @@ package final class TokenLists: Sendable {
     }
 
     /// Status 2 → 8 (GR-6). The tokens stay for a grace time, for readers whose snapshot of the ledger is older.
-    package func markPosted(_ orders: [OrderNumber], keptUntil: Timestamp) {
+    ///
+    /// - Parameter keptUntil: by the clock that `sweep` is told, which nobody must be able to set back: whatever comes
+    /// behind what is kept for hours is kept for hours, too.
+    package func markPosted(_ orders: [OrderNumber], keptUntil: Duration) {
         for order in orders {
             stripe(order.person).lists.withLock { lists in
                 guard let list = lists.index(forKey: order.person),
@@ -75,7 +78,7 @@ package final class TokenLists: Sendable {
     }
 
     /// Drops posted tokens whose grace time is over.
-    package func sweep(now: Timestamp) {
+    package func sweep(now: Duration) {
         let over = graces.withLock { graces in
             let count = graces.firstIndex { $0.until > now } ?? graces.count
             defer { graces.removeFirst(count) }

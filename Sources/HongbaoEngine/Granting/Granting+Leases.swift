@@ -32,16 +32,23 @@ extension Granting {
                 }
             }
             group.addTask {
-                var renewAt = self.clock.now()
+                var renewedAt: Timestamp?
                 while !Task.isCancelled {
                     await self.leaseWork.wait()
-                    let isRenewal = self.clock.now() >= renewAt
-                    if isRenewal { renewAt = self.clock.now().advanced(bySeconds: self.configuration.leaseSeconds / 3) }
+                    let now = self.clock.now()
+                    let isRenewal = renewedAt.map { self.isRenewalDue(at: now, after: $0) } ?? true
+                    if isRenewal { renewedAt = now }
                     await self.extendLeasesOnce(isRenewal: isRenewal)
                 }
                 self.resumeLeaseWaiters(isDone: false)
             }
         }
+    }
+
+    /// Leases end by the wall clock, so they are renewed by it; and at once when it was set back, or they would be kept
+    /// until it has caught up.
+    private func isRenewalDue(at now: Timestamp, after last: Timestamp) -> Bool {
+        now < last || now >= last.advanced(bySeconds: configuration.leaseSeconds / 3)
     }
 
     private func scenesRunningLow(_ mint: MintState) -> [SceneID] {

@@ -25,7 +25,7 @@ extension Granting: Service {
                 self.state.withLock { state in
                     if state.health == .accepting { state.health = .draining }
                 }
-                self.work.ring()
+                if !Mutant.isOn(.neverEnds) { self.work.ring() }
             }
             group.cancelAll()
         }

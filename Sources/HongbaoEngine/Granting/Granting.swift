@@ -173,6 +173,8 @@ package final class Granting: Sendable {
     package var backlog: Int { state.withLock { $0.mint.backlog } }
     package var orderCount: Int { state.withLock { $0.mint.orders.count } }
     package var isAccepting: Bool { state.withLock { $0.health == .accepting } }
+    /// Another process has taken its mint over.
+    package var isFenced: Bool { state.withLock { $0.health == .fenced } }
 
     /// Up to where this mint's grants are in the token lists; `nil` for another mint, whose grants aren't listed here.
     func listedSequence(of id: MintID) -> UInt64? {

@@ -127,7 +127,7 @@ package final class Poster: Service {
                 } else {
                     isDrained = try await postNext()
                 }
-                tokens.sweep(now: clock.now())
+                tokens.sweep(now: clock.uptime())
                 delay = .milliseconds(10)
                 await keepPace(progress.posted - before, since: began)
                 if isDrained { await work.wait() }
@@ -282,7 +282,7 @@ package final class Poster: Service {
             try await store.transact(footprint) { $0.advancePosted(of: mint, to: prepared.last) }
         }
         if Mutant.isOn(.marksBeforePosting) {
-            tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.now())
+            tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.uptime())
         }
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
@@ -334,7 +334,7 @@ package final class Poster: Service {
     }
 
     private func finish(_ orders: [OrderNumber]) {
-        tokens.markPosted(orders, keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds))
+        tokens.markPosted(orders, keptUntil: clock.uptime() + .seconds(configuration.graceSeconds))
         postedCounter.increment(by: orders.count)
         state.withLock { $0.posted += orders.count }
         connection.withLock { $0.whenPosted }(orders.count)
@@ -381,7 +381,7 @@ package final class Poster: Service {
         try raiseAlarms(outcomes, transfers)
         tokens.markPosted(
             grants.map(\.order),
-            keptUntil: clock.now().advanced(bySeconds: configuration.graceSeconds)
+            keptUntil: clock.uptime() + .seconds(configuration.graceSeconds)
         )
     }
 }

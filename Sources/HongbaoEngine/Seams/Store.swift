@@ -104,8 +104,8 @@ package protocol StoreSnapshot {
     func transfers(of person: PersonID, in book: BookID) throws(StoreError) -> [Transfer]
     func withdrawals(of person: PersonID, in book: BookID) throws(StoreError) -> [Withdrawal]
     func withdrawal(_ key: WithdrawalKey) throws(StoreError) -> Withdrawal?
-    /// Withdrawals that aren't final and are due for a check, oldest first.
-    func withdrawalsDue(at now: Timestamp, limit: Int) throws(StoreError) -> [Withdrawal]
+    /// Withdrawals that aren't final and whose next check is within these times, the earliest first.
+    func withdrawals(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [Withdrawal]
     func mints() throws(StoreError) -> [MintRecord]
     func epochs() throws(StoreError) -> [EpochRecord]
     func budgets() throws(StoreError) -> [(Budget, [Lease])]

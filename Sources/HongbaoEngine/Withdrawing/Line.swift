@@ -24,11 +24,11 @@ struct Line<Element: Sendable>: Sendable {
 
 /// Transfers in the order of the time at which each is due: a binary heap.
 struct AlarmClock: Sendable {
-    private var heap: [(due: Timestamp, id: TransferID)] = []
+    private var heap: [(due: Duration, id: TransferID)] = []
 
-    var first: (due: Timestamp, id: TransferID)? { heap.first }
+    var first: (due: Duration, id: TransferID)? { heap.first }
 
-    mutating func insert(_ due: Timestamp, _ id: TransferID) {
+    mutating func insert(_ due: Duration, _ id: TransferID) {
         heap.append((due, id))
         var child = heap.count - 1
         while child > 0, isBefore(child, (child - 1) / 2) {

@@ -30,9 +30,14 @@ package struct PayoutPolicy: Hashable, Sendable {
     package var alarmAfterAttempts: UInt32 = 10
 
     package init() {}
+
+    /// No withdrawal is to be checked later than so long from now, with room to spare. One that is, was put off by a
+    /// clock that has been set back since.
+    package var putOffMaxSeconds: Int64 { 2 * max(1, (backoffLongestMilliseconds + 999) / 1000) }
 }
 
-/// Decides when to pay, to ask and to tell somebody. Pure: time, randomness and outcomes are handed in.
+/// Decides when to pay, to ask and to tell somebody. Pure: time, randomness and outcomes are handed in. The time is
+/// that of a clock that nobody sets: a wall clock that is set back by hours would have everything wait for hours.
 ///
 /// A withdrawal is in at most one call at a time. What isn't in memory is in the store and due, so forgetting is safe.
 package struct PayoutMachine: Sendable {
@@ -91,7 +96,7 @@ package struct PayoutMachine: Sendable {
     private enum Place: Hashable, Sendable {
         case waiting
         case asking
-        case sleeping(until: Timestamp)
+        case sleeping(until: Duration)
     }
 
     private struct Item: Sendable {
@@ -114,11 +119,11 @@ package struct PayoutMachine: Sendable {
     private var isFinding = false
     private var alarms = AlarmClock()
     private var callsInFlight = 0
-    private var nextSweepAt: Timestamp?
+    private var nextSweepAt: Duration?
     private var isSweeping = false
     /// With the sweep off, the delayed queries still take up what an earlier process left or what didn't fit into
     /// memory: until this time they sweep, too. `nil` before the first tick.
-    private var recoversUntil: Timestamp?
+    private var recoversUntil: Duration?
 
     package init(policy: PayoutPolicy, seed: UInt64) {
         precondition(policy.batchMax > 0 && policy.concurrencyMax > 0 && policy.trackedMax > 0)
@@ -129,7 +134,8 @@ package struct PayoutMachine: Sendable {
 
     package var trackedCount: Int { items.count }
 
-    package mutating func step(_ input: Input, now: Timestamp) -> [Effect] {
+    /// - Parameter now: since any moment that stays the same.
+    package mutating func step(_ input: Input, now: Duration) -> [Effect] {
         var effects: [Effect] = []
         switch input {
         case .promised(let withdrawal): track(withdrawal, &effects) { $0.toPay.append($1) }
@@ -142,7 +148,7 @@ package struct PayoutMachine: Sendable {
             isSweeping = false
             if withdrawals == nil { recoversUntil = nil }
             for withdrawal in withdrawals ?? [] { track(withdrawal, &effects) { $0.toQuery.append($1) } }
-            nextSweepAt = isWhole ? now.advanced(bySeconds: policy.sweepIntervalSeconds) : now
+            nextSweepAt = isWhole ? now + .seconds(policy.sweepIntervalSeconds) : now
         case .reported(let ids, let reports): take(reports, of: ids, &effects)
         case .applied(let ids, let applied):
             callsInFlight -= 1
@@ -182,7 +188,7 @@ package struct PayoutMachine: Sendable {
         toQuery.append(id)
     }
 
-    private mutating func tick(_ now: Timestamp, _ effects: inout [Effect]) {
+    private mutating func tick(_ now: Duration, _ effects: inout [Effect]) {
         while let (due, id) = alarms.first, due <= now {
             alarms.removeFirst()
             // An entry that was overtaken by a callback no longer agrees with its item.
@@ -190,7 +196,7 @@ package struct PayoutMachine: Sendable {
         }
         if Mutant.isOn(.neverSweeps) { return }
         let sweeps = policy.mechanisms.contains(.sweep)
-        let recoversUntil = recoversUntil ?? now.advanced(bySeconds: recoverySeconds)
+        let recoversUntil = recoversUntil ?? now + .seconds(recoverySeconds)
         self.recoversUntil = recoversUntil
         let recovers = policy.mechanisms.contains(.delayedQuery) && now <= recoversUntil
         if sweeps || recovers, !isSweeping, nextSweepAt.map({ $0 <= now }) ?? true {
@@ -227,7 +233,7 @@ package struct PayoutMachine: Sendable {
         if verdicts.isEmpty { callsInFlight -= 1 } else { effects.append(.apply(verdicts)) }
     }
 
-    private mutating func settle(_ id: TransferID, _ applied: Applied?, _ now: Timestamp, _ effects: inout [Effect]) {
+    private mutating func settle(_ id: TransferID, _ applied: Applied?, _ now: Duration, _ effects: inout [Effect]) {
         guard var item = items[id] else { preconditionFailure("an outcome of what nobody asked about") }
         item.isPaying = false
         if let withdrawal = applied?.withdrawal { item.withdrawal = withdrawal }
@@ -259,7 +265,7 @@ package struct PayoutMachine: Sendable {
             items[id] = item
             wake(id)
         } else if policy.mechanisms.contains(.delayedQuery) {
-            let due = Timestamp(milliseconds: now.milliseconds &+ delay)
+            let due = now + .milliseconds(delay)
             item.place = .sleeping(until: due)
             items[id] = item
             alarms.insert(due, id)
@@ -301,7 +307,7 @@ package struct PayoutMachine: Sendable {
 
     /// Whatever is pending now is due by then, and swept.
     private var recoverySeconds: Int64 {
-        2 * seconds(policy.backoffLongestMilliseconds) + 2 * policy.sweepIntervalSeconds
+        policy.putOffMaxSeconds + 2 * policy.sweepIntervalSeconds
     }
 
     private func seconds(_ milliseconds: Int64) -> Int64 { max(1, (milliseconds + 999) / 1000) }

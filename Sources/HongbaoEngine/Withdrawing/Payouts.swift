@@ -13,6 +13,8 @@ package final class Payouts: Service {
     package struct Surroundings: Sendable {
         package let now: @Sendable () -> Timestamp
         package let clock: any Clock<Duration>
+        /// By `clock`.
+        let uptime: @Sendable () -> Duration
         package var tickInterval: Duration = .milliseconds(200)
         /// After that the channel's answer is no longer waited for, and the outcome is unknown.
         package var channelDeadline: Duration = .seconds(10)
@@ -20,12 +22,15 @@ package final class Payouts: Service {
         package init(now: @escaping @Sendable () -> Timestamp, clock: any Clock<Duration>) {
             self.now = now
             self.clock = clock
+            uptime = stopwatch(clock)
         }
     }
 
     private let store: any Store
     private let channel: any PayoutChannel
     private let surroundings: Surroundings
+    /// In seconds from now; see the policy.
+    private let putOffMax: Int64
     private let digestKey: SymmetricKey
     private let alarms: Alarms
     private let logger: Logger
@@ -47,6 +52,7 @@ package final class Payouts: Service {
         self.store = store
         self.channel = channel
         self.surroundings = surroundings
+        putOffMax = policy.putOffMaxSeconds
         self.digestKey = digestKey
         self.alarms = alarms
         self.logger = logger
@@ -101,7 +107,8 @@ package final class Payouts: Service {
     }
 
     private func step(_ input: PayoutMachine.Input) -> [PayoutMachine.Effect] {
-        let now = surroundings.now()
+        let isMutant = Mutant.isOn(.waitsByWallClock)
+        let now = isMutant ? .milliseconds(surroundings.now().milliseconds) : surroundings.uptime()
         let (effects, count) = machine.withLock { ($0.step(input, now: now), $0.trackedCount) }
         metrics.tracked.record(count)
         return effects
@@ -171,11 +178,16 @@ package final class Payouts: Service {
         }
     }
 
+    /// What is due, and what only a clock that was ahead can have put off so far.
     private func sweep(_ limit: Int) async {
         let now = surroundings.now()
+        let putOffMax = putOffMax
         do throws(StoreError) {
             let due = try await store.read { snapshot throws(StoreError) in
-                try snapshot.withdrawalsDue(at: now, limit: limit)
+                let due = try snapshot.withdrawals(toCheckIn: Timestamp(milliseconds: .min)...now, limit: limit)
+                if Mutant.isOn(.leavesPutOff) { return due }
+                let putOff = now.advanced(bySeconds: putOffMax)...Timestamp(milliseconds: .max)
+                return due + (try snapshot.withdrawals(toCheckIn: putOff, limit: limit - due.count))
             }
             let oldest = due.map(\.createdAt.milliseconds).min() ?? now.milliseconds
             metrics.oldestPendingSeconds.record(Double(max(0, now.milliseconds - oldest)) / 1000)

@@ -31,8 +31,11 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Threads. Default: as many as there are cores.")
     var threads = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: "Run this seed alone, and tell all about it.")
+    @Option(help: "Run this seed alone.")
     var seed: UInt64?
+
+    @Flag(help: "With --seed: print all that happens, with the virtual time of it.")
+    var trace = false
 
     @Flag(help: "Plant bugs, one at a time, and say which seed finds each.")
     var mutants = false
@@ -47,6 +50,7 @@ struct SimulateCommand: AsyncParsableCommand {
         guard seedCount > 0, (1...1_000).contains(threads) else {
             throw ValidationError("--seeds and --threads must be at least 1")
         }
+        guard !trace || seed != nil else { throw ValidationError("--trace needs --seed") }
         guard !mutants && mutant == nil || Mutant.areBuiltIn else {
             throw ValidationError("mutants are compiled out of release builds: use a debug build")
         }
@@ -59,11 +63,12 @@ struct SimulateCommand: AsyncParsableCommand {
         let began = ContinuousClock.now
         let tally = Tally(range)
         let threads = seed == nil ? threads : 1
+        let trace: (@Sendable (String) -> Void)? = if trace { { line in print(line) } } else { nil }
         await withCheckedContinuation { done in
             // Simulations keep their thread busy, so not on the cooperative pool.
             DispatchQueue.global().async {
                 DispatchQueue.concurrentPerform(iterations: threads) { _ in
-                    while let seed = tally.next() { tally.add(Simulation(seed: seed).run()) }
+                    while let seed = tally.next() { tally.add(Simulation(seed: seed, trace: trace).run()) }
                 }
                 done.resume()
             }
@@ -149,7 +154,7 @@ private final class Tally: Sendable {
         let state = state.withLock { $0 }
         let failures = state.failures.sorted { $0.seed < $1.seed }
         for report in failures.prefix(10) {
-            print("\nseed \(report.seed): hongbao-dev simulate --seed \(report.seed)")
+            print("\nseed \(report.seed): hongbao-dev simulate --seed \(report.seed) --trace")
             for violation in report.violations { print("  \(violation)") }
         }
         print("seeds      \(state.done) (\(range.lowerBound) to \(range.upperBound)), \(failures.count) failed")

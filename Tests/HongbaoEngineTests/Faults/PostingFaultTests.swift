@@ -48,7 +48,7 @@ import Testing
                 #expect(answered[order] == transfer.amount.fen)
             }
             // What is posted isn't listed for ever.
-            engine.tokens.sweep(now: .max)
+            engine.tokens.sweep(now: .seconds(Int64.max))
             for person in 1...100 as ClosedRange<UInt64> {
                 #expect(engine.tokens.tokens(of: PersonID(person), in: BookID(campaign: 7, phase: .live)).isEmpty)
             }
@@ -151,7 +151,7 @@ import Testing
             let isDrained = try await engine.poster.postNext()
             #expect(isDrained)
             #expect(engine.granting.backlog == 0)
-            engine.tokens.sweep(now: .max)
+            engine.tokens.sweep(now: .seconds(Int64.max))
             #expect(engine.tokens.tokens(of: PersonID(1), in: BookID(campaign: 7, phase: .live)).isEmpty)
         }
     }

@@ -59,7 +59,7 @@ import Testing
             case 6: try await withdraw()
             case 7: try await report()
             case 8: try await begin()
-            case 9: engine.tokens.sweep(now: clock.now.advanced(bySeconds: .random(in: -20...0, using: &random)))
+            case 9: engine.tokens.sweep(now: engine.clock.uptime() + .seconds(Int.random(in: -20...20, using: &random)))
             default: try await page()
             }
         }

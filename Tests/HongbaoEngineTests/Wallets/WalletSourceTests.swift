@@ -55,7 +55,7 @@ import Testing
                     app: AppID(1)
                 )
             ])
-            engine.tokens.sweep(now: .max)
+            engine.tokens.sweep(now: .seconds(Int64.max))
             engine.wallets.setSwitchedOff(true, source)
             let reading = try await Self.read(engine)
             #expect(reading.missing == [source])
@@ -136,7 +136,7 @@ import Testing
                         } catch {
                             Issue.record(error)
                         }
-                        engine.tokens.sweep(now: .max)
+                        engine.tokens.sweep(now: .seconds(Int64.max))
                     }
                 }
                 let reading = try await Self.read(engine)

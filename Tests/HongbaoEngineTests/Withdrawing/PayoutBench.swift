@@ -154,6 +154,10 @@ struct PayoutBench: Sendable {
         try await withdrawals(nil).find(withdrawal.key)?.state
     }
 
+    func attempts(_ withdrawal: Withdrawal) async throws -> UInt32? {
+        try await withdrawals(nil).find(withdrawal.key)?.attempts
+    }
+
     func account(_ person: UInt64 = 1) async throws -> Account {
         try await store.read { (snapshot) throws(StoreError) in
             try snapshot.account(.person(PersonID(person), in: PayoutWorld.book))

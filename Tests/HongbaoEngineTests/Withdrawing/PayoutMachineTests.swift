@@ -54,23 +54,23 @@ import Testing
         var machine = PayoutMachine(policy: PayoutPolicy(), seed: 1)
         let withdrawal = try Self.withdrawal()
         let id = withdrawal.transferID
-        #expect(machine.step(.promised(withdrawal), now: Self.now) == [.start(.pay([withdrawal]))])
+        #expect(machine.step(.promised(withdrawal), now: .zero) == [.start(.pay([withdrawal]))])
         // Told again, called back, swept: it's being asked about already.
-        #expect(machine.step(.promised(withdrawal), now: Self.now).isEmpty)
-        #expect(machine.step(.swept([withdrawal], isWhole: true), now: Self.now).isEmpty)
+        #expect(machine.step(.promised(withdrawal), now: .zero).isEmpty)
+        #expect(machine.step(.swept([withdrawal], isWhole: true), now: .zero).isEmpty)
         // No answer is no failure: it is written down and asked about later, not submitted again.
-        let verdicts = machine.step(.reported([id], [.unreachable]), now: Self.now)
+        let verdicts = machine.step(.reported([id], [.unreachable]), now: .zero)
         guard case .apply(let list) = verdicts.first, list.count == 1 else {
             Issue.record("\(verdicts)")
             return
         }
         let waiting = try Self.withdrawal(attempts: 1)
         let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: waiting)
-        #expect(machine.step(.applied([id], [applied]), now: Self.now).isEmpty)
-        let effects = machine.step(.tick, now: Self.now.advanced(bySeconds: 10))
+        #expect(machine.step(.applied([id], [applied]), now: .zero).isEmpty)
+        let effects = machine.step(.tick, now: .seconds(10))
         #expect(effects.contains(.start(.query([waiting]))))
         // Only when the channel has never seen it is it submitted again, under the same number.
-        let resubmitted = machine.step(.reported([id], [.unknownOrder]), now: Self.now.advanced(bySeconds: 10))
+        let resubmitted = machine.step(.reported([id], [.unknownOrder]), now: .seconds(10))
         #expect(resubmitted == [.start(.pay([waiting]))])
     }
 
@@ -80,27 +80,27 @@ import Testing
         var machine = PayoutMachine(policy: policy, seed: 1)
         let withdrawal = try Self.withdrawal()
         let id = withdrawal.transferID
-        _ = machine.step(.promised(withdrawal), now: Self.now)
-        #expect(machine.step(.callback(id), now: Self.now).isEmpty)
-        _ = machine.step(.reported([id], [.processing]), now: Self.now)
+        _ = machine.step(.promised(withdrawal), now: .zero)
+        #expect(machine.step(.callback(id), now: .zero).isEmpty)
+        _ = machine.step(.reported([id], [.processing]), now: .zero)
         let waiting = try Self.withdrawal(attempts: 1)
         let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: waiting)
-        #expect(machine.step(.applied([id], [applied]), now: Self.now) == [.start(.query([waiting]))])
+        #expect(machine.step(.applied([id], [applied]), now: .zero) == [.start(.query([waiting]))])
         // Nothing else follows: without the delayed query it's forgotten until the next news.
-        _ = machine.step(.reported([id], [.processing]), now: Self.now)
-        #expect(machine.step(.applied([id], [applied]), now: Self.now).isEmpty)
+        _ = machine.step(.reported([id], [.processing]), now: .zero)
+        #expect(machine.step(.applied([id], [applied]), now: .zero).isEmpty)
         #expect(machine.trackedCount == 0)
-        #expect(machine.step(.tick, now: Self.now.advanced(bySeconds: 86_400)).isEmpty)
-        #expect(machine.step(.callback(id), now: Self.now) == [.start(.find([id]))])
-        #expect(machine.step(.found([withdrawal]), now: Self.now) == [.start(.query([withdrawal]))])
+        #expect(machine.step(.tick, now: .seconds(86_400)).isEmpty)
+        #expect(machine.step(.callback(id), now: .zero) == [.start(.find([id]))])
+        #expect(machine.step(.found([withdrawal]), now: .zero) == [.start(.query([withdrawal]))])
     }
 
     @Test func whatIsOffDoesNothing() throws {
         var policy = PayoutPolicy()
         policy.mechanisms = []
         var machine = PayoutMachine(policy: policy, seed: 1)
-        #expect(machine.step(.tick, now: Self.now).isEmpty)
-        #expect(machine.step(.callback(try Self.withdrawal().transferID), now: Self.now).isEmpty)
+        #expect(machine.step(.tick, now: .zero).isEmpty)
+        #expect(machine.step(.callback(try Self.withdrawal().transferID), now: .zero).isEmpty)
     }
 
     @Test func memoryAndCallsAreBounded() throws {
@@ -115,7 +115,7 @@ import Testing
         for person in 1...100 {
             let key = try #require(WithdrawalKey(person: PersonID(UInt64(person)), book: PayoutWorld.book, id: "w"))
             let withdrawal = Withdrawal(key: key, serial: 1, amount: fen(1), createdAt: Self.now, nextCheckAt: Self.now)
-            for effect in machine.step(.promised(withdrawal), now: Self.now) {
+            for effect in machine.step(.promised(withdrawal), now: .zero) {
                 if case .start(.pay) = effect { calls += 1 }
                 if effect == .leftToOthers { left += 1 }
             }
@@ -127,7 +127,7 @@ import Testing
         var dropped = 0
         for person in 1_000...1_100 {
             let id = TransferID(person: PersonID(UInt64(person)), book: PayoutWorld.book, serial: 1)
-            for effect in machine.step(.callback(id), now: Self.now) {
+            for effect in machine.step(.callback(id), now: .zero) {
                 if case .start(.find) = effect { finds += 1 }
                 if effect == .leftToOthers { dropped += 1 }
             }
@@ -144,14 +144,14 @@ import Testing
         var books = world.books
         let account = books.ledger.account(.person(PersonID(1), in: PayoutWorld.book))
         var machine = PayoutMachine(policy: PayoutPolicy(), seed: 1)
-        _ = machine.step(.promised(withdrawal), now: Self.now)
-        let effects = machine.step(.reported([withdrawal.transferID], [.paid(fen(101))]), now: Self.now)
+        _ = machine.step(.promised(withdrawal), now: .zero)
+        let effects = machine.step(.reported([withdrawal.transferID], [.paid(fen(101))]), now: .zero)
         guard case .apply(let verdicts) = effects.first else {
             Issue.record("\(effects)")
             return
         }
         let applied = verdicts.map { books.apply($0, now: Self.now) }
-        let after = machine.step(.applied([withdrawal.transferID], applied), now: Self.now)
+        let after = machine.step(.applied([withdrawal.transferID], applied), now: .zero)
         let present = try #require(books.withdrawal(withdrawal.key))
         #expect(after == [.raise(.contradiction(present, .paid(fen(101))))])
         #expect(present.state == .pending)
@@ -197,7 +197,8 @@ import Testing
             storeBefore: oneIn(3...8),
             storeAfter: oneIn(3...8),
             crash: oneIn(20...100),
-            failedOrder: oneIn(2...6)
+            failedOrder: oneIn(2...6),
+            clockJump: oneIn(20...100)
         )
         var world = PayoutWorld(seed: seed, people: 12, policy: policy, faults: faults)
         for number in 0..<Int.random(in: 1...40, using: &random) {
@@ -215,8 +216,8 @@ import Testing
         var machine = PayoutMachine(policy: PayoutPolicy(), seed: 7)
         for (attempts, middle) in [(UInt32(0), Int64(1)), (3, 8), (8, 256), (9, 300), (40, 300), (.max, 300)] {
             let withdrawal = try Self.withdrawal(attempts: attempts)
-            _ = machine.step(.promised(withdrawal), now: Self.now)
-            let effects = machine.step(.reported([withdrawal.transferID], [.processing]), now: Self.now)
+            _ = machine.step(.promised(withdrawal), now: .zero)
+            let effects = machine.step(.reported([withdrawal.transferID], [.processing]), now: .zero)
             guard case .apply(let verdicts) = effects.first else {
                 Issue.record("\(effects)")
                 return
@@ -224,7 +225,7 @@ import Testing
             let range = max(1, middle * 3 / 4)...(middle * 5 / 4 + 1)
             #expect(range.contains(verdicts[0].retryAfterSeconds), "\(attempts): \(verdicts[0].retryAfterSeconds)")
             let gone = PayoutMachine.Applied(progress: .notFound, withdrawal: nil)
-            _ = machine.step(.applied([withdrawal.transferID], [gone]), now: Self.now)
+            _ = machine.step(.applied([withdrawal.transferID], [gone]), now: .zero)
         }
     }
 

@@ -42,6 +42,8 @@ struct PayoutWorld {
         var storeAfter = 0
         var crash = 0
         var failedOrder = 0
+        /// The wall clock is moved by hours, forward or back.
+        var clockJump = 0
     }
 
     private enum Event {
@@ -57,9 +59,12 @@ struct PayoutWorld {
     private let faults: Faults
     private let policy: PayoutPolicy
     private var machine: PayoutMachine
-    private var events: [(at: Timestamp, event: Event)] = []
+    private var events: [(at: Duration, event: Event)] = []
     private var crashes = 0
+    /// The wall clock.
     private(set) var now = Self.start
+    /// By a clock that doesn't jump.
+    private var passed = Duration.zero
     private(set) var books: Books
     private(set) var channel = ChannelDouble()
     private(set) var keys: [WithdrawalKey] = []
@@ -103,9 +108,13 @@ struct PayoutWorld {
         for _ in 0..<seconds {
             if isOver { return }
             now = now.advanced(bySeconds: 1)
+            passed += .seconds(1)
+            if happens(faults.clockJump) {
+                now = now.advanced(bySeconds: Int64.random(in: -36_000...36_000, using: &random))
+            }
             if happens(faults.crash) { crash() }
             step(.tick)
-            while let index = events.indices.filter({ events[$0].at <= now }).randomElement(using: &random) {
+            while let index = events.indices.filter({ events[$0].at <= passed }).randomElement(using: &random) {
                 switch events.remove(at: index).event {
                 case .input(let input): step(input)
                 case .callback(let id): step(.callback(id))
@@ -123,7 +132,7 @@ struct PayoutWorld {
     }
 
     mutating func step(_ input: PayoutMachine.Input) {
-        for effect in machine.step(input, now: now) {
+        for effect in machine.step(input, now: passed) {
             switch effect {
             case .start(let job): begin(job)
             case .apply(let verdicts): apply(verdicts)
@@ -141,26 +150,34 @@ struct PayoutWorld {
             if happens(faults.lostReply) { reports = reports.map { _ in .unreachable } }
             later(.input(.reported(withdrawals.map(\.transferID), reports)), within: 3)
         case .query(let withdrawals):
-            var reports = withdrawals.map { channel.query($0.payoutOrder, now: now) }
+            var reports = withdrawals.map { channel.query($0.payoutOrder, now: channelNow) }
             if happens(faults.lostReply) { reports = reports.map { _ in .unreachable } }
             later(.input(.reported(withdrawals.map(\.transferID), reports)), within: 3)
         case .find(let ids):
             let found = keys.compactMap { books.withdrawal($0) }.filter { ids.contains($0.transferID) }
             later(.input(.found(found)), within: 1)
         case .sweep(let limit):
-            let due = keys.compactMap { books.withdrawal($0) }.filter { $0.state == .pending && $0.nextCheckAt <= now }
+            let putOff = now.advanced(bySeconds: policy.putOffMaxSeconds)
+            let due = keys.compactMap { books.withdrawal($0) }.filter {
+                $0.state == .pending && ($0.nextCheckAt <= now || $0.nextCheckAt >= putOff)
+            }
             later(.input(.swept(Array(due.prefix(limit)), isWhole: due.count < limit)), within: 1)
         }
     }
 
     private mutating func pay(_ withdrawal: Withdrawal) -> PayoutReport {
         let isNew = channel.orders[withdrawal.payoutOrder] == nil
-        let doneAt = now.advanced(bySeconds: Int64.random(in: 0...90, using: &random))
-        let report = channel.pay(PayoutOrder(withdrawal), fails: happens(faults.failedOrder), doneAt: doneAt, now: now)
+        let wait = Int64.random(in: 0...90, using: &random)
+        let report = channel.pay(
+            PayoutOrder(withdrawal),
+            fails: happens(faults.failedOrder),
+            doneAt: time(in: wait),
+            now: channelNow
+        )
         if isNew, !happens(faults.lostCallback) {
             let copies = happens(faults.duplicateCallback) ? 3 : 1
             for copy in 0..<copies {
-                events.append((doneAt.advanced(bySeconds: Int64(copy)), .callback(withdrawal.transferID)))
+                events.append((passed + .seconds(wait + Int64(copy)), .callback(withdrawal.transferID)))
             }
         }
         return report
@@ -183,7 +200,14 @@ struct PayoutWorld {
     }
 
     private mutating func later(_ event: Event, within seconds: Int64) {
-        events.append((now.advanced(bySeconds: Int64.random(in: 0...seconds, using: &random)), event))
+        events.append((passed + .seconds(Int64.random(in: 0...seconds, using: &random)), event))
+    }
+
+    /// The channel has a clock of its own, which is right.
+    private var channelNow: Timestamp { time(in: 0) }
+
+    private func time(in seconds: Int64) -> Timestamp {
+        Self.start.advanced(bySeconds: passed.components.seconds + seconds)
     }
 
     private mutating func happens(_ oneIn: Int) -> Bool { oneIn > 0 && Int.random(in: 0..<oneIn, using: &random) == 0 }

@@ -108,6 +108,39 @@ import Testing
         #expect(try await bench.paidOut() == 300)
     }
 
+    /// A wall clock that is set back by hours delays nothing, neither what this process waits for nor what an earlier
+    /// one has put off (M10, AS-1).
+    @Test(arguments: [PayoutPolicy.Mechanisms.delayedQuery, .sweep], [true, false])
+    func aClockThatIsSetBackDelaysNothing(mechanisms: PayoutPolicy.Mechanisms, isInOneProcess: Bool) async throws {
+        let bench = try await PayoutBench()
+        let hours: Int64 = 6 * 3_600
+        let back = bench.wall.now.advanced(bySeconds: -hours)
+        bench.channel.state.withLock {
+            $0.behaviour = .losesReplies
+            $0.doneAt = back
+        }
+        let first = bench.payouts(mechanisms)
+        let submitted: @Sendable () async throws -> Withdrawal = {
+            let withdrawal = try await bench.withdraw("w1", 300, first)
+            try await bench.until("a note of the first attempt") { try await bench.attempts(withdrawal) == 1 }
+            bench.wall.advance(byMilliseconds: -hours * 1_000)
+            return withdrawal
+        }
+        if isInOneProcess {
+            try await bench.running(first) { try await bench.untilFinal(try await submitted()) }
+        } else {
+            let put = Mutex<Withdrawal?>(nil)
+            try await bench.running(first) {
+                let withdrawal = try await submitted()
+                put.withLock { $0 = withdrawal }
+            }
+            let withdrawal = try #require(put.withLock { $0 })
+            try await bench.running(bench.payouts(mechanisms)) { try await bench.untilFinal(withdrawal) }
+        }
+        #expect(bench.wall.now < back.advanced(bySeconds: 600))
+        #expect(try await bench.paidOut() == 300)
+    }
+
     @Test func wrongAmountsChangeNothing() async throws {
         let bench = try await PayoutBench()
         let payouts = bench.payouts()
