@@ -278,6 +278,10 @@ private final class Course: Sendable {
             return "M5: accepted grants are never posted"
         }
         if engine.granting.backlog > 0 { return "M5: posted grants stay in the backlog" }
+        let lease = world.now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
+        if tables.leases.values.contains(where: { $0.id.mint == MintID(1) && $0.expiresAt > lease }) {
+            return "M6: a lease lasts longer than any may"
+        }
         let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
         return isOpen ? "M10: a withdrawal never becomes final" : nil
     }
