@@ -70,6 +70,8 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case takesNewAmount
     /// M14: a repeat isn't recognised as one when it names another amount, and is refused as new.
     case conflictsWithItself
+    /// M14: what may yet be undone already makes another request conflict.
+    case conflictsWithUndurable
     /// M4: a repeat that is posted before its answer is posted with its own time, not with the first one's.
     case postsRepeatAsAsked
     /// M3: an order number that isn't the request's own is taken.

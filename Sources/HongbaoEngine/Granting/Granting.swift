@@ -262,6 +262,9 @@ package final class Granting: Sendable {
         switch decision {
         case .accepted(let sequence, _): ticket.lastSequence = max(ticket.lastSequence, sequence)
         case .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
+        case .conflicting(let entry):
+            if Mutant.isOn(.conflictsWithUndurable) { return }
+            ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
         case .needsLease(let scene):
             guard case .draft(let draft) = resolution else { return }
             let sum = (ticket.wantedLeases[scene] ?? .zero).adding(draft.amount)
@@ -337,7 +340,7 @@ package final class Granting: Sendable {
         switch decision {
         case .accepted: postsFirst(draft)
         case .replayed(let entry): entry.status == .credited
-        case .refused, .needsLease: false
+        case .conflicting, .refused, .needsLease: false
         }
     }
 
@@ -357,7 +360,7 @@ package final class Granting: Sendable {
             switch decision {
             case .accepted(let sequence, _): sequences.insert(sequence)
             case .replayed(let entry): sequences.insert(entry.sequence)
-            case .refused, .needsLease: break
+            case .conflicting, .refused, .needsLease: break
             }
         }
         var batches: [UInt64: Result<BatchTokens, StoreError>] = [:]
@@ -410,6 +413,7 @@ package final class Granting: Sendable {
                 unavailable.increment()
                 answers.append(.unavailable(postingFault ?? Self.notKnownDurable))
             case (.refused(let refusal), _): answers.append(refuse(refusal, requests[index]))
+            case (.conflicting, _): answers.append(refuse(.orderConflict, requests[index]))
             case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
             case (.accepted(let sequence, let place), .draft(let draft)):
                 acceptedCount += 1

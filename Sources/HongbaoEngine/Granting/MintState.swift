@@ -27,6 +27,8 @@ package struct MintState: Sendable {
         case accepted(sequence: UInt64, index: Int)
         /// The first answer again; if its sequence isn't durable yet, then when it is.
         case replayed(OrderTable.Entry)
+        /// Another grant has this order number; to be refused when that one is durable. Until then it may be undone.
+        case conflicting(OrderTable.Entry)
         case refused(GrantRefusal)
         /// The slice is used up, but the scene's budget may not be: extend the lease and ask again.
         case needsLease(SceneID)
@@ -79,9 +81,9 @@ package struct MintState: Sendable {
     package mutating func decide(_ draft: GrantDraft, isPostedFirst: Bool) -> Decision {
         if let entry = orders.entry(for: draft.order), !Mutant.isOn(.forgetsOrders) {
             if Mutant.isOn(.takesNewAmount) { return .replayed(entry) }
-            if Mutant.isOn(.conflictsWithItself) { return .refused(.orderConflict) }
-            guard entry.amount == draft.amount, entry.reward == draft.reward else { return .refused(.orderConflict) }
-            return .replayed(entry)
+            if Mutant.isOn(.conflictsWithItself) { return .conflicting(entry) }
+            let isSame = entry.amount == draft.amount && entry.reward == draft.reward
+            return isSame ? .replayed(entry) : .conflicting(entry)
         }
         if let refusal = draft.refusalIfNew { return .refused(refusal) }
         guard draft.amount <= draft.cap || Mutant.isOn(.ignoresCap) else { return .refused(.overCap) }

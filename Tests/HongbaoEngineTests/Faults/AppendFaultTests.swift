@@ -60,6 +60,24 @@ import Testing
         }
     }
 
+    /// M14: nobody is told for good that an order number is taken before it's certain.
+    @Test func whatIsUndoneConflictsWithNothing() async throws {
+        let rig = try Self.rig([.append: [0: .before]])
+        try await rig.run { engine in
+            let first = GrantRequest.forTests(person: 1, amount: 100)
+            let other = GrantRequest.forTests(person: 1, amount: 200)
+            let answers = await engine.granting.grant([first, other])
+            #expect(answers.allSatisfy { $0.fault?.isRetryable == true })
+            #expect(engine.alarms.count(.orderConflict) == 0)
+            #expect(await engine.granting.grant([other]).first?.granted?.amount.fen == 200)
+            guard case .refused(.orderConflict)? = await engine.granting.grant([first]).first else {
+                Issue.record("not refused")
+                return
+            }
+            #expect(engine.alarms.count(.orderConflict) == 1)
+        }
+    }
+
     /// The commit happened and its answer was lost: everybody is answered all the same, once.
     @Test func whatWasWrittenUnknowinglyIsAccepted() async throws {
         let rig = try Self.rig([.append: [0: .after, 1: .after]])
