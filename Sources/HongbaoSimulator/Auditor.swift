@@ -53,6 +53,7 @@ final class Auditor: Sendable {
     }
 
     func conflict(_ order: OrderNumber, _ amount: Int64) {
+        tell("answer: \(order) of \(amount) fen conflicts")
         state.withLock { state in
             if state.acknowledged[order]?.amount == amount {
                 state.fail("M14: an accepted order conflicts with itself")

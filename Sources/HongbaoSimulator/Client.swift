@@ -50,7 +50,7 @@ struct Client: Sendable {
         var done = 0
         while done < operations {
             // As who finds the door closed and comes again.
-            for _ in 0..<100 where !process().isReady { await world.pause(milliseconds: 50) }
+            for _ in 0..<16 where !process().isReady { await world.pause(milliseconds: 300) }
             if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
             var count = 1
             switch world.draw(100) {
@@ -147,9 +147,12 @@ struct Client: Sendable {
         case .refused(.orderConflict):
             if let order, isSamePhase { world.auditor.conflict(order, amount) }
         case .refused(let refusal):
+            if let order { world.auditor.tell("answer: \(order) of \(amount) fen is refused: \(refusal)") }
             world.auditor.note(Int64(refusal.rawValue))
             if wasAcknowledged, isSamePhase { world.auditor.violation("M14: an accepted order is refused: \(refusal)") }
-        case .unavailable: world.auditor.note(-1)
+        case .unavailable(let fault):
+            if let order { world.auditor.tell("answer: \(order) of \(amount) fen: \(fault)") }
+            world.auditor.note(-1)
         }
     }
 
@@ -208,7 +211,7 @@ struct Client: Sendable {
         var revoked: Set<Int> = []
         var doubtful: Set<Int> = []
         var chosen: [OrderNumber] = []
-        for _ in 0..<(tokens.isEmpty ? 0 : world.draw(4)) {
+        for _ in 0..<(tokens.isEmpty ? 0 : world.draw(3)) {
             let kept = tokens[world.draw(tokens.count)]
             var token = kept.token
             chosen.append(kept.order)

@@ -81,7 +81,7 @@ package final class Scheduler: TaskExecutor {
         return alarm != nil
     }
 
-    fileprivate func sleep(until due: Duration) async throws {
+    func sleep(until due: Duration) async throws {
         let id = state.withLock { state in
             state.alarmCount += 1
             return state.alarmCount

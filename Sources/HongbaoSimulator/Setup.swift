@@ -25,7 +25,8 @@ struct Setup: Sendable {
     ///   - budget: of each scene, in fen.
     ///   - graceSeconds: how long a posted token stays listed.
     ///   - epochSeconds: how long a key epoch lasts.
-    init?(budget: Int64, graceSeconds: Int64, epochSeconds: Int64) {
+    ///   - batchMax: grants in a batch.
+    init?(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int) {
         let begin = Timestamp(milliseconds: World.start - Self.hoursSinceBegin * 3_600_000)
         let change = Timestamp(milliseconds: World.start + Self.switchMilliseconds)
         let end = Timestamp(milliseconds: World.start + Self.hoursToEnd * 3_600_000)
@@ -49,7 +50,7 @@ struct Setup: Sendable {
         campaigns = set
         configuration.granting.limits.backlogMax = 100
         configuration.granting.limits.undurableMax = 6
-        configuration.granting.limits.batchSizeMax = 2
+        configuration.granting.limits.batchSizeMax = batchMax
         configuration.granting.groupBatchesMax = 4
         configuration.granting.recentBatchesMax = 4
         configuration.granting.recoveryPageBatches = 8

@@ -20,8 +20,8 @@ package struct Simulation: Sendable {
 
     /// Of each seed, at least: grants that are asked for, wallets read, withdrawals, look-ups.
     package static let operations = 400
-    /// Of so many seeds one ends with the engine's own audit, which takes as long as a quarter of the rest.
-    package static let seedsForAudit: UInt64 = 4
+    /// Of so many seeds one ends with the engine's own audit, which takes a fifth as long as the rest.
+    package static let seedsForAudit: UInt64 = 8
     private static let clients = 8
     private static let stepsMax = 200_000
     /// How long everything accepted may take to come to its end, once nothing goes wrong any more.
@@ -42,10 +42,16 @@ package struct Simulation: Sendable {
         let faults = Faults(using: &random)
         let budget = Int64(random.next(below: 2) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
         let grace: Int64 = random.next(below: 2) == 0 ? 0 : 5
-        let epochSeconds: Int64 = random.next(below: 2) == 0 ? 2 : 20
-        guard let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds) else {
-            preconditionFailure("the simulated campaign can't be")
-        }
+        let epochSeconds: Int64 = random.next(below: 4) == 0 ? 2 : 20
+        let batchMax = random.next(below: 2) == 0 ? 2 : 6
+        guard
+            let setup = Setup(
+                budget: budget,
+                graceSeconds: grace,
+                epochSeconds: epochSeconds,
+                batchMax: batchMax
+            )
+        else { preconditionFailure("the simulated campaign can't be") }
         let world = World(seed: random.next(), faults: faults, keyring: setup.keyring, trace: trace)
         let course = Course(world, setup)
         course.begin()
@@ -142,21 +148,22 @@ private final class Course: Sendable {
     /// steps.
     @discardableResult
     func advance(max: Int, until isDone: () -> Bool) -> Bool {
-        for _ in 0..<max {
+        for step in 0..<max {
             if isDone() || !world.auditor.isContent { return true }
-            befall()
+            if step.isMultiple(of: 8) { lookAfterProcess() }
+            if let mishap = world.mishap() { befall(mishap) }
             if !world.scheduler.step() { return isDone() }
         }
         return false
     }
 
-    private func befall() {
+    /// One that has ended is followed by another.
+    private func lookAfterProcess() {
         let current = current
         if !current.isAlive { replace(keepingOld: false) }
         if let asked = current.askedToEndAt, world.scheduler.now - asked > Self.endingTime {
             world.auditor.violation("liveness: a shutdown never ends")
         }
-        if let mishap = world.mishap() { befall(mishap) }
     }
 
     private func befall(_ mishap: Mishap) {

@@ -212,14 +212,19 @@ final class World: Sendable {
     }
 
     func pause(milliseconds: Int) async {
-        await HongbaoEngine.pause(.milliseconds(milliseconds), on: clock)
+        do {
+            // Directly: most steps of a simulation are pauses.
+            try await scheduler.sleep(until: scheduler.now + .milliseconds(milliseconds))
+        } catch {
+            return
+        }
     }
 
     /// Takes no time, some, or much.
     func dawdle(_ slow: Double) async {
         if happens(slow) {
             await pause(milliseconds: draw(2_000))
-        } else if draw(4) > 0 {
+        } else if draw(2) > 0 {
             await pause(milliseconds: draw(5))
         }
     }

@@ -23,6 +23,7 @@ extension Granting: Service {
                 await self.sealAndAppend()
             } onGracefulShutdown: {
                 self.state.withLock { state in
+                    state.isEnding = true
                     if state.health == .accepting { state.health = .draining }
                 }
                 if !Mutant.isOn(.neverEnds) { self.work.ring() }
@@ -194,7 +195,7 @@ extension Granting: Service {
         case .outcomeUnknown:
             if await isLogged(group) {
                 confirm(group)
-                state.withLock { if $0.health == .recovering { $0.health = .accepting } }
+                state.withLock { hasRecovered(&$0) }
                 return
             }
         case .fenced:
@@ -206,10 +207,17 @@ extension Granting: Service {
         let failed = state.withLock { state in
             state.mint.rollBack()
             state.generation += 1
-            if state.health == .recovering { state.health = .accepting }
+            hasRecovered(&state)
             return takeWaiters(&state) { _ in true }
         }
         for waiter in failed { waiter.continuation.resume(returning: false) }
+    }
+
+    /// Goes on with what was interrupted: accepting, or coming to an end.
+    private func hasRecovered(_ state: inout State) {
+        guard state.health == .recovering else { return }
+        state.health = state.isEnding ? .draining : .accepting
+        work.ring()
     }
 
     /// Whether this very group is in the log, and not another process's batches with the same sequences.

@@ -45,6 +45,8 @@ package final class Granting: Sendable {
         /// Grows with each roll-back; a wait begun before one is over.
         var generation = 0
         var health = Health.accepting
+        /// Asked to end, which waits for a recovery that is under way.
+        var isEnding = false
         var recent: [UInt64: BatchTokens] = [:]
         var postingFirst = 0
         var leaseWaiters: [CheckedContinuation<Bool, Never>] = []

@@ -1,6 +1,7 @@
 import HongbaoCore
 import HongbaoSQLite
 import HongbaoTesting
+import ServiceLifecycle
 import Synchronization
 import Testing
 
@@ -143,6 +144,46 @@ import Testing
             while try await !engine.poster.postNext() {}
             #expect(engine.granting.backlog == 0)
         }
+    }
+
+    /// A shutdown that begins while it's being found out what is in the log comes to its end afterwards.
+    @Test(arguments: [true, false])
+    func aShutdownDuringRecoveryIsNotForgotten(isDone: Bool) async throws {
+        let rig = try EngineRig()
+        let store = try await SQLiteStore.reopened(folder: rig.folder.path)
+        let isUnclear = Mutex(false)
+        let failures = Mutex(0)
+        let faulty = FaultyStore(store) { call, number in
+            switch call {
+            case .append where number == 0:
+                isUnclear.withLock { $0 = true }
+                return isDone ? .after : .lost
+            case .read where isUnclear.withLock({ $0 }):
+                failures.withLock { $0 += 1 }
+                return .before
+            default: return nil
+            }
+        }
+        let engine = try await rig.start(faulty)
+        let services = ServiceGroup(services: [engine.granting], logger: .silent)
+        try await withThrowingTaskGroup(of: GrantAnswer?.self) { group in
+            group.addTask {
+                try await services.run()
+                return nil
+            }
+            group.addTask { await engine.granting.grant([.forTests(person: 1)]).first }
+            while failures.withLock({ $0 == 0 }) { try await Task.sleep(for: .milliseconds(1)) }
+            await services.triggerGracefulShutdown()
+            // The shutdown has begun by the time the log has been asked again.
+            let before = failures.withLock { $0 }
+            while failures.withLock({ $0 < before + 2 }) { try await Task.sleep(for: .milliseconds(1)) }
+            isUnclear.withLock { $0 = false }
+            for try await answer in group {
+                if let answer { #expect((answer.granted != nil) == isDone) }
+            }
+        }
+        #expect(!engine.granting.isAccepting)
+        try await store.close()
     }
 
     /// Another process took this mint over: this one must never accept again, and say so.
