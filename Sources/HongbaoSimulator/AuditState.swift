@@ -45,6 +45,8 @@ struct AuditState: Sendable {
 
     var asked: [OrderNumber: Set<Int64>] = [:]
     var acknowledged: [OrderNumber: Acknowledged] = [:]
+    /// Amounts that were refused because the order was there already with another one.
+    var conflicts: [OrderNumber: Set<Int64>] = [:]
     var flushed: Set<OrderNumber> = []
     var flushes = 0
     var withdrawalsAsked: [WithdrawalKey: Set<Int64>] = [:]
@@ -330,6 +332,10 @@ struct AuditState: Sendable {
     mutating func settled(_ tables: Tables) {
         for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
             fail("M5: an accepted grant isn't posted")
+        }
+        for (order, amounts) in conflicts
+        where transfers[TransferID(order)].map({ amounts.contains($0.amount.fen) }) ?? true {
+            fail("M14: an order was called taken, and never was")
         }
         for mint in tables.mints.values where mint.postedSequence != mint.lastSequence {
             fail("M5: the log isn't drained")

@@ -55,6 +55,7 @@ final class Auditor: Sendable {
     func conflict(_ order: OrderNumber, _ amount: Int64) {
         tell("answer: \(order) of \(amount) fen conflicts")
         state.withLock { state in
+            state.conflicts[order, default: []].insert(amount)
             if state.acknowledged[order]?.amount == amount {
                 state.fail("M14: an accepted order conflicts with itself")
             }

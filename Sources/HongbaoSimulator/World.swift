@@ -223,7 +223,7 @@ final class World: Sendable {
     /// Takes no time, some, or much.
     func dawdle(_ slow: Double) async {
         if happens(slow) {
-            await pause(milliseconds: draw(2_000))
+            await pause(milliseconds: draw(1_200))
         } else if draw(2) > 0 {
             await pause(milliseconds: draw(5))
         }
