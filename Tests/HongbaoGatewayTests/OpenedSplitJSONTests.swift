@@ -73,7 +73,7 @@ import Testing
             let document = try OpenedSplitJSON(bytes)
             guard
                 let amount = document.amount.flatMap({ Amount(fen: $0) }), let count = document.count,
-                let split = document.kind.flatMap({ Split($0, amount: amount, count: Int(min(count, 1000))) }),
+                let split = document.kind.flatMap({ Split($0, amount: amount, count: Int(min(count, 50))) }),
                 let seed = document.seed, let commitment = document.commitment
             else { continue }
             let opened = OpenedSplit(

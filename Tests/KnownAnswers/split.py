@@ -29,7 +29,7 @@ def place(seed, count, position):
     columns = -(-count // rows)
     while True:
         row, column = divmod(position, columns)
-        for number in range(8):
+        for number in range(12):
             if number % 2 == 0:
                 column = (column + below(draw(seed, 3, number, row)[0], columns)) % columns
             else:

@@ -5,7 +5,7 @@
 struct Deal {
     /// 20! is the largest factorial that fits 64 bits. A single draw chooses among all orders of so few.
     static let fewMax = 20
-    private static let roundCount = 8
+    private static let roundCount = 12
 
     let count: Int
     let draws: KeyedDraws
@@ -42,8 +42,9 @@ struct Deal {
     /// A Feistel network on a grid of two sides near the root of `count`, as Black and Rogaway's for any domain, and a
     /// turn at the end.
     ///
-    /// What falls outside of `count` goes through again; the grid has less than a row too many. Pairs of positions mix
-    /// to within 1/(cells of the grid)^4 of evenly in eight rounds; the turn makes single positions exactly even.
+    /// What falls outside of `count` goes through again; the grid has less than a row too many. The turn makes single
+    /// positions exactly even. After twelve rounds pairs of positions are even, too, but for 0.024 % with the smallest
+    /// grid, 5 by 5, and 0.0001 % with 11 by 10 (total variation, computed by following a pair through the rounds).
     private func placeAmongMany(_ position: Int) -> Int {
         let rows = Self.rootRoundedUp(count)
         let columns = (count + rows - 1) / rows

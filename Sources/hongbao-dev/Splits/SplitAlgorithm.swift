@@ -89,7 +89,7 @@ struct SplitFigures {
     var last: Int { sums.count - 1 }
     func mean(_ position: Int) -> Double { sums[position] / Double(packetCount) }
     func spread(_ position: Int) -> Double {
-        (squares[position] / Double(packetCount) - mean(position) * mean(position)).squareRoot()
+        max(0, squares[position] / Double(packetCount) - mean(position) * mean(position)).squareRoot()
     }
     var largestMean: Double { largestSum / Double(packetCount) }
 }

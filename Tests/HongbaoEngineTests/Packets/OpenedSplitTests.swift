@@ -1,3 +1,4 @@
+import Crypto
 import HongbaoCore
 import HongbaoTesting
 import Testing
@@ -123,6 +124,19 @@ import Testing
         #expect(Set(seeds).count == 100)
         #expect(seeds.allSatisfy { $0.bytes.count == 32 && "\($0)" == "SplitSeed(hidden)" })
         #expect(String(reflecting: seeds[0]) == "SplitSeed(hidden)")
+    }
+
+    /// Ours and swift-crypto's are one function.
+    @Test func hashingPaddedKeysOnceChangesNothing() {
+        for keySize in [0, 1, 32, 63, 64] {
+            let key = (0..<keySize).map { UInt8(truncatingIfNeeded: $0 * 7 + 1) }
+            let code = RepeatedHMAC(key: key)
+            for size in [0, 1, 25, 55, 56, 64, 200] {
+                let message = (0..<size).map { UInt8($0) }
+                let expected = HMAC<SHA256>.authenticationCode(for: message, using: SymmetricKey(data: key))
+                #expect(Array(message.withUnsafeBytes { code.of($0) }) == Array(expected))
+            }
+        }
     }
 
     /// With the real draws: sums, the same again, and otherwise with every other seed.
