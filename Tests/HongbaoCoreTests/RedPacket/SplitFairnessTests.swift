@@ -60,6 +60,16 @@ private typealias Picker = (_ seed: UInt64, _ position: Int) -> Int64
         #expect(Self.unfair(fen, count, packets: 800, Self.ours(fen, count)) == [])
     }
 
+    /// Dealing would hide it if halving favoured some places, so places are looked at as well.
+    @Test(arguments: [(130, 100), (11, 10), (3, 2), (28, 21), (1003, 7)] as [(Int64, Int)])
+    func everyPlaceExpectsTheSame(fen: Int64, count: Int) {
+        let places: Maker = { seed in
+            let halving = Halving(surplus: fen - Int64(count), count: count, .seeded(seed))
+            return (0..<count).map { 1 + halving.surplus(at: $0) }
+        }
+        #expect(Self.unfair(fen, count, packets: 2000, places) == [])
+    }
+
     /// The same check finds what's wrong with others.
     @Test func unfairSplitsAreFound() {
         #expect(Self.unfair(130, 100, packets: 800, Self.doubleMean(130, 100)).contains(99))
