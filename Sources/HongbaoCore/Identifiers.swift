@@ -16,6 +16,7 @@ package enum Kinds {
     package enum Scene {}
     package enum Rain {}
     package enum Mint {}
+    package enum RedPacket {}
 }
 
 /// One human across all apps (ID-2). Zero is the platform itself and never a person.
@@ -26,6 +27,8 @@ package typealias AppID = Identifier<Kinds.App, UInt16>
 package typealias RainID = Identifier<Kinds.Rain, UInt16>
 /// A holder of minting keys: one for each node that accepts grants.
 package typealias MintID = Identifier<Kinds.Mint, UInt32>
+/// A red packet (红包).
+package typealias RedPacketID = Identifier<Kinds.RedPacket, UInt64>
 
 /// The books of one campaign phase: campaign number (14 bits) and phase (2 bits).
 ///

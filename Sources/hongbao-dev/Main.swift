@@ -10,6 +10,7 @@ import HongbaoServer
             BenchCommand.self, SandboxCommand.self, SimulateCommand.self, KillTestCommand.self,
             FaultRunsCommand.self, RestartTimeCommand.self, PowerCutsCommand.self, FuzzCommand.self,
             TokenMutationsCommand.self, ConstantServerCommand.self, LedgerWorkCommand.self,
+            SplitsCommand.self,
         ]
     )
 }

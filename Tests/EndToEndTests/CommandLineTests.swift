@@ -15,10 +15,12 @@ import Testing
         ("hongbao", "demo", ["--people", "--seconds", "--exit", "Ctrl-C"]),
         ("hongbao", "audit", ["--data", "--config", "--json", "Exit codes"]),
         ("hongbao", "check-config", ["--at", "--person", "2022-01-31T19:30:00.000+08:00"]),
+        ("hongbao", "verify-split", ["--commitment", "--seed", "--claim", "--faults-only", "Exit codes"]),
         ("hongbao-dev", "", ["sandbox", "kill-test", "fault-runs", "restart-time"]),
         ("hongbao-dev", "sandbox", ["--delay", "--failures", "--lost-callbacks", "--duplicates"]),
         ("hongbao-dev", "kill-test", ["--kills", "--seed", "Exit codes"]),
         ("hongbao-dev", "fault-runs", ["--only", "--rounds", "failing-writes", "clock", "Exit codes"]),
+        ("hongbao-dev", "splits", ["--packets", "--seed", "docs/splits.md"]),
         ("hongbao-dev", "restart-time", ["--orders", "--limit", "Exit codes"]),
     ])
     func helpTellsWhatANewcomerNeeds(program: String, command: String, words: [String]) async throws {
@@ -45,7 +47,8 @@ import Testing
         "nonsense", "serve --port x", "serve --port 65536", "serve --port -1", "serve --roles gateway", "serve extra",
         "audit --nope", "audit --data", "demo --people 0", "demo --seconds 0", "check-config",
         "check-config \(campaign) --at yesterday", "check-config \(campaign) --at 2022-01-31T19:30:00",
-        "check-config \(campaign) --person me",
+        "check-config \(campaign) --person me", "verify-split", "verify-split --seed 00 --packet 7",
+        "verify-split --split luckily", "verify-split --claim 1", "verify-split --claim 1=-1", "verify-split --count x",
     ])
     func wrongUsageExitsWith64(arguments: String) async throws {
         let (code, _, errors) = try await BuiltProgram.run("hongbao", arguments.split(separator: " ").map(String.init))

@@ -69,6 +69,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
     case wallet
     case tokenSize = "token-size"
     case orderTable = "order-table"
+    case split
 
     func run(_ bench: Bench) async throws -> [Figure] {
         switch self {
@@ -79,6 +80,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
         case .wallet: try await WalletBench(bench: bench).run()
         case .tokenSize: try TokenSizeBench().run()
         case .orderTable: try await OrderTableBench(bench: bench).run()
+        case .split: try await SplitBench(bench: bench).run()
         }
     }
 }

@@ -1,0 +1,86 @@
+package import HongbaoCore
+package import HongbaoEngine
+
+/// A red packet's opened split as a JSON document, as far as it says.
+///
+///     {"packet":"7","amount":1000,"count":10,"split":"lucky","commitment":"8440…","seed":"0001…",
+///      "claims":[{"position":0,"amount":76}]}
+///
+/// `packet` is a decimal string, amounts are fen, commitment and seed are hexadecimal, positions count from 0 in the
+/// order of claims. Other fields are passed over, so that an answer of the API can be read as it is.
+package struct OpenedSplitJSON: Hashable, Sendable {
+    package var packet: UInt64?
+    package var amount: Int64?
+    package var count: Int64?
+    package var kind: SplitKind?
+    package var commitment: SplitCommitment?
+    package var seed: SplitSeed?
+    package var claims: [OpenedSplit.Claim] = []
+
+    private enum Field: String, CaseIterable { case packet, amount, count, split, commitment, seed, claims }
+    private enum ClaimField: String, CaseIterable { case position, amount }
+
+    private static let fields = JSONFields<Field>()
+    private static let claimFields = JSONFields<ClaimField>()
+    /// More claims than any packet has: what is too much of them is for the check to say.
+    private static let claimCountMax = 2 * Split.countMax
+
+    /// Knows nothing yet.
+    package init() {}
+
+    package init(_ bytes: [UInt8]) throws(JSONFault) {
+        var reader = JSONReader(bytes)
+        var document = OpenedSplitJSON()
+        try reader.object(Self.fields, unknown: .skipped) { reader, field throws(JSONFault) in
+            switch field {
+            case .packet: document.packet = try reader.decimal(UInt64.self)
+            case .amount: document.amount = try reader.integer(Int64.self, in: 0...Int64.max)
+            case .count: document.count = try reader.integer()
+            case .split:
+                document.kind = Self.kind(try reader.identifier())
+                guard document.kind != nil else { throw reader.fault(.outOfRange) }
+            case .commitment:
+                document.commitment = try Self.bytes(&reader, SplitCommitment.size).flatMap { SplitCommitment($0) }
+                guard document.commitment != nil else { throw reader.fault(.outOfRange) }
+            case .seed:
+                document.seed = try Self.bytes(&reader, SplitSeed.size).flatMap { SplitSeed($0) }
+                guard document.seed != nil else { throw reader.fault(.outOfRange) }
+            case .claims:
+                try reader.array(max: Self.claimCountMax) { reader throws(JSONFault) in
+                    document.claims.append(try Self.claim(&reader))
+                }
+            }
+        }
+        try reader.finish()
+        self = document
+    }
+
+    /// The kinds' names in the API.
+    package static func kind(_ name: String) -> SplitKind? {
+        switch name {
+        case "equal": .equal
+        case "lucky": .lucky
+        default: nil
+        }
+    }
+
+    private static func bytes(_ reader: inout JSONReader, _ size: Int) throws(JSONFault) -> [UInt8]? {
+        [UInt8](hex: String(decoding: try reader.ascii(length: 2 * size...2 * size), as: UTF8.self))
+    }
+
+    private static func claim(_ reader: inout JSONReader) throws(JSONFault) -> OpenedSplit.Claim {
+        var position: Int?
+        var amount: Amount?
+        try reader.object(claimFields, unknown: .skipped) { reader, field throws(JSONFault) in
+            switch field {
+            case .position: position = try reader.integer(Int.self)
+            case .amount:
+                amount = Amount(fen: try reader.integer())
+                guard amount != nil else { throw reader.fault(.outOfRange) }
+            }
+        }
+        guard let position else { throw .missing(ClaimField.position) }
+        guard let amount else { throw .missing(ClaimField.amount) }
+        return OpenedSplit.Claim(position: position, amount: amount)
+    }
+}
