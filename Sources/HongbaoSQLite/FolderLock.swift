@@ -32,7 +32,11 @@ final class FolderLock: Sendable {
 
     func release() {
         descriptor.withLock { descriptor in
-            if let file = descriptor { close(file) }
+            if let file = descriptor {
+                // Closing alone wouldn't do: a child that was forked and hasn't executed its program holds it, too.
+                flock(file, LOCK_UN)
+                close(file)
+            }
             descriptor = nil
         }
     }

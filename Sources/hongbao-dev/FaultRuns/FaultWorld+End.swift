@@ -88,7 +88,8 @@ extension FaultWorld {
         var remaining = rows.withdrawals
         for side in sides {
             let scene = side.grants.scene
-            verdict.untold += side.grants.compare(with: rest.filter { $0.key.scene == scene })
+            let others = sides.map(\.grants).filter { $0 !== side.grants }
+            verdict.untold += side.grants.compare(with: rest.filter { $0.key.scene == scene }, others: others)
             rest = rest.filter { $0.key.scene != scene }
             let own = remaining.filter { $0.key.id.hasPrefix(side.withdrawals.prefix) }
             remaining.removeAll { $0.key.id.hasPrefix(side.withdrawals.prefix) }
