@@ -3,7 +3,7 @@ import HongbaoTesting
 import Testing
 
 /// What a person at a terminal meets: help, exit codes (0 done, 1 a problem, 2 could not run, 64 usage), previews.
-@Suite(.timeLimit(.minutes(3))) struct CommandLineTests {
+@Suite(.timeLimit(.minutes(15))) struct CommandLineTests {
     private static let campaign = "campaigns/spring-festival-2022.yaml"
 
     @Test(arguments: [

@@ -8,7 +8,7 @@ import Testing
 @testable import hongbao_dev
 
 /// Data that somebody else uses, has changed, wrote with a newer version, or kept without its keyring.
-@Suite(.timeLimit(.minutes(3))) struct DataFolderTests {
+@Suite(.timeLimit(.minutes(15))) struct DataFolderTests {
     /// Data of a server that has granted, posted and ended.
     private static func makeData(_ folder: TemporaryFolder) async throws -> String {
         let data = folder.file("data")

@@ -8,7 +8,7 @@ import Testing
 @testable import hongbao_dev
 
 /// No space left: grants are refused, all else goes on, and nothing accepted is lost; then it resumes by itself.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct DiskFullTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct DiskFullTests {
     /// A file system of its own in a mount namespace of its own; needs to be root, there or in a user namespace.
     @Test(
         .enabled("no file system can be mounted here; `fileTooLarge` is the same with a limit") { try await canMount() }

@@ -7,7 +7,7 @@ import Testing
 @testable import hongbao_dev
 
 /// SIGTERM under load: first unready, then no more requests, then the end; nothing acknowledged is lost.
-@Suite(.timeLimit(.minutes(3))) struct DrainTests {
+@Suite(.timeLimit(.minutes(15))) struct DrainTests {
     @Test func terminatesGracefullyUnderLoad() async throws {
         let folder = try TemporaryFolder()
         let data = folder.file("data")

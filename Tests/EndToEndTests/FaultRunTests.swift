@@ -6,7 +6,7 @@ import Testing
 
 /// A short run of each of `hongbao-dev fault-runs`: whatever fails around the real server, clients, ledger and payout
 /// channel agree in the end (GR-5, M1 to M6, M9, M10, M13 to M15). `KillTests` has the one with kills.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct FaultRunTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct FaultRunTests {
     private static func run(_ name: FaultRun, rounds: Int, seed: UInt64 = 2_022) async throws -> FaultRun.Outcome {
         let folder = try TemporaryFolder()
         var options = FaultRun.Options(programs: try .built(), folder: folder.path)

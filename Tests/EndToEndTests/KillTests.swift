@@ -5,7 +5,7 @@ import Testing
 
 /// Acceptance 2: whatever was acknowledged survives SIGKILL at any moment, once (GR-3, GR-5, M3 to M5,
 /// M14), and every withdrawal is paid once (M9, M15).
-@Suite(.timeLimit(.minutes(8))) struct KillTests {
+@Suite(.timeLimit(.minutes(15))) struct KillTests {
     @Test func whatWasAcknowledgedSurvivesFiftyKills() async throws {
         let folder = try TemporaryFolder()
         var options = KillTest.Options(programs: try .built(), folder: folder.path)

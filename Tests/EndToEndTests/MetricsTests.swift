@@ -7,7 +7,7 @@ import Testing
 
 /// The whole of /metrics after real requests, read by the rules of the text format 0.0.4. `scripts/test` holds it
 /// against promtool as well.
-@Suite(.timeLimit(.minutes(2))) struct MetricsTests {
+@Suite(.timeLimit(.minutes(15))) struct MetricsTests {
     @Test func everyLineIsWhatPrometheusReads() async throws {
         let folder = try TemporaryFolder()
         let server = try await LiveServer.start(data: folder.file("data"), log: folder.file("log"))

@@ -4,7 +4,7 @@ import HongbaoTesting
 import Testing
 
 /// Flags over environment over file over defaults; and no setting is misread in silence.
-@Suite(.timeLimit(.minutes(3))) struct SettingsTests {
+@Suite(.timeLimit(.minutes(15))) struct SettingsTests {
     /// Starts a server in a folder of its own, ends it, and answers which data folders are there then.
     private static func folders(
         file: String?,

@@ -9,7 +9,7 @@ import NIOPosix
 import Testing
 
 /// Clients that send slowly, stop in the middle, or hang up.
-@Suite(.timeLimit(.minutes(2))) struct HalfConnectionTests {
+@Suite(.timeLimit(.minutes(15))) struct HalfConnectionTests {
     private typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     private static func connect(_ caller: Caller) async throws -> Connection {

@@ -2,7 +2,7 @@ import HongbaoSimulator
 import Testing
 
 /// M1 to M15 in virtual time, for some seeds each time; `hongbao-dev simulate` runs many.
-@Suite(.timeLimit(.minutes(5))) struct SimulationTests {
+@Suite(.timeLimit(.minutes(15))) struct SimulationTests {
     @Test(arguments: 0..<40 as Range<UInt64>)
     func everyInvariantHolds(seed: UInt64) {
         let report = Simulation(seed: seed).run()

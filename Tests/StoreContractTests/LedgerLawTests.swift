@@ -6,7 +6,7 @@ import Testing
 /// The laws of a ledger, for every store (docs/money-safety.md has them in a table). Here: what one request may do.
 ///
 /// `LedgerLawTests+History` has those about many requests over time.
-@Suite(.timeLimit(.minutes(5))) struct LedgerLawTests {
+@Suite(.timeLimit(.minutes(15))) struct LedgerLawTests {
     static let funds: Int64 = 1_000
     static let person = AccountID.person(PersonID(5), in: Fixture.book)
 

@@ -2,7 +2,7 @@ import Foundation
 import HongbaoTesting
 
 /// A disk that fails on demand under one process: a library, loaded before libc, through which SQLite's writes and
-/// syncs go. It's compiled by the system's C compiler when it's needed.
+/// syncs go.
 ///
 /// A failing sync is the hardest fault there is: what was written may be on the disk or not, and nobody can tell.
 final class FailingDisk: Sendable {
@@ -73,16 +73,9 @@ final class FailingDisk: Sendable {
 
     /// - Parameter folder: where the library and its control file are put.
     init(folder: String) async throws {
-        library = "\(folder)/failing-disk.so"
         control = "\(folder)/disk-fault"
         failures = "\(folder)/disk-failures"
-        let source = "\(folder)/failing-disk.c"
-        try Self.source.write(toFile: source, atomically: true, encoding: .utf8)
-        let (code, _, errors) = try await StartedProgram.run(
-            "/usr/bin/env",
-            ["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
-        )
-        guard code == 0 else { throw KillTestFault("the failing disk needs a C compiler: \(errors)") }
+        library = try await PreloadedLibrary.compile(Self.source, as: "failing-disk", in: folder)
     }
 
     /// For the process whose disk it is.

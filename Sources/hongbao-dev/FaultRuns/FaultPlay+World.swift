@@ -81,7 +81,7 @@ extension FaultPlay {
     func clock(_ plain: FaultWorld) async throws -> FaultRun.Outcome {
         var random = Seeded(seed: options.seed)
         let file = try Self.everybodyInBothPhases(options)
-        let clock = try MovedClock(folder: options.folder)
+        let clock = try await MovedClock(folder: options.folder)
         var world = try FaultWorld(
             programs: plain.programs,
             folder: plain.folder,
@@ -172,54 +172,5 @@ extension FaultPlay {
         let path = "\(options.folder)/both-phases.yaml"
         try text.write(toFile: path, atomically: true, encoding: .utf8)
         return path
-    }
-}
-
-/// A wall clock that can be moved under running processes, by Debian's libfaketime. Their other clocks stay.
-final class MovedClock: Sendable {
-    private let file: String
-    private let library: String
-    /// Seconds ahead of the real clock.
-    private let offset = Mutex<Int64>(0)
-
-    init(folder: String) throws {
-        file = "\(folder)/clock"
-        let libraries = "/usr/lib"
-        let triples = try FileManager.default.contentsOfDirectory(atPath: libraries)
-        let found = triples.lazy.map { "\(libraries)/\($0)/faketime/libfaketimeMT.so.1" }
-            .first { FileManager.default.fileExists(atPath: $0) }
-        guard let found else { throw KillTestFault("libfaketime isn't installed: apt-get install faketime") }
-        library = found
-    }
-
-    /// For the processes whose clock it is.
-    var environment: [String: String] {
-        [
-            "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
-        ]
-    }
-
-    /// Removes what the library leaves in shared memory when a process is killed.
-    static func cleanUp(after processes: [Int32]) throws {
-        for name in processes.flatMap({ ["faketime_shm_\($0)", "sem.faketime_sem_\($0)"] }) {
-            let path = "/dev/shm/\(name)"
-            if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
-        }
-    }
-
-    var now: Timestamp { Timestamp.now.advanced(bySeconds: offset.withLock { $0 }) }
-
-    func move(to instant: Timestamp) throws {
-        try set((instant.milliseconds - Timestamp.now.milliseconds) / 1000)
-    }
-
-    func move(by seconds: Int64) throws { try set(offset.withLock { $0 } + seconds) }
-
-    private func set(_ seconds: Int64) throws {
-        // Renamed into place, so that nobody reads half of it.
-        let text = seconds < 0 ? "\(seconds)" : "+\(seconds)"
-        try Data("\(text)\n".utf8).write(to: URL(filePath: file), options: .atomic)
-        offset.withLock { $0 = seconds }
     }
 }

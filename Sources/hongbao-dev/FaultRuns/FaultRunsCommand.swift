@@ -13,8 +13,8 @@ struct FaultRunsCommand: AsyncParsableCommand {
             Each but ledger-kills loads `hongbao serve`, which must be beside this program, with grants and \
             withdrawals over HTTP, and lets the fault come and go. Then the faults stop: everything accepted must \
             be posted, every withdrawal final, clients, ledger and the channel's file must agree order by order, and \
-            `hongbao audit` must confirm it. Needs a C compiler (failing-writes), libfaketime (clock) and, for a real \
-            full disk, root. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+            `hongbao audit` must confirm it. Needs a C compiler (failing-writes, clock), libfaketime (clock) and, for \
+            a real full disk, root. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
             """
     )
 
@@ -47,7 +47,7 @@ struct FaultRunsCommand: AsyncParsableCommand {
                 options.rounds = rounds
                 options.seed = seed
                 options.roundMilliseconds = span
-                outcome = try await name.run(options) { say("   \($0)") }
+                outcome = try await interruptible { [options] in try await name.run(options) { say("   \($0)") } }
             } catch {
                 say("hongbao-dev fault-runs: \(name.rawValue): \(error)")
                 throw ExitCode(2)

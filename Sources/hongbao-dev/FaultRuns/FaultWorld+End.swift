@@ -52,14 +52,13 @@ extension FaultWorld {
                 caller.book = side.withdrawals
                 for asked in side.withdrawals.open() { try await caller.look(asked) }
             }
-            let pending = try await Self.tracked(caller)
-            if pending == 0, sides.allSatisfy({ $0.withdrawals.open().isEmpty }) {
+            let tracked = try await Self.tracked(caller)
+            let isLate = ContinuousClock.now >= end
+            if isLate || (tracked == 0 && sides.allSatisfy { $0.withdrawals.open().isEmpty }) {
                 // One whose answer was lost and that isn't due yet is neither the client's nor in memory.
-                let rows = try await Self.rows(of: try readableData())
-                if rows.withdrawals.allSatisfy({ $0.state != .pending }) { return }
-            }
-            guard ContinuousClock.now < end else {
-                return withdrawals.breach("M10: \(pending) withdrawals are pending after \(limit)")
+                let pending = try await Self.rows(of: try readableData()).withdrawals.filter { $0.state == .pending }
+                if pending.isEmpty { return }
+                if isLate { return withdrawals.breach("M10: pending after \(limit), \(tracked) tracked: \(pending)") }
             }
             try await Task.sleep(for: .milliseconds(100))
         }

@@ -41,12 +41,14 @@ struct KillTestCommand: AsyncParsableCommand {
             options.kills = kills
             options.seed = seed
             options.livesMilliseconds = life
+            // Each reads all that there is.
+            options.auditsEvery = max(options.auditsEvery, kills / 50)
             var test = KillTest(options: options)
             test.onKill = { [kills] count, acknowledged in
                 guard count.isMultiple(of: 10) || count == kills else { return }
                 say("\(count) kills, \(acknowledged) grants acknowledged")
             }
-            report = try await test.run()
+            report = try await interruptible { [test] in try await test.run() }
         } catch {
             say("hongbao-dev kill-test: \(error)")
             throw ExitCode(2)

@@ -8,7 +8,7 @@ import Testing
 @testable import HongbaoEngine
 
 /// What becomes of grants when the log can't be written, or nobody knows whether it was (GR-3, GR-5, M3, M5, M6).
-@Suite(.timeLimit(.minutes(2))) struct AppendFaultTests {
+@Suite(.timeLimit(.minutes(15))) struct AppendFaultTests {
     private static let requests = (1...300).map { GrantRequest.forTests(person: $0, amount: 100) }
 
     private static func rig(_ script: [FaultyStore<SQLiteStore>.Call: [Int: FaultyStore<SQLiteStore>.Fault]]) throws

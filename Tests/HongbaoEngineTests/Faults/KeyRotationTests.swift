@@ -8,7 +8,7 @@ import Testing
 
 /// Key epochs while grants go on: every token verifies, sequences have no gap, and the clock may do what it likes
 /// (TK-3).
-@Suite(.timeLimit(.minutes(2))) struct KeyRotationTests {
+@Suite(.timeLimit(.minutes(15))) struct KeyRotationTests {
     private static let book = BookID(campaign: 7, phase: .live)
 
     private static func token(_ engine: Engine, _ granted: Granted, at now: Timestamp) -> VerifiedToken? {

@@ -8,7 +8,7 @@ import Testing
 
 /// The process ends at any moment and starts again on the same folder: acknowledged = posted, nothing twice (GR-5, M3,
 /// M5).
-@Suite(.timeLimit(.minutes(2))) struct KilledProcessTests {
+@Suite(.timeLimit(.minutes(15))) struct KilledProcessTests {
     /// What the world outside knows, over all lives of the process.
     private struct Outside {
         var granted: [OrderNumber: Granted] = [:]

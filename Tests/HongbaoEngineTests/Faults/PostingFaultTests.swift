@@ -7,7 +7,7 @@ import Testing
 @testable import HongbaoEngine
 
 /// Posting survives every fault of the store: each grant is in the ledger once (M3, M5), and everybody learns of it.
-@Suite(.timeLimit(.minutes(2))) struct PostingFaultTests {
+@Suite(.timeLimit(.minutes(15))) struct PostingFaultTests {
     /// Transactions fail before or after they happen, reads fail, appends too.
     @Test(arguments: 0..<12 as Range<UInt64>)
     func everyGrantIsPostedOnce(seed: UInt64) async throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import HongbaoEngine
 
 /// The audit is clean on what the engine wrote, and each of its checks can fail (RC-5).
-@Suite(.timeLimit(.minutes(2))) struct AuditTests {
+@Suite(.timeLimit(.minutes(15))) struct AuditTests {
     private static let book = BookID(campaign: 7, phase: .live)
 
     /// Two campaigns; grants of which some aren't posted; withdrawals in each state.

@@ -6,7 +6,7 @@ import Testing
 @testable import HongbaoEngine
 
 /// Data that was damaged, or isn't ours: the engine doesn't start on it, says why, and changes nothing.
-@Suite(.timeLimit(.minutes(2))) struct DamageTests {
+@Suite(.timeLimit(.minutes(15))) struct DamageTests {
     /// Four batches, of which the last two aren't posted.
     private static func grown() async throws -> EngineRig {
         let rig = try EngineRig()

@@ -8,7 +8,7 @@ import Testing
 
 /// Each source of a wallet can fail or be cut off alone (WL-3), and either copy of a token is enough (TK-4, TK-8,
 /// TK-9).
-@Suite(.timeLimit(.minutes(2))) struct WalletSourceTests {
+@Suite(.timeLimit(.minutes(15))) struct WalletSourceTests {
     private static let book = BookID(campaign: 7, phase: .live)
 
     private static func read(_ engine: Engine, _ person: UInt64 = 1, _ tokens: [[UInt8]] = []) async throws

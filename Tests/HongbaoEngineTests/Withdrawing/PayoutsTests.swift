@@ -4,7 +4,7 @@ import HongbaoTesting
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct PayoutsTests {
+@Suite(.timeLimit(.minutes(15))) struct PayoutsTests {
     /// AS-1: each of the three alone is enough.
     @Test(arguments: [PayoutPolicy.Mechanisms.callback, .delayedQuery, .sweep])
     func eachMechanismAloneIsEnough(mechanisms: PayoutPolicy.Mechanisms) async throws {

@@ -3,7 +3,7 @@ import HongbaoEngine
 import HongbaoTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct WithdrawalsTests {
+@Suite(.timeLimit(.minutes(15))) struct WithdrawalsTests {
     private static func ask(
         _ withdrawals: Withdrawals,
         _ key: WithdrawalKey,

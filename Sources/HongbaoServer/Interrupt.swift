@@ -1,8 +1,8 @@
 import UnixSignals
 
-/// Waits for Ctrl-C or SIGTERM.
-enum Interrupt {
-    static func wait() async {
+package enum Interrupt {
+    /// Waits for Ctrl-C or SIGTERM.
+    package static func wait() async {
         for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { return }
     }
 }
