@@ -136,7 +136,7 @@ package struct Engine: Sendable {
             policy: configuration.payouts,
             seed: seed,
             digestKey: keyring.identityHash,
-            surroundings: Payouts.Surroundings(now: clock.now, clock: clock.timer),
+            surroundings: Payouts.Surroundings(clock),
             alarms: alarms,
             logger: logger
         )

@@ -1,5 +1,6 @@
 package import Configuration
 import Foundation
+import HongbaoCore
 package import HongbaoEngine
 package import HongbaoGateway
 package import Logging
@@ -178,13 +179,5 @@ extension JWTIssuer {
         default: throw invalid
         }
         self.init(name: parts[0], key: key, audience: parts.count == 4 ? parts[3] : nil)
-    }
-}
-
-extension [UInt8] {
-    init?(hex text: String) {
-        let digits = text.compactMap(\.hexDigitValue)
-        guard digits.count == text.count, digits.count.isMultiple(of: 2) else { return nil }
-        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 }

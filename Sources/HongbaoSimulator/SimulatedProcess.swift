@@ -32,9 +32,6 @@ final class SimulatedProcess: Sendable {
     var isReady: Bool { state.withLock { $0.isReady } }
     /// The epochs that were revoked when it started.
     var revoked: Set<MintEpoch> { state.withLock { $0.revoked } }
-    /// Whether it has been asked to end, and hasn't.
-    var isEnding: Bool { state.withLock { $0.askedToEndAt != nil } }
-
     /// When it was asked to end, unless it has ended.
     var askedToEndAt: Duration? { state.withLock { $0.askedToEndAt } }
 

@@ -246,7 +246,7 @@ private final class Course: Sendable {
             defer { state.stale = nil }
             return state.stale
         }?.kill()
-        advance(max: max) { !self.current.isEnding }
+        advance(max: max) { self.current.askedToEndAt == nil }
         complete(within: limit, max: max) { await self.client.useUpBudgets() }
         let end = world.scheduler.now + limit
         var round = 0

@@ -16,7 +16,7 @@ import Synchronization
 import Testing
 
 /// Withdrawals over real HTTP, against the built `hongbao-dev sandbox` (WD-3, M9).
-@Suite(.serialized, .timeLimit(.minutes(5))) struct SandboxTests {
+@Suite(.serialized, .timeLimit(.minutes(15))) struct SandboxTests {
     private static let book = BookID(campaign: 7, phase: .live)
     private static let scene = SceneID(book: book, number: 1)
     private static let secret = SymmetricKey(data: Array("hongbao-sandbox".utf8))
@@ -63,7 +63,7 @@ import Testing
         policy.backoffLongestMilliseconds = 1_000
         policy.sweepIntervalSeconds = 1
         policy.batchMax = 4
-        var surroundings = Payouts.Surroundings(now: now, clock: ContinuousClock())
+        var surroundings = Payouts.Surroundings(WallClock(now: now))
         surroundings.tickInterval = .milliseconds(20)
         surroundings.channelDeadline = .milliseconds(1_500)
         return Payouts(

@@ -37,10 +37,7 @@ package struct CampaignFile: Hashable, Sendable {
     }
 
     package static func load(bytes: [UInt8], name: String) -> CampaignFile {
-        let digest = SHA256.hash(data: bytes).flatMap { byte in
-            [String(byte >> 4, radix: 16), String(byte & 15, radix: 16)]
-        }
-        return CampaignFile(name: name, digest: digest.joined(), reading: read(bytes))
+        CampaignFile(name: name, digest: SHA256.hash(data: bytes).hex, reading: read(bytes))
     }
 
     /// The check's result for the terminal.

@@ -35,7 +35,7 @@ extension Keyring {
     private static let checkName = "check"
 
     var text: String {
-        let lines = [Self.heading] + Name.allCases.map { "\($0.rawValue) \(Hex.encode(secret($0)))" }
+        let lines = [Self.heading] + Name.allCases.map { "\($0.rawValue) \(secret($0).hex)" }
         let content = lines.joined(separator: "\n") + "\n"
         return content + "\(Self.checkName) \(Self.check(content))\n"
     }
@@ -57,7 +57,7 @@ extension Keyring {
         for (name, line) in zip(Name.allCases, lines.dropFirst()) {
             let prefix = "\(name.rawValue) "
             guard
-                line.hasPrefix(prefix), let bytes = Hex.decode(line.dropFirst(prefix.count)),
+                line.hasPrefix(prefix), let bytes = [UInt8](lowercaseHexDigits: line.dropFirst(prefix.count).utf8),
                 bytes.count == Self.secretSize
             else { throw .damaged(path: path, reason: "\(name.rawValue) isn't \(Self.secretSize) bytes in hex") }
             secrets[name] = bytes
@@ -70,7 +70,7 @@ extension Keyring {
     }
 
     private static func check(_ content: String) -> String {
-        Hex.encode([UInt8](SHA256.hash(data: Array(content.utf8)).prefix(8)))
+        SHA256.hash(data: Array(content.utf8)).prefix(8).hex
     }
 }
 
@@ -142,19 +142,5 @@ extension Keyring {
         guard file >= 0 else { throw .failed(path: path, operation: "open folder", code: errno) }
         defer { close(file) }
         guard fsync(file) == 0 else { throw .failed(path: path, operation: "fsync folder", code: errno) }
-    }
-}
-
-private enum Hex {
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    static func decode(_ text: Substring) -> [UInt8]? {
-        let values = text.utf8.compactMap(digits.firstIndex(of:))
-        guard values.count == text.utf8.count, values.count.isMultiple(of: 2) else { return nil }
-        return stride(from: 0, to: values.count, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
     }
 }

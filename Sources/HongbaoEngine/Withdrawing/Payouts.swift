@@ -11,19 +11,12 @@ import Synchronization
 /// keyed digest.
 package final class Payouts: Service {
     package struct Surroundings: Sendable {
-        package let now: @Sendable () -> Timestamp
-        package let clock: any Clock<Duration>
-        /// By `clock`.
-        let uptime: @Sendable () -> Duration
+        package let clock: WallClock
         package var tickInterval: Duration = .milliseconds(200)
         /// After that the channel's answer is no longer waited for, and the outcome is unknown.
         package var channelDeadline: Duration = .seconds(10)
 
-        package init(now: @escaping @Sendable () -> Timestamp, clock: any Clock<Duration>) {
-            self.now = now
-            self.clock = clock
-            uptime = stopwatch(clock)
-        }
+        package init(_ clock: WallClock) { self.clock = clock }
     }
 
     private let store: any Store
@@ -75,7 +68,7 @@ package final class Payouts: Service {
     /// What alarms and logs call a withdrawal, so that somebody with the key can find it and nobody else can.
     package func digest(of withdrawal: Withdrawal) -> String {
         let code = HMAC<SHA256>.authenticationCode(for: Array(withdrawal.payoutOrder.utf8), using: digestKey)
-        return code.prefix(8).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        return code.prefix(8).hex
     }
 
     /// Runs until graceful shutdown; then starts no more calls and finishes, with their records, those under way.
@@ -97,7 +90,7 @@ package final class Payouts: Service {
         await cancelOnShutdown {
             while !Task.isCancelled {
                 self.feed(.tick)
-                await pause(self.surroundings.tickInterval, on: self.surroundings.clock)
+                await self.surroundings.clock.pause(self.surroundings.tickInterval)
             }
         }
     }
@@ -108,7 +101,7 @@ package final class Payouts: Service {
 
     private func step(_ input: PayoutMachine.Input) -> [PayoutMachine.Effect] {
         let isMutant = Mutant.isOn(.waitsByWallClock)
-        let now = isMutant ? .milliseconds(surroundings.now().milliseconds) : surroundings.uptime()
+        let now = isMutant ? .milliseconds(surroundings.clock.now().milliseconds) : surroundings.clock.uptime()
         let (effects, count) = machine.withLock { ($0.step(input, now: now), $0.trackedCount) }
         metrics.tracked.record(count)
         return effects
@@ -149,7 +142,7 @@ package final class Payouts: Service {
     }
 
     private func apply(_ verdicts: [PayoutMachine.Verdict]) async -> [PayoutMachine.Applied]? {
-        let now = surroundings.now()
+        let now = surroundings.clock.now()
         do throws(StoreError) {
             return try await store.transact(Footprint(verdicts)) { books in
                 verdicts.map { books.apply($0, now: now) }
@@ -180,7 +173,7 @@ package final class Payouts: Service {
 
     /// What is due, and what only a clock that was ahead can have put off so far.
     private func sweep(_ limit: Int) async {
-        let now = surroundings.now()
+        let now = surroundings.clock.now()
         let putOffMax = putOffMax
         do throws(StoreError) {
             let due = try await store.read { snapshot throws(StoreError) in
@@ -208,7 +201,7 @@ package final class Payouts: Service {
         let unreachable = [PayoutReport](repeating: .unreachable, count: count)
         let began = ContinuousClock.now
         let reports =
-            await withDeadline(surroundings.channelDeadline, on: surroundings.clock) { await body(self.channel) }
+            await withDeadline(surroundings.channelDeadline, on: surroundings.clock.timer) { await body(self.channel) }
             ?? unreachable
         guard reports.count == count else {
             logger.error("the payout channel answered another number of orders than it was asked about")
@@ -240,7 +233,7 @@ package final class Payouts: Service {
 
     /// Enough to find the order for somebody with the key, and nobody else.
     private func describe(_ withdrawal: Withdrawal) -> String {
-        let age = max(0, surroundings.now().milliseconds - withdrawal.createdAt.milliseconds) / 1000
+        let age = max(0, surroundings.clock.now().milliseconds - withdrawal.createdAt.milliseconds) / 1000
         return "order \(digest(of: withdrawal)), book \(withdrawal.key.book.rawValue), serial \(withdrawal.serial), "
             + "\(withdrawal.state), \(withdrawal.amount.fen) fen, \(withdrawal.attempts) attempts, \(age) s old"
     }

@@ -1,4 +1,5 @@
 package import HTTPTypes
+import HongbaoCore
 import Synchronization
 
 /// Gives every request an ID to be found by: the caller's own, if it's a decent one, or else a new one.

@@ -21,11 +21,7 @@ package struct CallbackSignature: Sendable {
     package func sign(timestamp: Timestamp, nonce: String, body: some Collection<UInt8>) -> String {
         precondition(Self.isNonce(nonce))
         let time = String(timestamp.milliseconds)
-        var text = "v1="
-        for byte in HMAC<SHA256>.authenticationCode(for: Self.message(time, nonce, body), using: key) {
-            text += String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }
-        return text
+        return "v1=" + HMAC<SHA256>.authenticationCode(for: Self.message(time, nonce, body), using: key).hex
     }
 
     /// Takes the headers as they came. The code is compared in constant time.
@@ -68,15 +64,7 @@ package struct CallbackSignature: Sendable {
     private static func code(_ signature: String) -> [UInt8]? {
         let text = Array(signature.utf8)
         guard text.count == 3 + 64, text.starts(with: "v1=".utf8) else { return nil }
-        var code: [UInt8] = []
-        for position in stride(from: 3, to: text.count, by: 2) {
-            // One spelling only: lower case.
-            guard !text[position...position + 1].contains(where: { (0x41...0x46).contains($0) }),
-                let high = text[position].hexDigitValue, let low = text[position + 1].hexDigitValue
-            else { return nil }
-            code.append(high << 4 | low)
-        }
-        return code
+        return [UInt8](lowercaseHexDigits: text.dropFirst(3))
     }
 }
 

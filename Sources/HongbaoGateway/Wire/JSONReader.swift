@@ -462,16 +462,6 @@ extension UInt8 {
     fileprivate static let minus = UInt8(ascii: "-")
     fileprivate static let dot = UInt8(ascii: ".")
     fileprivate static let zero = UInt8(ascii: "0")
-
-    /// 0 to 15 for `0-9a-fA-F`.
-    var hexDigitValue: UInt8? {
-        switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
-        default: nil
-        }
-    }
 }
 
 extension Unicode.Scalar {

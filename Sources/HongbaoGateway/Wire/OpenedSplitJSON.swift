@@ -65,7 +65,7 @@ package struct OpenedSplitJSON: Hashable, Sendable {
     }
 
     private static func bytes(_ reader: inout JSONReader, _ size: Int) throws(JSONFault) -> [UInt8]? {
-        [UInt8](hex: String(decoding: try reader.ascii(length: 2 * size...2 * size), as: UTF8.self))
+        [UInt8](hexDigits: try reader.ascii(length: 2 * size...2 * size))
     }
 
     private static func claim(_ reader: inout JSONReader) throws(JSONFault) -> OpenedSplit.Claim {

@@ -45,13 +45,12 @@ package enum PendingPayouts {
             seed: 1,
             digestKey: Keyring().identityHash,
             surroundings: Payouts.Surroundings(
-                now: {
+                WallClock {
                     let (seconds, attoseconds) = (ContinuousClock.now - began).components
                     return Timestamp(
                         milliseconds: start.milliseconds + seconds * 1000 + attoseconds / 1_000_000_000_000_000
                     )
-                },
-                clock: ContinuousClock()
+                }
             ),
             alarms: Alarms(logger: .silent),
             logger: .silent

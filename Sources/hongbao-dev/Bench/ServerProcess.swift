@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import HongbaoCore
 
 /// A server as a process of its own on loopback, as operators run it. Ended by its process ID.
 final class ServerProcess {
@@ -13,9 +14,7 @@ final class ServerProcess {
         serviceKey: String,
         settings: [String: String]
     ) throws -> ServerProcess {
-        let digest = SHA256.hash(data: Data(serviceKey.utf8)).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
+        let digest = SHA256.hash(data: Data(serviceKey.utf8)).hex
         let own = URL(filePath: try ownPath()).deletingLastPathComponent().appending(path: "hongbao").path
         return try ServerProcess(
             own,

@@ -46,10 +46,7 @@ struct KillTest: Sendable {
     static let serviceKey = "kill-test"
     /// The setting that lets `serviceKey` in.
     static var serviceKeySetting: String {
-        let digest = SHA256.hash(data: Array(serviceKey.utf8)).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }
-        return "kill-test:\(digest.joined()):grant+read"
+        "kill-test:\(SHA256.hash(data: Array(serviceKey.utf8)).hex):grant+read"
     }
 
     func run() async throws -> Report {

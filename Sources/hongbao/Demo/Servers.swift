@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import HongbaoCore
 import HongbaoServer
 
 /// The server and the sandbox of one demo, as separate processes on loopback.
@@ -28,9 +29,7 @@ struct Servers {
             ],
             log: "\(folder)/sandbox.log"
         )
-        let digest = SHA256.hash(data: Data(serviceKey.utf8)).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
+        let digest = SHA256.hash(data: Data(serviceKey.utf8)).hex
         do {
             server = try ChildProcess(
                 Rain.program,

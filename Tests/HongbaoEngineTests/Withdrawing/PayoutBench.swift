@@ -118,7 +118,7 @@ struct PayoutBench: Sendable {
             policy: policy,
             seed: 1,
             digestKey: SymmetricKey(data: [UInt8](repeating: 7, count: 32)),
-            surroundings: Payouts.Surroundings(now: { wall.now }, clock: clock),
+            surroundings: Payouts.Surroundings(WallClock(timer: clock) { wall.now }),
             alarms: Alarms(logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
