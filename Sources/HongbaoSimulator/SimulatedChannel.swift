@@ -20,6 +20,8 @@ final class SimulatedChannel: Sendable {
 
     /// Whom to tell of news; the newest process counts.
     func tell(_ body: @escaping @Sendable (String) -> Void) { callback.withLock { $0 = body } }
+    /// Forgets whom to tell, who knows this channel.
+    func hangUp() { callback.withLock { $0 = nil } }
 
     fileprivate func submit(_ order: PayoutOrder) {
         let faults = world.faults
