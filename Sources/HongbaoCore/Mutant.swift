@@ -59,6 +59,19 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case leavesLapsedLeases
     /// M5: a budget is raised without moving its money.
     case fundsWithoutMoney
+    /// M6: a budget can be lowered to less than what is issued or leased.
+    case lowersBelowAllotted
+    /// M6: the cap of an epoch's certificate isn't asked.
+    case ignoresCertificateCap
+
+    // MARK: Reloads
+
+    /// CF-5: campaigns are in force before their budgets are funded, and stay so when that fails.
+    case swapsBeforeFunding
+    /// CF-5: campaigns that don't fit what was issued are put in force.
+    case takesUnfitCampaigns
+    /// M6: a scene whose budget was used up isn't tried again when it's raised.
+    case forgetsToReopen
 
     // MARK: Order numbers
 

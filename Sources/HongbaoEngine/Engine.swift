@@ -27,6 +27,7 @@ package struct Engine: Sendable {
     package let poster: Poster
     package let wallets: Wallets
     package let budgets: Budgets
+    package let reloads: Reloads
     package let withdrawals: Withdrawals
     package let payouts: Payouts
 
@@ -60,15 +61,14 @@ package struct Engine: Sendable {
         let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.
         let known = try await learnEpochs(store, reader, verifier)
-        for scene in try await budgets.fund() {
-            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)"]
+        for (scene, allotted) in try await budgets.fundAsFarAsPossible() {
+            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "allotted": "\(allotted.fen)"]
             logger.error("budget kept: its file says less than what is leased", metadata: metadata)
         }
         let opened = try await openEpoch(
             of: configuration.mint,
             store: store,
             keyring: keyring,
-            scenes: set.cashScenes.map(\.id),
             clock: clock,
             leaseSeconds: configuration.granting.leaseSeconds,
             epochSeconds: configuration.granting.epochSeconds,
@@ -94,6 +94,11 @@ package struct Engine: Sendable {
         var allotted: [SceneID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
             for lease in leases where lease.id.mint == configuration.mint {
+                guard lease.epoch == opened.record.epoch else {
+                    // Made by an earlier epoch while this one began: what is left of it counts once it's taken over.
+                    allotted[budget.scene] = lease.issued
+                    continue
+                }
                 let left = Mutant.isOn(.leasesIssuedMoneyAgain) ? lease.allotted : lease.unissued
                 if left > .zero { mint.extend(budget.scene, by: left) }
                 allotted[budget.scene] = lease.allotted
@@ -161,6 +166,7 @@ package struct Engine: Sendable {
                 deadline: configuration.walletDeadline
             ),
             budgets: budgets,
+            reloads: Reloads(campaigns: campaigns, budgets: budgets, granting: granting),
             withdrawals: Withdrawals(
                 store: store,
                 postNow: { (person, book) throws(StoreError) in try await poster.postNow(person, in: book) },

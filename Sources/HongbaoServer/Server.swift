@@ -31,7 +31,10 @@ package enum Server {
         let registry = PrometheusRegistry()
         for (name, help) in MetricHelp.texts { registry.describe(name, help) }
         MetricsSystem.bootstrap(registry)
-        let campaigns = try loadCampaigns(configuration, logger)
+        // Before anything that takes time: a hang-up must not end a server that is starting.
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
+        let loading = CampaignLoading(configuration, now: WallClock.system.now())
+        let campaigns = try loadCampaigns(loading, logger)
         let store = try openStore(configuration.dataFolder)
         let durability = try await store.durability()
         guard durability.isFull else {
@@ -54,7 +57,8 @@ package enum Server {
             )
             let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
             logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
-            try await serve(engine, configuration, keyring, registry, logger, onReady)
+            let reloads = CampaignReloads(loading, engine.reloads, hangUps: hangUps, logger: logger)
+            try await serve(engine, reloads, configuration, keyring, registry, logger, onReady)
         } catch {
             try await client.shutdown()
             throw error
@@ -66,6 +70,7 @@ package enum Server {
 
     private static func serve(
         _ engine: Engine,
+        _ reloads: CampaignReloads,
         _ configuration: ServerConfiguration,
         _ keyring: Keyring,
         _ registry: PrometheusRegistry,
@@ -91,11 +96,12 @@ package enum Server {
             logger.info("serving", metadata: ["address": "http://\(host):\(port)"])
             await onReady(port)
         }
-        // Shutdown goes from the last to the first: unready, then no more requests, then the log, then the poster.
+        // Shutdown goes from the last to the first: unready, then no more requests, no more reloads, then the log, then
+        // the poster.
         let group = ServiceGroup(
             configuration: .init(
                 services: engine.services.map { .init(service: $0) } + [
-                    .init(service: application),
+                    .init(service: reloads), .init(service: application),
                     .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
@@ -108,32 +114,16 @@ package enum Server {
 
     // MARK: What it stands on
 
-    package static func loadCampaigns(_ configuration: ServerConfiguration, _ logger: Logger) throws -> CampaignSet {
-        var campaigns: [Campaign] = []
-        var digests: [String] = []
-        for path in configuration.campaignFiles {
-            let file = try CampaignFile.load(path: path)
-            switch file.reading {
-            case .refused: throw StartFault(file.rendered())
-            case .loaded(let campaign, let warnings):
-                for warning in warnings {
-                    logger.warning("campaign file", metadata: ["problem": "\(warning.rendered(file: path))"])
-                }
-                let start = WallClock.system.now().advanced(bySeconds: -60)
-                guard let played = configuration.isRehearsal ? campaign.rehearsed(startingAt: start) : campaign else {
-                    throw StartFault("\(path): has no live phase to rehearse")
-                }
-                campaigns.append(played)
-                digests.append(file.digest)
-            }
+    package static func loadCampaigns(_ loading: CampaignLoading, _ logger: Logger) throws -> CampaignSet {
+        let loaded: CampaignLoading.Loaded
+        do throws(CampaignLoading.Refusal) {
+            loaded = try loading.load()
+        } catch {
+            throw StartFault(error.description)
         }
-        if campaigns.isEmpty { logger.warning("no campaign is loaded: every grant will be refused") }
-        switch CampaignSet.make(campaigns, version: digests.joined(separator: "+")) {
-        case .made(let set): return set
-        case .keyGivenTwice(let key): throw StartFault("two campaign files have the key \(key)")
-        case .numberGivenTwice(let number, let keys):
-            throw StartFault("campaigns \(keys.joined(separator: " and ")) have the same number \(number)")
-        }
+        for warning in loaded.warnings { logger.warning("campaign file", metadata: ["problem": "\(warning)"]) }
+        if loaded.campaigns.campaigns.isEmpty { logger.warning("no campaign is loaded: every grant will be refused") }
+        return loaded.campaigns
     }
 
     package static func openStore(_ folder: String, access: SQLiteStore.Access = .readWrite) throws -> SQLiteStore {

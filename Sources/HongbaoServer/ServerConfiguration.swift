@@ -11,6 +11,8 @@ package struct ServerConfiguration: Sendable {
     package var engine = Engine.Configuration()
     package var dataFolder = "data"
     package var campaignFiles: [String] = []
+    /// Where campaign files are when `campaignFiles` names none.
+    package var campaignFolder: String?
     /// Plays the campaigns as if their live phase began now.
     package var isRehearsal = false
     package var isDemo = false

@@ -4,17 +4,49 @@ package enum FundingOutcome: Hashable, Sendable {
     case unchanged
     /// Less than what is already allotted to nodes: reclaim leases first.
     case belowAllotted
+    /// The budget was changed since its revisions were counted.
+    case outdated
     case overflow
+}
+
+/// A scene's budget as its file says it.
+package struct Funding: Hashable, Sendable {
+    package let scene: SceneID
+    package let total: Amount
+    /// How often the budget was changed before.
+    package let revision: UInt16
+
+    package init(scene: SceneID, total: Amount, revision: UInt16) {
+        self.scene = scene
+        self.total = total
+        self.revision = revision
+    }
+
+    /// The number of the transfer that moves the difference.
+    package var transferID: TransferID {
+        TransferID(person: PersonID(0), book: scene.book, serial: UInt32(scene.number) << 16 | UInt32(revision))
+    }
+}
+
+/// What came of bringing several budgets to what their files say.
+package enum FundingsOutcome: Hashable, Sendable {
+    case funded
+    /// Nothing was changed. Of each scene whose budget can't be so low: what of it is issued or leased.
+    case refused([SceneID: Amount])
+    /// Nothing was changed, since somebody else has changed a budget: count the revisions again.
+    case outdated
 }
 
 extension Books {
     /// Brings a scene's budget to `total` and moves the difference from the campaign's treasury (BU-1).
     ///
-    /// The footprint must hold the scene's budget and its treasury and budget accounts.
+    /// Lowering takes from what is available and from nothing else: what is issued or leased stays covered (M6).
+    ///
+    /// The footprint must hold the scene's budget, its treasury and budget accounts, and the funding's transfer.
     package mutating func fund(_ scene: SceneID, total: Amount, revision: UInt16, now: Timestamp) -> FundingOutcome {
         var budget = budget(scene) ?? Budget(scene: scene, total: .zero, allotted: .zero)
         guard total != budget.total else { return .unchanged }
-        guard total >= budget.allotted else { return .belowAllotted }
+        guard total >= budget.allotted || Mutant.isOn(.lowersBelowAllotted) else { return .belowAllotted }
         let isRaise = total > budget.total
         guard let difference = isRaise ? total.subtracting(budget.total) : budget.total.subtracting(total) else {
             return .overflow
@@ -22,11 +54,7 @@ extension Books {
         let treasury = AccountID.treasury(of: scene.book)
         let account = AccountID.budget(of: scene)
         let transfer = Transfer(
-            id: TransferID(
-                person: PersonID(0),
-                book: scene.book,
-                serial: UInt32(scene.number) << 16 | UInt32(revision)
-            ),
+            id: Funding(scene: scene, total: total, revision: revision).transferID,
             debit: isRaise ? treasury : account,
             credit: isRaise ? account : treasury,
             amount: difference,
@@ -34,9 +62,30 @@ extension Books {
             postedAt: now
         )
         let outcome = Mutant.isOn(.fundsWithoutMoney) ? .posted : ledger.post(transfer)
-        guard outcome == .posted else { return .overflow }
-        budget.total = total
-        put(budget)
+        switch outcome {
+        case .posted:
+            budget.total = total
+            put(budget)
+            return .funded
+        case .alreadyPosted, .idReusedForAnotherTransfer: return .outdated
+        case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow:
+            return .overflow
+        }
+    }
+
+    /// Brings budgets to what their files say, all of them or none.
+    package mutating func fund(_ fundings: [Funding], now: Timestamp) -> FundingsOutcome {
+        var changed = self
+        var refused: [SceneID: Amount] = [:]
+        for funding in fundings {
+            switch changed.fund(funding.scene, total: funding.total, revision: funding.revision, now: now) {
+            case .funded, .unchanged: break
+            case .belowAllotted, .overflow: refused[funding.scene] = budget(funding.scene)?.allotted ?? .zero
+            case .outdated: return .outdated
+            }
+        }
+        guard refused.isEmpty else { return .refused(refused) }
+        self = changed
         return .funded
     }
 

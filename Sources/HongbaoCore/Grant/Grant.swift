@@ -52,7 +52,8 @@ package enum GrantStatus: UInt8, Hashable, Sendable, CaseIterable {
 ///
 /// Cases are in order of precedence: when several apply, the first is given. Up to `openedAtInvalid` the request is
 /// wrong in itself; then a replay is answered as it was at first; what follows is only asked of new grants, and so are
-/// `notInPhase` for a phase that is over and `openedAtInvalid` for a time ahead of the clock.
+/// `notInPhase` for a phase that is over, `orderPartInvalid` for a round that a scene doesn't take (any more) and
+/// `openedAtInvalid` for a time ahead of the clock.
 package enum GrantRefusal: UInt8, Hashable, Sendable, CaseIterable {
     case campaignUnknown = 1
     /// No phase is open at the time of the request, or it doesn't admit the person, or the scene isn't being played.

@@ -60,9 +60,13 @@ package struct GrantRules: Sendable {
         guard let context else { preconditionFailure("entered without a context") }
         guard let app = app(request.app, in: context) else { return .refused(.appUnknown) }
         guard let reward = reward(request.rewardID, in: context) else { return .refused(.rewardUnknown) }
-        guard request.person.rawValue > 0,
-            context.scene.orders.takes(rain: request.rain, awardType: request.awardType, stage: request.stage)
-        else { return .refused(.orderPartInvalid) }
+        guard request.person.rawValue > 0 else { return .refused(.orderPartInvalid) }
+        // A round may be taken away by a reload after the first answer, which a repeat gets all the same.
+        let isTaken = context.scene.orders.takes(
+            rain: request.rain,
+            awardType: request.awardType,
+            stage: request.stage
+        )
         let order = OrderNumber(
             person: request.person,
             scene: context.scene.id,
@@ -71,13 +75,16 @@ package struct GrantRules: Sendable {
             stage: request.stage
         )
         if let expected = request.order, expected != order, !Mutant.isOn(.ignoresExpectedOrder) {
-            return .refused(.personMismatch)
+            return .refused(isTaken ? .personMismatch : .orderPartInvalid)
         }
-        guard let amount = amount(request.amount, context.scene.kind) else { return .refused(.amountInvalid) }
+        guard let amount = amount(request.amount, context.scene.kind) else {
+            return .refused(isTaken ? .amountInvalid : .orderPartInvalid)
+        }
         let openedAt = request.openedAt ?? now
-        guard openedAt.milliseconds >= 0 else { return .refused(.openedAtInvalid) }
+        guard openedAt.milliseconds >= 0 else { return .refused(isTaken ? .openedAtInvalid : .orderPartInvalid) }
         // A clock may be set back after the first answer, which a repeat gets all the same.
         let isAhead = openedAt > now.advanced(bySeconds: Self.openedAtLeadSeconds)
+        let refusal = isAhead ? .openedAtInvalid : refusalIfNew(request.person, app, context)
         return .draft(
             GrantDraft(
                 order: order,
@@ -87,7 +94,7 @@ package struct GrantRules: Sendable {
                 reward: reward.number,
                 rewardID: reward.key,
                 posting: context.scene.posting,
-                refusalIfNew: isAhead ? .openedAtInvalid : refusalIfNew(request.person, app, context),
+                refusalIfNew: isTaken ? refusal : .orderPartInvalid,
                 cap: context.scene.cap ?? .zero
             )
         )

@@ -25,6 +25,14 @@ package struct Footprint: Sendable {
         accounts += Set(debits)
     }
 
+    /// The rows that bringing budgets to what their files say touches.
+    package init(funding fundings: [Funding]) {
+        budgets = fundings.map(\.scene)
+        transfers = fundings.map(\.transferID)
+        accounts = fundings.map { .budget(of: $0.scene) }
+        accounts += Set(fundings.map(\.scene.book)).sorted { $0.rawValue < $1.rawValue }.map { .treasury(of: $0) }
+    }
+
     /// The rows that a withdrawal touches. `serial` is that of an existing withdrawal.
     package init(withdrawal key: WithdrawalKey, serial: UInt32?) {
         accounts = [.person(key.person, in: key.book), .payouts(of: key.book)]

@@ -22,30 +22,56 @@ package struct Budgets: Sendable {
         }
     }
 
-    /// Moves money between the treasury and the scenes until every budget is what its file says.
+    /// Moves money between the treasury and the scenes until every budget is what its file says; all in one
+    /// transaction, or nothing. Repeating it is harmless.
     ///
-    /// - Returns: the scenes whose file says less than what is already allotted; they keep the budget they have.
-    package func fund() async throws(StoreError) -> [SceneID] {
-        var refused: [SceneID] = []
-        let now = clock.now()
-        for scene in campaigns.current.cashScenes {
-            guard let total = scene.budget else { continue }
-            let id = scene.id
-            let revision = try await store.read { (snapshot) throws(StoreError) in
-                try snapshot.transfers(of: PersonID(0), in: id.book)
-                    .count { UInt16(truncatingIfNeeded: $0.id.low >> 16) == id.number }
-            }
-            var footprint = Footprint()
-            footprint.budgets = [id]
-            footprint.accounts = [.treasury(of: id.book), .budget(of: id)]
-            let outcome = try await store.transact(footprint) { books in
-                books.fund(id, total: total, revision: UInt16(clamping: revision), now: now)
-            }
-            switch outcome {
-            case .funded, .unchanged: break
-            case .belowAllotted, .overflow: refused.append(id)
+    /// - Returns: the scenes whose file says less than what is issued or leased, with that; then nothing is changed.
+    package func fund(_ campaigns: CampaignSet) async throws(StoreError) -> [SceneID: Amount] {
+        try await fund(campaigns.cashScenes)
+    }
+
+    /// The same at a start, where scenes that can't be funded keep the budget they have, and the others get theirs.
+    package func fundAsFarAsPossible() async throws(StoreError) -> [SceneID: Amount] {
+        var kept: [SceneID: Amount] = [:]
+        while true {
+            let refused = try await fund(campaigns.current.cashScenes.filter { kept[$0.id] == nil })
+            if refused.isEmpty { return kept }
+            kept.merge(refused) { _, new in new }
+        }
+    }
+
+    /// How often others may come in between.
+    private static let attemptsMax = 10
+
+    private func fund(_ scenes: [Scene]) async throws(StoreError) -> [SceneID: Amount] {
+        for _ in 0..<Self.attemptsMax {
+            let fundings = try await fundings(of: scenes)
+            let now = clock.now()
+            switch try await store.transact(Footprint(funding: fundings), { $0.fund(fundings, now: now) }) {
+            case .funded: return [:]
+            case .refused(let scenes): return scenes
+            case .outdated: continue
             }
         }
-        return refused
+        throw StoreError(.unavailable, "another process changes the budgets, too")
+    }
+
+    /// What the files say, with how often each budget was changed before.
+    private func fundings(of scenes: [Scene]) async throws(StoreError) -> [Funding] {
+        let revisions = try await store.read { (snapshot) throws(StoreError) in
+            var revisions: [SceneID: Int] = [:]
+            for book in Set(scenes.map(\.id.book)) {
+                for transfer in try snapshot.transfers(of: PersonID(0), in: book) {
+                    let scene = SceneID(book: book, number: UInt16(truncatingIfNeeded: transfer.id.low >> 16))
+                    revisions[scene, default: 0] += 1
+                }
+            }
+            return revisions
+        }
+        return scenes.compactMap { scene in
+            scene.budget.map {
+                Funding(scene: scene.id, total: $0, revision: UInt16(clamping: revisions[scene.id] ?? 0))
+            }
+        }
     }
 }

@@ -7,5 +7,8 @@ package final class Campaigns: Sendable {
 
     package init(_ campaigns: CampaignSet) { snapshot = Mutex(campaigns) }
 
+    /// Whoever decides something asks once, and decides all of it by the answer.
     package var current: CampaignSet { snapshot.withLock { $0 } }
+
+    func replace(by campaigns: CampaignSet) { snapshot.withLock { $0 = campaigns } }
 }

@@ -59,9 +59,9 @@ extension Granting {
     }
 
     private func extendLeasesOnce(isRenewal: Bool) async {
-        let wanted = state.withLock { state in
+        let (wanted, reopenings) = state.withLock { state in
             defer { state.wantedLeases = [:] }
-            return state.wantedLeases
+            return (state.wantedLeases, state.reopenings)
         }
         let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted[$0.id] != nil }
         guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
@@ -90,7 +90,9 @@ extension Granting {
                 if isRenewal { state.mint.reopenBudgets() }
                 for (scene, lease) in zip(scenes, leases) {
                     let added = state.added(by: lease, of: epoch)
-                    if added > .zero || wanted[scene.id] != nil { state.mint.extend(scene.id, by: added) }
+                    // What was found used up before budgets were reopened may have been raised since.
+                    let isNews = wanted[scene.id] != nil && state.reopenings == reopenings
+                    if added > .zero || isNews { state.mint.extend(scene.id, by: added) }
                 }
             }
             resumeLeaseWaiters(isDone: true)

@@ -38,6 +38,7 @@ extension Granting: Service {
     private func sealAndAppend() async {
         await withTaskGroup(of: Void.self) { writes in
             while !Task.isCancelled {
+                putChangesInForce()
                 let (batches, generation, isOver) = state.withLock { state in
                     (
                         state.mint.takeBatches(limit: configuration.groupBatchesMax), state.generation,
@@ -49,10 +50,18 @@ extension Granting: Service {
                     await work.wait()
                     continue
                 }
-                if isEpochOver(at: clock.now()) {
+                let amount = batches.reduce(Int128(0)) { $0 + Int128($1.total.fen) }
+                if isEpochOver(at: clock.now()) || !isCovered(amount) {
                     await writes.waitForAll()
-                    await rotateEpoch()
+                    let fault = await rotateEpoch()
+                    guard isCovered(amount) else {
+                        // Budgets were raised, and the certificate is of a time when they were lower.
+                        if fault?.code == .fenced { fence() }
+                        rollBack()
+                        continue
+                    }
                 }
+                sealer.withLock { $0.sealed += amount }
                 let group = await seal(batches, generation)
                 await writes.waitForAll()
                 writes.addTask { await self.write(group) }
@@ -62,18 +71,51 @@ extension Granting: Service {
         stop()
     }
 
+    /// Puts campaigns in force and tries again what had used up its budget; `false` when the process comes to its end
+    /// before that.
+    func change(to campaigns: CampaignSet) async -> Bool {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                guard state.health != .stopped, state.health != .fenced else { return true }
+                state.changes.append(Change(campaigns: campaigns, continuation: continuation))
+                return false
+            }
+            if isOver { continuation.resume(returning: false) } else { work.ring() }
+        }
+    }
+
+    /// Only in the loop that also rotates epochs: a scene that is new gets its first lease after one rotation and before
+    /// the next, so never in an epoch that is over.
+    private func putChangesInForce() {
+        let changes = state.withLock { state in
+            guard let last = state.changes.last else { return [] as [Change] }
+            campaigns.replace(by: last.campaigns)
+            if !Mutant.isOn(.forgetsToReopen) {
+                state.mint.reopenBudgets()
+                state.reopenings += 1
+            }
+            defer { state.changes = [] }
+            return state.changes
+        }
+        guard !changes.isEmpty else { return }
+        leaseWork.ring()
+        for change in changes { change.continuation.resume(returning: true) }
+    }
+
     /// From now on nothing is accepted. After a graceful shutdown all that was decided is durable; when cancelled, what
     /// isn't never happened.
     private func stop() {
-        let failed = state.withLock { state in
+        let (failed, changes) = state.withLock { state in
             if state.health != .fenced { state.health = .stopped }
             if state.mint.undurableCount > 0 {
                 state.mint.rollBack()
                 state.generation += 1
             }
-            return takeWaiters(&state) { _ in true }
+            defer { state.changes = [] }
+            return (takeWaiters(&state) { _ in true }, state.changes)
         }
         for waiter in failed { waiter.continuation.resume(returning: false) }
+        for change in changes { change.continuation.resume(returning: false) }
     }
 
     /// Whether another epoch must begin: the end of this one is near, or the clock was set back to before its
@@ -82,6 +124,13 @@ extension Granting: Service {
         let certificate = sealer.withLock { $0.certificate }
         return certificate.notAfter <= now.advanced(bySeconds: rotationLeadSeconds)
             || now.advanced(bySeconds: TokenVerifier.clockToleranceSeconds) < certificate.notBefore
+    }
+
+    /// Whether so much more may be sealed in this epoch: whoever stole its key could give away no more than its
+    /// certificate says, so neither may this mint (M6).
+    private func isCovered(_ amount: Int128) -> Bool {
+        let (sealed, cap) = sealer.withLock { ($0.sealed, $0.certificate.cap) }
+        return sealed + amount <= Int128(cap.fen) || Mutant.isOn(.ignoresCertificateCap)
     }
 
     /// A new epoch begins before the old one ends, so that no batch is sealed in neither.
@@ -198,12 +247,20 @@ extension Granting: Service {
                 state.withLock { hasRecovered(&$0) }
                 return
             }
-        case .fenced:
-            alarms.raise(.fenced, "mint \(mint.rawValue): another process has a newer epoch; this one stops accepting")
-            state.withLock { $0.health = .fenced }
+        case .fenced: fence()
         case .corrupt, .tooNew:
             alarms.raise(.corruptData, "the log refuses batches: \(error)")
         }
+        rollBack()
+    }
+
+    private func fence() {
+        alarms.raise(.fenced, "mint \(mint.rawValue): another process has a newer epoch; this one stops accepting")
+        state.withLock { $0.health = .fenced }
+    }
+
+    /// Nothing that isn't durable has happened, and nothing of it is under way any more.
+    private func rollBack() {
         let failed = state.withLock { state in
             state.mint.rollBack()
             state.generation += 1
@@ -236,13 +293,12 @@ extension Granting: Service {
 
     /// Begins a new key epoch; the old one stays verifiable. On failure the old keys are used on: they're still
     /// certified by name, and the next group tries again.
-    private func rotateEpoch() async {
-        do {
+    private func rotateEpoch() async -> StoreError? {
+        do throws(StoreError) {
             let keys = try await openEpoch(
                 of: mint,
                 store: store,
                 keyring: keyring,
-                scenes: campaigns.current.cashScenes.map(\.id),
                 clock: clock,
                 leaseSeconds: configuration.leaseSeconds,
                 epochSeconds: configuration.epochSeconds,
@@ -252,8 +308,10 @@ extension Granting: Service {
             let dataKey = try reader.learn(keys.record)
             _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
             sealer.withLock { $0 = Keys(keys.keys) }
+            return nil
         } catch {
             logger.error("can't begin a new key epoch", metadata: ["error": "\(error)"])
+            return error
         }
     }
 }

@@ -54,12 +54,23 @@ package final class Granting: Sendable {
         var wantedLeases: [SceneID: Amount] = [:]
         /// What each lease was allotted when last heard of; what it has more has not been used yet.
         var allotted: [SceneID: Amount]
+        /// How often budgets were reopened; an extension begun before says nothing of what is there now.
+        var reopenings = 0
+        var changes: [Change] = []
+    }
+
+    /// Campaigns that are to be put in force, and who waits for that.
+    struct Change {
+        let campaigns: CampaignSet
+        let continuation: CheckedContinuation<Bool, Never>
     }
 
     /// The key epoch that is minted in.
     struct Keys: Sendable {
         let sealer: BatchSealer
         let certificate: MintCertificate
+        /// What has been sealed with them, which their certificate bounds; also what never came into the log.
+        var sealed = Int128(0)
 
         init(_ keys: EpochKeys) {
             sealer = BatchSealer(keys)

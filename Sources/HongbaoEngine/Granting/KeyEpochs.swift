@@ -9,7 +9,6 @@ func openEpoch(
     of mint: MintID,
     store: any Store,
     keyring: Keyring,
-    scenes: [SceneID],
     clock: WallClock,
     leaseSeconds: Int64,
     epochSeconds: Int64,
@@ -19,7 +18,10 @@ func openEpoch(
     let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
         (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
     }
-    // No epoch may issue more than all budgets together; the audit holds it to that.
+    // All leases are taken over, also those of scenes that no file names now.
+    let scenes = budgets.map(\.0.scene)
+    // No epoch may issue more than all budgets together; the audit holds it to that. When they are raised, the mint
+    // begins another epoch before it exceeds this.
     let cap = budgets.reduce(Amount.zero) { sum, budget in sum.adding(budget.0.total) ?? sum }
     let epoch = (known?.epoch ?? 0) + 1
     let now = clock.now()
@@ -49,7 +51,7 @@ func openEpoch(
         isOpened = try await store.transact(footprint) { books in
             guard books.mint(mint)?.epoch == known?.epoch else { return false }
             _ = books.openEpoch(of: mint, record)
-            for scene in scenes where books.budget(scene) != nil {
+            for scene in scenes {
                 _ = books.extendLease(
                     LeaseID(scene: scene, mint: mint),
                     epoch: epoch,

@@ -27,7 +27,10 @@ struct Bench: Sendable {
         var configuration = ServerConfiguration()
         configuration.campaignFiles = [campaignFile]
         configuration.isRehearsal = true
-        campaigns = try Server.loadCampaigns(configuration, Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+        campaigns = try Server.loadCampaigns(
+            CampaignLoading(configuration, now: WallClock.system.now()),
+            Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        )
     }
 
     /// Takes one sample of each figure in each repetition, after one repetition that only warms up.

@@ -16,6 +16,10 @@ struct ServeCommand: AsyncParsableCommand {
             it stops \
             accepting, finishes what is at work, and keeps what was accepted.
 
+            SIGHUP reads all campaign files anew. When all are valid and fit what was issued, they are put in force \
+            together; otherwise the running configuration stays, and the log names every problem. \
+            /v1/version shows which is in force.
+
             Settings come from flags, then environment (HONGBAO_…), then the file given by --config, then defaults:
 
             \(ServerConfiguration.keys.map { "  \($0.key): \($0.meaning)" }.joined(separator: "\n"))
@@ -53,7 +57,7 @@ struct ServeCommand: AsyncParsableCommand {
         } catch {
             throw fail("\(error)")
         }
-        if configuration.campaignFiles.isEmpty { configuration.campaignFiles = Self.shippedCampaigns() }
+        configuration.campaignFolder = "campaigns"
         let level = configuration.logLevel
         // A file that may not grow, and a reader of our output that has gone, are errors of the write, not our end.
         signal(SIGXFSZ, SIG_IGN)
@@ -77,11 +81,6 @@ struct ServeCommand: AsyncParsableCommand {
     private func fail(_ message: String) -> ExitCode {
         FileHandle.standardError.write(Data("hongbao serve: \(message)\n".utf8))
         return .couldNotRun
-    }
-
-    private static func shippedCampaigns() -> [String] {
-        guard let names = FileManager.default.enumerator(atPath: "campaigns") else { return [] }
-        return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") }.sorted().map { "campaigns/\($0)" }
     }
 
     private var flags: [AbsoluteConfigKey: ConfigValue] {

@@ -28,6 +28,22 @@ package struct RawNode: Hashable, Sendable {
     }
 }
 
+extension RawNode {
+    /// Where the value is to which this path of keys leads; when it isn't there, the key of the nearest thing around.
+    package func place(of path: String) -> Place {
+        var node = self
+        var around = place
+        for key in path.split(separator: ".") {
+            guard case .map(let entries) = node.content, let entry = entries.first(where: { $0.key == key }) else {
+                return around
+            }
+            node = entry.value
+            around = entry.place
+        }
+        return node.place
+    }
+}
+
 /// A key of a map with its value. Keys may occur twice here; the rules refuse that.
 package struct RawEntry: Hashable, Sendable {
     package let key: String
