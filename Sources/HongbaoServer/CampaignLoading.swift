@@ -83,7 +83,8 @@ package struct CampaignLoading: Sendable {
 
     /// The files that are named, or else those that are in the folder now.
     private var paths: [String] {
-        guard files.isEmpty, let folder, let names = FileManager.default.enumerator(atPath: folder) else { return files }
+        guard files.isEmpty, let folder else { return files }
+        let names = FileManager.default.enumerator(atPath: folder)?.allObjects ?? []
         return names.compactMap { $0 as? String }.filter { $0.hasSuffix(".yaml") }.sorted().map { "\(folder)/\($0)" }
     }
 }

@@ -26,8 +26,9 @@ struct AuditState: Sendable {
 
     private let trace: (@Sendable (String) -> Void)?
 
-    init(_ keyring: Keyring, trace: (@Sendable (String) -> Void)?) {
-        reader = LogReader(wrappingKey: keyring.walletWrapping)
+    init(_ setup: Setup, trace: (@Sendable (String) -> Void)?) {
+        reader = LogReader(wrappingKey: setup.keyring.walletWrapping)
+        announcements = Announcements(setup.first)
         self.trace = trace
     }
 
@@ -41,9 +42,18 @@ struct AuditState: Sendable {
     private var leases: [LeaseID: Lease] = [:]
     private var mints: [MintID: MintRecord] = [:]
     private var logged: Int64 = 0
+    /// What each budget's account got from the treasury, less what it gave back.
+    private var funded: [AccountID: Int64] = [:]
+    /// Of each epoch: what its certificate allows, and what was logged in it.
+    private var caps: [MintEpoch: Int64] = [:]
+    private var loggedInEpoch: [MintEpoch: Int64] = [:]
+    var announcements: Announcements
     private var payments: [String: Payment] = [:]
 
     var asked: [OrderNumber: Set<Int64>] = [:]
+    /// The first terms that may have been in force when it was asked for first.
+    var askedSince: [OrderNumber: Int] = [:]
+    var withdrawalsAskedSince: [WithdrawalKey: Int] = [:]
     var acknowledged: [OrderNumber: Acknowledged] = [:]
     /// Amounts that were refused because the order was there already with another one.
     var conflicts: [OrderNumber: Set<Int64>] = [:]
@@ -90,6 +100,7 @@ struct AuditState: Sendable {
     private mutating func learn(_ epoch: EpochRecord) {
         do throws(StoreError) {
             try reader.learn(epoch)
+            caps[MintEpoch(mint: epoch.mint, epoch: epoch.epoch)] = MintCertificate(epoch.certificate)?.cap.fen
         } catch {
             fail("TK-3: an epoch that can't be read: \(error)")
         }
@@ -102,10 +113,20 @@ struct AuditState: Sendable {
                 if accepted.updateValue(payload, forKey: payload.order) != nil {
                     fail("M3: an order is accepted twice")
                 }
+                compareWithTerms(payload)
             }
         } catch {
             fail("M5: a batch that can't be read: \(error)")
         }
+    }
+
+    /// What may have been in force since it was asked for first allowed it.
+    private mutating func compareWithTerms(_ payload: GrantPayload) {
+        let order = payload.order
+        let terms = announcements.since(askedSince[order])
+        if !terms.contains(where: { payload.amount.fen <= $0.cap }) { fail("M6: a grant above its cap") }
+        if !terms.contains(where: { $0.admits(order.person) }) { fail("CF-4: a grant to who isn't admitted") }
+        if !terms.contains(where: { order.rain.rawValue <= $0.rainMax }) { fail("CF-6: a grant in no round") }
     }
 
     private mutating func take(_ transfer: Transfer, _ touched: inout Set<AccountID>) {
@@ -133,6 +154,10 @@ struct AuditState: Sendable {
                 fail("M4: booked isn't what was promised")
             }
             flushed.remove(order)
+        }
+        if transfer.id.person.rawValue == 0 {
+            if transfer.credit.kind == .budget { funded[transfer.credit, default: 0] += amount }
+            if transfer.debit.kind == .budget { funded[transfer.debit, default: 0] -= amount }
         }
         sums[transfer.debit, default: Sums()].debits += amount
         sums[transfer.credit, default: Sums()].credits += amount
@@ -183,7 +208,10 @@ struct AuditState: Sendable {
         if hold?.amount != withdrawal.amount { fail("M15: a withdrawal without its hold") }
         let payment = payments[withdrawal.payoutOrder]
         switch (before?.state, withdrawal.state) {
-        case (nil, .pending): if hold?.state != .pending { fail("M15: a withdrawal is promised without its money") }
+        case (nil, .pending):
+            if hold?.state != .pending { fail("M15: a withdrawal is promised without its money") }
+            let terms = announcements.since(withdrawalsAskedSince[withdrawal.key])
+            if !terms.contains(where: \.isWithdrawalOpen) { fail("WD-1: a withdrawal through a closed gate") }
         case (.pending, .pending):
             if hold?.state != .pending { fail("M9: a withdrawal is open, and its money isn't held any more") }
         case (.pending, .paid):
@@ -197,7 +225,7 @@ struct AuditState: Sendable {
     }
 
     private mutating func take(_ newBudgets: [Budget], _ newLeases: [Lease]) {
-        for budget in newBudgets { budgets[budget.scene] = budget }
+        for budget in newBudgets { take(budget) }
         for lease in newLeases {
             if let before = leases[lease.id], lease.issued < before.issued, lease.epoch == before.epoch {
                 fail("M6: less is issued than was before")
@@ -214,6 +242,16 @@ struct AuditState: Sendable {
         }
     }
 
+    private mutating func take(_ budget: Budget) {
+        let total = budget.total.fen
+        if let before = budgets.updateValue(budget, forKey: budget.scene), before.total.fen == total { return }
+        let place = Terms.place(of: budget.scene)
+        if !announcements.since(nil).contains(where: { $0.budgets[place] == total }) {
+            fail("CF-5: a budget of \(total) fen that no file says")
+        }
+        if funded[.budget(of: budget.scene)] != total { fail("M6: a budget isn't what it was funded with") }
+    }
+
     private mutating func take(_ batch: LoggedBatch) {
         remember(Int64(batch.sequence))
         remember(batch.total.fen)
@@ -222,6 +260,9 @@ struct AuditState: Sendable {
         if batch.epoch != mint?.epoch { fail("TK-3: a batch of an epoch that is over") }
         if batch.count < 1 || batch.total.fen < 0 { fail("M4: an impossible batch") }
         logged += batch.total.fen
+        let epoch = MintEpoch(mint: batch.mint, epoch: batch.epoch)
+        loggedInEpoch[epoch, default: 0] += batch.total.fen
+        if loggedInEpoch[epoch] ?? 0 > caps[epoch] ?? 0 { fail("M6: more is issued in an epoch than it may") }
         mints[batch.mint] = MintRecord(
             id: batch.mint,
             epoch: batch.epoch,
@@ -260,7 +301,6 @@ struct AuditState: Sendable {
         }
         if granted.order.person != request.person { fail("M3: another person's order was answered") }
         if granted.amount.fen != request.amount { fail("M4: another amount was granted than was asked for") }
-        if granted.amount.fen > Setup.cap { fail("M6: a grant above its cap") }
         if wasAcknowledged, !granted.isReplay { fail("M3: an order was granted twice") }
         if let before = acknowledged[granted.order] {
             if before.amount != granted.amount.fen { fail("M14: a repeat has another amount") }
@@ -330,6 +370,9 @@ struct AuditState: Sendable {
     }
 
     mutating func settled(_ tables: Tables) {
+        for (scene, budget) in budgets where announcements.last.budgets[Terms.place(of: scene)] != budget.total.fen {
+            fail("CF-6: a budget of \(budget.total.fen) fen isn't what the file says")
+        }
         for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
             fail("M5: an accepted grant isn't posted")
         }

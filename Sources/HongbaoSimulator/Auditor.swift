@@ -8,9 +8,9 @@ final class Auditor: Sendable {
     private let state: Mutex<AuditState>
     private let trace: (@Sendable (String) -> Void)?
 
-    init(_ keyring: Keyring, trace: (@Sendable (String) -> Void)?) {
+    init(_ setup: Setup, trace: (@Sendable (String) -> Void)?) {
         self.trace = trace
-        state = Mutex(AuditState(keyring, trace: trace))
+        state = Mutex(AuditState(setup, trace: trace))
     }
 
     /// Notes what happens, for somebody who looks at one seed.
@@ -36,10 +36,24 @@ final class Auditor: Sendable {
         state.withLock { $0.submitted(order, willPay) }
     }
 
+    // MARK: Configurations
+
+    /// The file says so from now on: whoever starts or is asked to reload may go by it.
+    func termsMayBeInForce(_ terms: Terms) {
+        tell("the file says: \(terms)")
+        state.withLock { $0.announcements.mayBeInForce(terms) }
+    }
+
+    /// Nobody goes by another file any more.
+    func lastTermsAreInForce() { state.withLock { $0.announcements.lastIsInForce() } }
+
     // MARK: Grants
 
     func asked(_ order: OrderNumber, _ amount: Int64) {
-        state.withLock { _ = $0.asked[order, default: []].insert(amount) }
+        state.withLock { state in
+            state.asked[order, default: []].insert(amount)
+            if state.askedSince[order] == nil { state.askedSince[order] = state.announcements.first }
+        }
     }
 
     /// Whether an order was acknowledged before; to be asked when a request is sent.
@@ -96,7 +110,10 @@ final class Auditor: Sendable {
     // MARK: Withdrawals
 
     func withdrawalAsked(_ key: WithdrawalKey, _ amount: Int64) {
-        state.withLock { _ = $0.withdrawalsAsked[key, default: []].insert(amount) }
+        state.withLock { state in
+            state.withdrawalsAsked[key, default: []].insert(amount)
+            if state.withdrawalsAskedSince[key] == nil { state.withdrawalsAskedSince[key] = state.announcements.first }
+        }
     }
 
     func withdrawalAccepted(_ withdrawal: Withdrawal, _ amount: Int64) {

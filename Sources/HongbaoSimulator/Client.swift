@@ -38,6 +38,7 @@ struct Client: Sendable {
     let memory: Memory
     let setup: Setup
     let thief: Thief
+    let desk: Desk
     /// The process that a request reaches now.
     let process: @Sendable () -> SimulatedProcess
     /// A process that may have been replaced without knowing it; grants reach it too.
@@ -70,7 +71,7 @@ struct Client: Sendable {
 
     private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }
     func phase() -> Phase? { campaign?.phaseShown(at: world.now) }
-    private var campaign: Campaign? { setup.campaigns.campaign(Setup.campaign) }
+    private var campaign: Campaign? { desk.campaigns.campaign(Setup.campaign) }
 
     private enum Prospect { case good, revoked, either }
 
@@ -92,6 +93,7 @@ struct Client: Sendable {
         guard let book = phase()?.book else { return await grantOutside(requests) }
         let isOver = campaign?.phase(at: world.now) == nil
         let jumps = world.jumps
+        let generation = desk.generation
         let orders = requests.map { request in order(of: request, in: book) }
         var wasAcknowledged: [Bool] = []
         for (request, order) in zip(requests, orders) {
@@ -112,7 +114,8 @@ struct Client: Sendable {
             let isOwn = requests[index].order.map { $0 == orders[index] } ?? true
             if target !== process() || !isOwn { wasAcknowledged[index] = false }
         }
-        let isSamePhase = phase()?.book == book && world.jumps == jumps
+        let isSameFile = generation != nil && desk.generation == generation
+        let isSamePhase = phase()?.book == book && world.jumps == jumps && isSameFile
         for case .granted(let granted) in answers where isSamePhase {
             if granted.order.book != book { world.auditor.violation("M13: a grant of another phase") }
             if isOver, !granted.isReplay { world.auditor.violation("M13: a grant after the campaign's end") }
@@ -289,7 +292,11 @@ struct Client: Sendable {
         memory.keep(key, fen)
         let now = world.now
         let answer = await process().call { engine in
-            await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in true }
+            // As the gateway does.
+            let phase = engine.campaigns.current.phase(key.book)
+            return await engine.withdrawals.request(key, amount: amount, now: now) { person, now in
+                phase?.withdrawalState(for: person, at: now)?.isOpen ?? false
+            }
         }
         switch answer {
         case .accepted(let withdrawal), .replayed(let withdrawal):

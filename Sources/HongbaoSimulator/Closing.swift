@@ -13,28 +13,55 @@ extension Client {
         while let until = world.leasedUntil, world.now <= until { await world.pause(milliseconds: 100) }
         guard let live = phase() else { return }
         for (place, scene) in live.scenes.enumerated() {
-            var number = UInt64(place) * 1_000 + 1_000
-            for amount in [500, 100, 20, 4, 1] as [Int64] {
-                while world.auditor.unissued(of: scene.id) >= amount {
-                    number += 1
-                    let isGiven = await give(amount, scene: scene.key, to: PersonID(number))
-                    // What was under way when the clients ended may have taken it.
-                    if !isGiven, world.auditor.unissued(of: scene.id) >= amount {
-                        return world.auditor.violation("M6: what is left of a budget can't be given away")
-                    }
-                    if world.auditor.unissued(of: scene.id) > Self.usableMax { break }
+            await useUp(scene, from: UInt64(place) * 1_000 + 1_000, upTo: Self.usableMax)
+        }
+    }
+
+    /// M6: what a budget is raised by can be given away at once, to the last fen, also when that is more than all
+    /// budgets were when the key epoch began.
+    func useRaisedBudget(of someone: Operator) async {
+        guard let live = phase() else { return }
+        let scene = live.scenes[world.draw(live.scenes.count)]
+        guard world.auditor.isContent, world.auditor.unissued(of: scene.id) == 0 else { return }
+        let all = desk.terms.budgets.reduce(0, +)
+        let extra = world.draw(4) == 0 && all < 4 * Self.usableMax ? all + 500 : 100 + Int64(world.draw(1_000))
+        await someone.raise(scene.id, by: extra)
+        if await !give(1, scene: scene.key, to: PersonID(5_000), mustBeThere: true) {
+            world.auditor.violation("M6: nothing of a raised budget is given away")
+        }
+        await useUp(scene, from: 5_000, upTo: .max)
+    }
+
+    private func useUp(_ scene: Scene, from first: UInt64, upTo usableMax: Int64) async {
+        let cap = desk.terms.cap
+        var number = first
+        for amount in [500, 100, 20, 4, 1] as [Int64] where amount <= cap {
+            while world.auditor.unissued(of: scene.id) >= amount {
+                number += 1
+                let isGiven = await give(amount, scene: scene.key, to: PersonID(number))
+                // What was under way when the clients ended may have taken it.
+                if !isGiven, world.auditor.unissued(of: scene.id) >= amount {
+                    return world.auditor.violation("M6: what is left of a budget can't be given away")
                 }
-                if world.auditor.unissued(of: scene.id) > Self.usableMax { break }
+                if world.auditor.unissued(of: scene.id) > usableMax { return }
             }
-            guard world.auditor.unissued(of: scene.id) == 0 else { continue }
-            if await give(1, scene: scene.key, to: PersonID(number + 1), attempts: 1) {
-                world.auditor.violation("M6: more is given away than there is")
-            }
+        }
+        guard world.auditor.unissued(of: scene.id) == 0 else { return }
+        if await give(1, scene: scene.key, to: PersonID(number + 1), attempts: 1) {
+            world.auditor.violation("M6: more is given away than there is")
         }
     }
 
     /// Asks until it's granted, at most for some seconds.
-    private func give(_ amount: Int64, scene: String, to person: PersonID, attempts: Int = 60) async -> Bool {
+    ///
+    /// - Parameter mustBeThere: whether no answer may say that the budget is used up.
+    private func give(
+        _ amount: Int64,
+        scene: String,
+        to person: PersonID,
+        attempts: Int = 60,
+        mustBeThere: Bool = false
+    ) async -> Bool {
         let request = GrantRequest(
             campaign: Setup.campaign,
             scene: scene,
@@ -55,6 +82,10 @@ extension Client {
             }
             let fate = answer.map { "\($0)" } ?? "no process"
             world.auditor.tell("answer: \(order) of \(amount) fen isn't granted: \(fate)")
+            if mustBeThere, case .refused(.budgetExhausted)? = answer {
+                world.auditor.violation("M6: a budget that was raised isn't given away")
+                return false
+            }
             await world.pause(milliseconds: 200)
         }
         return false

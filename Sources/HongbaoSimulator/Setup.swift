@@ -15,7 +15,8 @@ struct Setup: Sendable {
     static let hoursSinceBegin: Int64 = 24
     static let hoursToEnd: Int64 = 24_000
 
-    let campaigns: CampaignSet
+    /// What the campaign file says at first.
+    let first: Terms
     let keyring = Keyring()
     /// Every process verifies the same certificates, which would be half of a simulation's work.
     let signatures = VerifiedSignatures()
@@ -26,28 +27,8 @@ struct Setup: Sendable {
     ///   - graceSeconds: how long a posted token stays listed.
     ///   - epochSeconds: how long a key epoch lasts.
     ///   - batchMax: grants in a batch.
-    init?(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int) {
-        let begin = Timestamp(milliseconds: World.start - Self.hoursSinceBegin * 3_600_000)
-        let change = Timestamp(milliseconds: World.start + Self.switchMilliseconds)
-        let end = Timestamp(milliseconds: World.start + Self.hoursToEnd * 3_600_000)
-        guard let before = Window(from: begin, to: change), let live = Window(from: change, to: end),
-            let amount = Amount(fen: budget), let total = Amount(fen: 2 * budget), let cap = Amount(fen: Self.cap)
-        else { return nil }
-        let phases = [(PhaseKind.rollout, before), (.live, live)].map { kind, window in
-            Self.phase(kind, window, budget: amount, total: total, cap: cap)
-        }
-        let apps = Self.apps.enumerated().map { index, key in
-            App(id: AppID(UInt16(index + 1)), key: key, name: key, family: key)
-        }
-        let campaign = Campaign(
-            key: Self.campaign,
-            number: Self.number,
-            title: "Simulated",
-            apps: apps,
-            phases: phases
-        )
-        guard case .made(let set) = CampaignSet.make([campaign], version: "simulated") else { return nil }
-        campaigns = set
+    init(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int) {
+        first = Terms(budget: budget)
         configuration.granting.limits.backlogMax = 100
         configuration.granting.limits.undurableMax = 6
         configuration.granting.limits.batchSizeMax = batchMax
@@ -66,38 +47,79 @@ struct Setup: Sendable {
         configuration.payouts.batchMax = 4
     }
 
-    private static func phase(_ kind: PhaseKind, _ window: Window, budget: Amount, total: Amount, cap: Amount) -> Phase
-    {
-        let book = BookID(campaign: number, phase: kind)
+    /// The campaigns of a file that says this.
+    func campaigns(_ terms: Terms, flaw: Flaw? = nil) -> CampaignSet {
+        let begin = Timestamp(milliseconds: World.start - Self.hoursSinceBegin * 3_600_000)
+        let change = Timestamp(milliseconds: World.start + terms.switchMilliseconds)
+        let end = Timestamp(milliseconds: World.start + Self.hoursToEnd * 3_600_000)
+        guard let before = Window(from: begin, to: change), let live = Window(from: change, to: end),
+            let gate = Window(from: begin, to: end)
+        else { preconditionFailure("phases that can't be") }
+        let number = flaw == .otherNumber ? Self.number + 1 : Self.number
+        var phases = [(PhaseKind.rollout, before), (.live, live)]
+        if flaw == .phaseGone { phases.removeFirst() }
+        let apps = Self.apps.enumerated().map { index, key in
+            App(id: AppID(UInt16(index + (flaw == .otherApps ? 2 : 1))), key: key, name: key, family: key)
+        }
+        let campaign = Campaign(
+            key: Self.campaign,
+            number: number,
+            title: "Simulated",
+            apps: apps,
+            phases: phases.map { kind, window in
+                Self.phase(kind, window, gate, terms, book: BookID(campaign: number, phase: kind), flaw)
+            }
+        )
+        guard case .made(let set) = CampaignSet.make([campaign], version: "\(terms.version)") else {
+            preconditionFailure("one campaign doesn't fit itself")
+        }
+        return set
+    }
+
+    private static func phase(
+        _ kind: PhaseKind,
+        _ window: Window,
+        _ gate: Window,
+        _ terms: Terms,
+        book: BookID,
+        _ flaw: Flaw?
+    ) -> Phase {
         let cash = RewardID(key: "cash", number: 1)
         let orders = OrderRule(
-            rains: NumberRanges(1...rainMax),
+            rains: NumberRanges(1...terms.rainMax),
             awardTypes: NumberRanges(1...2),
             stages: NumberRanges(0...1)
         )
+        let scenes = scenes.enumerated().map { index, key in
+            let id = SceneID(book: book, number: UInt16(index + 1))
+            return Scene(
+                id: id,
+                key: key,
+                play: .rain,
+                kind: .cash,
+                rewardIDs: [cash],
+                billTitle: key,
+                orders: orders,
+                cap: amount(terms.cap),
+                budget: amount(terms.budgets[Terms.place(of: id)]),
+                posting: index == 0 ? .async : .sync
+            )
+        }
         return Phase(
             kind: kind,
             book: book,
             window: window,
-            admission: .everyone,
-            budget: total,
-            cap: cap,
+            admission: terms.admitted.map { .listed($0) } ?? .everyone,
+            budget: amount(scenes.reduce(0) { $0 + ($1.budget?.fen ?? 0) }),
+            cap: amount(terms.cap),
             rewards: [Reward(key: "cash", kind: .cash, ids: [cash])],
-            scenes: scenes.enumerated().map { index, key in
-                Scene(
-                    id: SceneID(book: book, number: UInt16(index + 1)),
-                    key: key,
-                    play: .rain,
-                    kind: .cash,
-                    rewardIDs: [cash],
-                    billTitle: key,
-                    orders: orders,
-                    cap: cap,
-                    budget: budget,
-                    posting: index == 0 ? .async : .sync
-                )
-            },
-            withdrawal: WithdrawalGate(window: window, admission: .everyone)
+            scenes: flaw == .sceneGone ? Array(scenes.dropLast()) : scenes,
+            withdrawal: WithdrawalGate(window: gate, admission: terms.isWithdrawalOpen ? .everyone : .listed([]))
         )
+    }
+
+    private static func amount(_ fen: Int64) -> Amount {
+        guard let amount = Amount(fen: fen) else { preconditionFailure("an amount below zero") }
+        return amount
     }
 }

@@ -35,12 +35,15 @@ final class SimulatedProcess: Sendable {
     /// When it was asked to end, unless it has ended.
     var askedToEndAt: Duration? { state.withLock { $0.askedToEndAt } }
 
-    /// - Parameter revoking: an epoch that somebody revokes before.
+    /// - Parameters:
+    ///   - campaigns: what the campaign file says when it's read.
+    ///   - revoking: an epoch that somebody revokes before.
     func start(
         _ store: SimulatedStore,
         _ channel: SimulatedChannel,
         _ setup: Setup,
         _ thief: Thief,
+        campaigns: @escaping @Sendable () -> CampaignSet,
         seed: UInt64,
         revoking: MintEpoch?
     ) {
@@ -55,7 +58,7 @@ final class SimulatedProcess: Sendable {
                 do throws(StoreError) {
                     let engine = try await Engine.start(
                         store: connection,
-                        campaigns: setup.campaigns,
+                        campaigns: campaigns(),
                         keyring: setup.keyring,
                         channel: payouts,
                         clock: clock,

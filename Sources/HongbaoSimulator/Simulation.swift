@@ -52,15 +52,8 @@ package struct Simulation: Sendable {
         let grace: Int64 = random.next(below: 2) == 0 ? 0 : 5
         let epochSeconds: Int64 = random.next(below: 4) == 0 ? 2 : 20
         let batchMax = random.next(below: 2) == 0 ? 2 : 6
-        guard
-            let setup = Setup(
-                budget: budget,
-                graceSeconds: grace,
-                epochSeconds: epochSeconds,
-                batchMax: batchMax
-            )
-        else { preconditionFailure("the simulated campaign can't be") }
-        let world = World(seed: random.next(), faults: faults, keyring: setup.keyring, trace: trace)
+        let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds, batchMax: batchMax)
+        let world = World(seed: random.next(), faults: faults, setup: setup, trace: trace)
         begins(world)
         let course = Course(world, setup)
         course.begin()
@@ -89,6 +82,7 @@ private final class Course: Sendable {
     let setup: Setup
     let memory = Memory()
     private let thief: Thief
+    private let desk: Desk
     private let store: SimulatedStore
     private let channel: SimulatedChannel
     private let state: Mutex<State>
@@ -109,6 +103,7 @@ private final class Course: Sendable {
         store = SimulatedStore(auditor: world.auditor)
         channel = SimulatedChannel(world)
         thief = Thief(setup.keyring)
+        desk = Desk(setup)
         state = Mutex(State(current: SimulatedProcess(world)))
     }
 
@@ -129,9 +124,15 @@ private final class Course: Sendable {
             memory: memory,
             setup: setup,
             thief: thief,
+            desk: desk,
             process: { self.state.withLock { $0.current } },
             staleProcess: { self.state.withLock { $0.stale ?? $0.current } }
         )
+    }
+
+    /// An operator.
+    private var someone: Operator {
+        Operator(world: world, setup: setup, desk: desk) { self.state.withLock { $0.current } }
     }
 
     func startClient(operations: Int) {
@@ -150,7 +151,16 @@ private final class Course: Sendable {
             state.started += 1
             return state.started
         }
-        process.start(store, channel, setup, thief, seed: UInt64(number), revoking: revoking)
+        let desk = desk
+        process.start(
+            store,
+            channel,
+            setup,
+            thief,
+            campaigns: { desk.campaigns },
+            seed: UInt64(number),
+            revoking: revoking
+        )
     }
 
     /// Runs until `isDone` or until something is wrong, with everything that befalls; `false` when that takes too many
@@ -185,11 +195,23 @@ private final class Course: Sendable {
         case .detour: world.beginDetour()
         case .deadMint: if world.leasedUntil == nil, !world.isOnDetour { leaseToDeadMint() }
         case .revocation: revokeEpoch()
+        case .reload:
+            let someone = someone
+            Task(executorPreference: world.scheduler) { await someone.change() }
+            if world.faults.kills > 0, kills < Self.killsMax, world.draw(4) == 0 { killSoon() }
         case .chatter: channel.chatter()
         case .flush:
             guard let engine = current.engine else { return }
             engine.tokens.removeAll()
             world.auditor.flushedTokens()
+        }
+    }
+
+    /// So that it falls into what is under way now.
+    private func killSoon() {
+        Task(executorPreference: world.scheduler) {
+            await world.pause(milliseconds: world.draw(20))
+            replace(keepingOld: false)
         }
     }
 
@@ -256,7 +278,11 @@ private final class Course: Sendable {
             return state.stale
         }?.kill()
         advance(max: max) { self.current.askedToEndAt == nil }
-        complete(within: limit, max: max) { await self.client.useUpBudgets() }
+        complete(within: limit, max: max) {
+            await self.someone.open()
+            await self.client.useUpBudgets()
+            await self.client.useRaisedBudget(of: self.someone)
+        }
         let end = world.scheduler.now + limit
         var round = 0
         advance(max: max) {

@@ -27,6 +27,8 @@ struct Faults: Sendable {
     var deadMints = 0.0
     /// An operator stops the server, revokes a key epoch, and starts it again.
     var revocations = 0.0
+    /// An operator changes the campaign file and has it reloaded.
+    var reloads = 0.0
 
     init() {}
 
@@ -50,12 +52,13 @@ struct Faults: Sendable {
         shutDowns = rate(0.000_5)
         deadMints = rate(0.000_5)
         revocations = rate(0.000_5)
+        reloads = rate(0.004)
     }
 }
 
 /// What befalls a world between two steps.
 enum Mishap: CaseIterable, Sendable {
-    case kill, takeOver, shutDown, clockJump, detour, deadMint, revocation, chatter, flush
+    case kill, takeOver, shutDown, clockJump, detour, deadMint, revocation, chatter, flush, reload
 }
 
 extension Faults {
@@ -71,6 +74,7 @@ extension Faults {
         case .revocation: revocations
         case .chatter: callbacks * 0.01
         case .flush: flushes
+        case .reload: reloads
         }
     }
 }
@@ -120,14 +124,14 @@ final class World: Sendable {
     static let start: Int64 = 1_643_630_400_000
 
     /// - Parameter trace: is told all that happens, line by line.
-    init(seed: UInt64, faults: Faults, keyring: Keyring, trace: (@Sendable (String) -> Void)?) {
+    init(seed: UInt64, faults: Faults, setup: Setup, trace: (@Sendable (String) -> Void)?) {
         let scheduler = Scheduler(seed: seed ^ 0x5EED)
         self.scheduler = scheduler
         clock = VirtualClock(scheduler)
         if let trace {
-            auditor = Auditor(keyring) { trace("\(scheduler.milliseconds) ms  \($0)") }
+            auditor = Auditor(setup) { trace("\(scheduler.milliseconds) ms  \($0)") }
         } else {
-            auditor = Auditor(keyring, trace: nil)
+            auditor = Auditor(setup, trace: nil)
         }
         state = Mutex(State(random: SplitMix64(seed: seed), faults: faults))
     }

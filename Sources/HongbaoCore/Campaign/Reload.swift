@@ -51,7 +51,8 @@ private struct Comparison {
     mutating func compare(_ old: Campaign, _ new: Campaign?) {
         campaign = old.key
         guard let new else {
-            return refuse("", "the campaign \(old.key.shown) \(Self.gone)", hint: "let its phases end, and keep its file")
+            let hint = "let its phases end, and keep its file"
+            return refuse("", "the campaign \(old.key.shown) \(Self.gone)", hint: hint)
         }
         guard new.number == old.number else {
             return refuse("number", "the campaign's number is \(old.number) and can't become \(new.number)")

@@ -3,7 +3,7 @@ package enum MetricHelp {
     package static let texts: [(name: String, help: String)] = [
         ("hongbao_grants_total", "Grants that the engine accepted, replayed or couldn't make durable, by outcome."),
         ("hongbao_backlog_grants", "Grants that are accepted and not posted."),
-        ("hongbao_config_last_reload_successful", "Whether the campaign files were put in force when last read: 1 or 0."),
+        ("hongbao_config_last_reload_successful", "1 when the campaign files last read were put in force, 0 if not."),
         ("hongbao_config_last_reload_timestamp_seconds", "When the campaigns in force were read, seconds since 1970."),
         ("hongbao_config_reloads_total", "Readings of the campaign files after the start, by result."),
         ("hongbao_alarms_total", "Alarms raised, by kind; each says that a person should look."),

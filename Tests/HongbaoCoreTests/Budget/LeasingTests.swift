@@ -103,6 +103,33 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
 }
 
 @Suite struct LeasingTests {
+    /// M6: several budgets are changed together or not at all.
+    @Test func fundingsAreAllOrNothing() throws {
+        let scenes = [1, 2].map { SceneID(book: BookID(campaign: 1, phase: .live), number: $0) }
+        func fundings(_ totals: [Int64], revision: UInt16) throws -> [Funding] {
+            try zip(scenes, totals).map {
+                Funding(scene: $0, total: try #require(Amount(fen: $1)), revision: revision)
+            }
+        }
+        let footprint = Footprint(funding: try fundings([0, 0], revision: 0))
+        #expect(footprint.accounts.count == 3)
+        let accounts = footprint.accounts.map { Account(id: $0) }
+        let now = Timestamp(milliseconds: 5)
+        var books = Books(ledger: Ledger(accounts: accounts, transfers: [], holds: []))
+        #expect(books.fund(try fundings([100, 50], revision: 0), now: now) == .funded)
+        #expect(books.fund(try fundings([100, 50], revision: 1), now: now) == .funded)
+        let lease = LeaseID(scene: scenes[1], mint: MintID(1))
+        #expect(books.extendLease(lease, epoch: 1, by: Amount(fen: 40) ?? .zero, expiresAt: now).fen == 40)
+        let refused = books.fund(try fundings([500, 39], revision: 1), now: now)
+        #expect(refused == .refused([scenes[1]: try #require(Amount(fen: 40))]))
+        // Somebody else has used this revision.
+        #expect(books.fund(try fundings([500, 60], revision: 0), now: now) == .outdated)
+        #expect(scenes.map { books.budget($0)?.total.fen } == [100, 50])
+        #expect(books.ledger.newTransfers.count == 2)
+        #expect(books.fund(try fundings([500, 40], revision: 1), now: now) == .funded)
+        #expect(scenes.map { books.ledger.account(.budget(of: $0)).available } == [500, 40])
+    }
+
     @Test func fundingGoesUpAndDown() throws {
         try check(
             """

@@ -71,6 +71,8 @@ import Testing
         #expect(refusalIfNew(.forTests(admission: .listed([PersonID(2)]))) == .notInPhase)
         #expect(refusalIfNew(.forTests(admission: .listed([PersonID(1)]))) == nil)
         #expect(refusalIfNew(.forTests(), .forTests(person: 1, amount: nil, scene: "tea")) == .switchedOff)
+        // A round that a reload has taken away was perhaps granted before.
+        #expect(refusalIfNew(.forTests(), .forTests(person: 1, rain: 1001)) == .orderPartInvalid)
     }
 
     @Test(
