@@ -210,8 +210,8 @@ private final class Course: Sendable {
     /// So that it falls into what is under way now.
     private func killSoon() {
         Task(executorPreference: world.scheduler) {
-            await world.pause(milliseconds: world.draw(20))
-            replace(keepingOld: false)
+            await self.world.pause(milliseconds: self.world.draw(20))
+            self.replace(keepingOld: false)
         }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import HongbaoTesting
+import NIOHTTP1
 import Testing
 
 @testable import hongbao_dev
@@ -64,7 +65,7 @@ import Testing
         #expect(try await server.grant(person: person, rain: 2).status == 200)
 
         // Not valid: every problem is named with its place.
-        try operated.write(other.replacing("number: 1\n", with: "number: one\ncolour: red\n"))
+        try operated.write(other.replacing("\nnumber: 1\n", with: "\nnumber: one\ncolour: red\n"))
         try await operated.reload("refused")
         #expect(try await operated.metric("hongbao_config_last_reload_successful") == "0")
         #expect(try await operated.version() == second)

@@ -84,8 +84,8 @@ extension Granting: Service {
         }
     }
 
-    /// Only in the loop that also rotates epochs: a scene that is new gets its first lease after one rotation and before
-    /// the next, so never in an epoch that is over.
+    /// Only in the loop that also rotates epochs: a scene that is new gets its first lease after one rotation and
+    /// before the next, so never in an epoch that is over.
     private func putChangesInForce() {
         let changes = state.withLock { state in
             guard let last = state.changes.last else { return [] as [Change] }

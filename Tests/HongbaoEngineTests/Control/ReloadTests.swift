@@ -66,7 +66,7 @@ import Testing
     /// Less than what is issued and leased is refused, and nothing else of that file comes into force either.
     @Test func aBudgetIsLoweredToWhatIsStillThere() async throws {
         let rig = try EngineRig([.forTests(budget: 10_000), .forTests(key: "other", number: 9, budget: 1_000)])
-        func lowered(_ fen: Int64) throws -> CampaignSet {
+        @Sendable func lowered(_ fen: Int64) throws -> CampaignSet {
             let other = Campaign.forTests(key: "other", number: 9, budget: 5_000)
             return try Self.set("\(fen)", [.forTests(budget: fen, cap: 50), other])
         }

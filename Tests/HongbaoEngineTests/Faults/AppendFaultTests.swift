@@ -278,7 +278,6 @@ extension Engine {
             of: MintID(1),
             store: store ?? self.store,
             keyring: rig.keyring,
-            scenes: rig.campaigns.cashScenes.map(\.id),
             clock: clock,
             leaseSeconds: 60,
             epochSeconds: 3600,
