@@ -33,6 +33,8 @@ struct GatewayRig: Sendable {
     static var defaultConfiguration: GatewayConfiguration {
         var configuration = GatewayConfiguration()
         configuration.port = 0
+        // The client's own connection is never closed as idle, however busy the machine is.
+        configuration.idleTimeout = .seconds(900)
         configuration.version = "1.2.3"
         configuration.serviceKeys = [
             ServiceKey(name: "rain", digest: KeyDigest(ofKey: grantKey.utf8), scopes: [.grant, .read], campaigns: nil),

@@ -65,26 +65,12 @@ extension Granting {
         }
         let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted[$0.id] != nil }
         guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
-        var footprint = Footprint()
-        footprint.budgets = scenes.map(\.id)
-        let epoch = sealer.withLock { $0.sealer.epoch }
-        let mint = mint
-        let now = clock.now()
-        let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
         let amounts = scenes.map { scene in
             wanted[scene.id].map { max($0, chunk(of: scene.budget ?? .zero)) } ?? .zero
         }
         do {
-            let leases = try await store.transact(footprint) { books in
-                zip(scenes, amounts).map { scene, amount in
-                    for lease in books.leases(of: scene.id)
-                    where lease.id.mint != mint || Mutant.isOn(.reclaimsLiveLease) {
-                        _ = books.reclaimLease(lease.id, now: now)
-                    }
-                    let id = LeaseID(scene: scene.id, mint: mint)
-                    _ = books.extendLease(id, epoch: epoch, by: amount, expiresAt: expiresAt)
-                    return books.lease(id)
-                }
+            guard let (leases, epoch) = try await extended(scenes.map(\.id), by: amounts) else {
+                return resumeLeaseWaiters(isDone: false)
             }
             state.withLock { state in
                 if isRenewal { state.mint.reopenBudgets() }
@@ -104,6 +90,42 @@ extension Granting {
             resumeLeaseWaiters(isDone: false)
         }
     }
+
+    /// The leases after an attempt to extend them, and this process's epoch.
+    ///
+    /// When another epoch has begun meanwhile, that attempt says nothing of what is left: it's made again, in the new
+    /// one. `nil` when that is another process's, as it seems.
+    private func extended(
+        _ scenes: [SceneID],
+        by amounts: [Amount]
+    ) async throws(StoreError) -> (leases: [Lease?], epoch: UInt32)? {
+        var footprint = Footprint()
+        footprint.budgets = scenes
+        let mint = mint
+        for _ in 0..<Self.extensionsMax {
+            let epoch = sealer.withLock { $0.sealer.epoch }
+            let now = clock.now()
+            let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
+            let leases = try await store.transact(footprint) { books in
+                zip(scenes, amounts).map { scene, amount in
+                    for lease in books.leases(of: scene)
+                    where lease.id.mint != mint || Mutant.isOn(.reclaimsLiveLease) {
+                        _ = books.reclaimLease(lease.id, now: now)
+                    }
+                    let id = LeaseID(scene: scene, mint: mint)
+                    _ = books.extendLease(id, epoch: epoch, by: amount, expiresAt: expiresAt)
+                    return books.lease(id)
+                }
+            }
+            let isOfThisEpoch = leases.allSatisfy { $0.map { $0.epoch <= epoch } ?? true }
+            if isOfThisEpoch { return (leases, epoch) }
+            await clock.pause(.milliseconds(10))
+        }
+        return nil
+    }
+
+    /// Attempts, 10 ms apart, while a new epoch begins.
+    private static let extensionsMax = 100
 
     func resumeLeaseWaiters(isDone: Bool) {
         let waiters = state.withLock { state in

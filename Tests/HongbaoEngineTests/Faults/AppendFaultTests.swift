@@ -209,6 +209,20 @@ import Testing
         }
     }
 
+    /// GR-4: that a lease belongs to a newer epoch doesn't mean that its budget is used up, which would be final.
+    @Test func aLeaseOfANewerEpochIsNoUsedUpBudget() async throws {
+        var rig = try EngineRig([.forTests(budget: 30_000)])
+        // Each grant needs another extension.
+        rig.configuration.granting.leaseDivisor = 300
+        try await rig.run { [rig] engine in
+            #expect(await engine.granting.grant([.forTests(person: 1)]).first?.granted != nil)
+            try await engine.takeOver(rig)
+            for person in 2...4 as ClosedRange<UInt64> {
+                #expect(await engine.granting.grant([.forTests(person: person)]).first?.fault?.isRetryable == true)
+            }
+        }
+    }
+
     /// The reply is lost, nothing was written, and before this process looks, another one has written batches with the
     /// same sequences. They aren't the answer to this process's question.
     @Test func anotherProcessesBatchesAreNotOnesOwn() async throws {
