@@ -114,7 +114,9 @@ struct Client: Sendable {
             let isOwn = requests[index].order.map { $0 == orders[index] } ?? true
             if target !== process() || !isOwn { wasAcknowledged[index] = false }
         }
-        let isSameFile = generation != nil && desk.generation == generation
+        // One that was taken over isn't told of changes, and goes on repeating what it knows by the file that it has.
+        let hasFile = target.engine?.campaigns.current.version == desk.campaigns.version
+        let isSameFile = generation != nil && desk.generation == generation && hasFile
         let isSamePhase = phase()?.book == book && world.jumps == jumps && isSameFile
         for case .granted(let granted) in answers where isSamePhase {
             if granted.order.book != book { world.auditor.violation("M13: a grant of another phase") }
