@@ -11,13 +11,8 @@ package enum SplitReportText {
         to output: (String) -> Void
     ) {
         let split = opened.split
-        let kind =
-            switch split.kind {
-            case .equal: "equal"
-            case .lucky: "lucky"
-            }
         var text = "packet      \(opened.packet.rawValue)\n"
-        text += "split       \(kind), \(yuan(split.amount)) in \(split.count) shares\n"
+        text += "split       \(split.kind.name), \(yuan(split.amount)) in \(split.count) shares\n"
         if report.isCommitted {
             text += "commitment  agrees\n"
         } else {

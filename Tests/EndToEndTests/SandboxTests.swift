@@ -28,11 +28,8 @@ import Testing
 
     private static func makeStore(_ folder: TemporaryFolder) async throws -> SQLiteStore {
         let store = try SQLiteStore(folder: folder.path)
-        var footprint = Footprint()
-        footprint.accounts = [.treasury(of: book), .budget(of: scene)]
-        footprint.budgets = [scene]
-        let total = try #require(Amount(fen: 1_000_000))
-        _ = try await store.transact(footprint) { $0.fund(scene, total: total, revision: 1, now: now()) }
+        let funding = Funding(scene: scene, total: try #require(Amount(fen: 1_000_000)), revision: 1)
+        _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now()) }
         let transfers = try (1...people).map { person in
             let order = OrderNumber(person: PersonID(person), scene: scene, rain: RainID(1), awardType: 1, stage: 0)
             return Transfer(

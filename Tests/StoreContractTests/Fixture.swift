@@ -82,12 +82,8 @@ extension Store {
         of scene: SceneID = Fixture.scene,
         revision: UInt16 = 1
     ) async throws -> FundingOutcome {
-        var footprint = Footprint()
-        footprint.accounts = [.treasury(of: scene.book), .budget(of: scene)]
-        footprint.budgets = [scene]
-        return try await transact(footprint) { books in
-            books.fund(scene, total: Fixture.fen(total), revision: revision, now: Fixture.now)
-        }
+        let funding = Funding(scene: scene, total: Fixture.fen(total), revision: revision)
+        return try await transact(Footprint(funding: [funding])) { $0.fund(funding, now: Fixture.now) }
     }
 
     func post(_ transfers: [Transfer]) async throws -> [TransferOutcome] {

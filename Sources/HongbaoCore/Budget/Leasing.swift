@@ -38,12 +38,13 @@ package enum FundingsOutcome: Hashable, Sendable {
 }
 
 extension Books {
-    /// Brings a scene's budget to `total` and moves the difference from the campaign's treasury (BU-1).
+    /// Brings a scene's budget to what its file says and moves the difference from the campaign's treasury (BU-1).
     ///
     /// Lowering takes from what is available and from nothing else: what is issued or leased stays covered (M6).
     ///
-    /// The footprint must hold the scene's budget, its treasury and budget accounts, and the funding's transfer.
-    package mutating func fund(_ scene: SceneID, total: Amount, revision: UInt16, now: Timestamp) -> FundingOutcome {
+    /// The footprint must be that of the funding.
+    package mutating func fund(_ funding: Funding, now: Timestamp) -> FundingOutcome {
+        let (scene, total) = (funding.scene, funding.total)
         var budget = budget(scene) ?? Budget(scene: scene, total: .zero, allotted: .zero)
         guard total != budget.total else { return .unchanged }
         guard total >= budget.allotted || Mutant.isOn(.lowersBelowAllotted) else { return .belowAllotted }
@@ -54,7 +55,7 @@ extension Books {
         let treasury = AccountID.treasury(of: scene.book)
         let account = AccountID.budget(of: scene)
         let transfer = Transfer(
-            id: Funding(scene: scene, total: total, revision: revision).transferID,
+            id: funding.transferID,
             debit: isRaise ? treasury : account,
             credit: isRaise ? account : treasury,
             amount: difference,
@@ -78,7 +79,7 @@ extension Books {
         var changed = self
         var refused: [SceneID: Amount] = [:]
         for funding in fundings {
-            switch changed.fund(funding.scene, total: funding.total, revision: funding.revision, now: now) {
+            switch changed.fund(funding, now: now) {
             case .funded, .unchanged: break
             case .belowAllotted, .overflow: refused[funding.scene] = budget(funding.scene)?.allotted ?? .zero
             case .outdated: return .outdated

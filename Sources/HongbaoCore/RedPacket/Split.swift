@@ -4,6 +4,14 @@ package enum SplitKind: UInt8, Hashable, Sendable, CaseIterable {
     case equal = 1
     /// Everybody the same chances (拼手气).
     case lucky = 2
+
+    /// In the API and for people.
+    package var name: String {
+        switch self {
+        case .equal: "equal"
+        case .lucky: "lucky"
+        }
+    }
 }
 
 /// The division of an amount into `count` shares of at least one fen, which add up to the amount exactly.

@@ -13,7 +13,13 @@ package struct WallClock: Sendable {
     package init(timer: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp) {
         self.timer = timer
         self.now = now
-        uptime = stopwatch(timer)
+        uptime = Self.stopwatch(timer)
+    }
+
+    /// Answers how much time has passed since this call.
+    private static func stopwatch(_ timer: some Clock<Duration>) -> @Sendable () -> Duration {
+        let began = timer.now
+        return { began.duration(to: timer.now) }
     }
 
     /// Waits unless cancelled.
@@ -22,10 +28,4 @@ package struct WallClock: Sendable {
     package static let system = WallClock {
         Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
     }
-}
-
-/// Answers how much time has passed since this call.
-func stopwatch(_ timer: some Clock<Duration>) -> @Sendable () -> Duration {
-    let began = timer.now
-    return { began.duration(to: timer.now) }
 }

@@ -38,7 +38,7 @@ extension Granting: Service {
     private func sealAndAppend() async {
         await withTaskGroup(of: Void.self) { writes in
             while !Task.isCancelled {
-                putChangesInForce()
+                putChangeInForce()
                 let (batches, generation, isOver) = state.withLock { state in
                     (
                         state.mint.takeBatches(limit: configuration.groupBatchesMax), state.generation,
@@ -77,7 +77,8 @@ extension Granting: Service {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 guard state.health != .stopped, state.health != .fenced else { return true }
-                state.changes.append(Change(campaigns: campaigns, continuation: continuation))
+                precondition(state.change == nil)
+                state.change = Change(campaigns: campaigns, continuation: continuation)
                 return false
             }
             if isOver { continuation.resume(returning: false) } else { work.ring() }
@@ -86,36 +87,34 @@ extension Granting: Service {
 
     /// Only in the loop that also rotates epochs: a scene that is new gets its first lease after one rotation and
     /// before the next, so never in an epoch that is over.
-    private func putChangesInForce() {
-        let changes = state.withLock { state in
-            guard let last = state.changes.last else { return [] as [Change] }
-            campaigns.replace(by: last.campaigns)
+    private func putChangeInForce() {
+        let change = state.withLock { state in
+            guard let change = state.change.take() else { return nil as Change? }
+            campaigns.replace(by: change.campaigns)
             if !Mutant.isOn(.forgetsToReopen) {
                 state.mint.reopenBudgets()
                 state.reopenings += 1
             }
-            defer { state.changes = [] }
-            return state.changes
+            return change
         }
-        guard !changes.isEmpty else { return }
+        guard let change else { return }
         leaseWork.ring()
-        for change in changes { change.continuation.resume(returning: true) }
+        change.continuation.resume(returning: true)
     }
 
     /// From now on nothing is accepted. After a graceful shutdown all that was decided is durable; when cancelled, what
     /// isn't never happened.
     private func stop() {
-        let (failed, changes) = state.withLock { state in
+        let (failed, change) = state.withLock { state in
             if state.health != .fenced { state.health = .stopped }
             if state.mint.undurableCount > 0 {
                 state.mint.rollBack()
                 state.generation += 1
             }
-            defer { state.changes = [] }
-            return (takeWaiters(&state) { _ in true }, state.changes)
+            return (takeWaiters(&state) { _ in true }, state.change.take())
         }
         for waiter in failed { waiter.continuation.resume(returning: false) }
-        for change in changes { change.continuation.resume(returning: false) }
+        change?.continuation.resume(returning: false)
     }
 
     /// Whether another epoch must begin: the end of this one is near, or the clock was set back to before its

@@ -56,7 +56,8 @@ package final class Granting: Sendable {
         var allotted: [SceneID: Amount]
         /// How often budgets were reopened; an extension begun before says nothing of what is there now.
         var reopenings = 0
-        var changes: [Change] = []
+        /// Waits for the loop; `Reloads` asks for one at a time.
+        var change: Change?
     }
 
     /// Campaigns that are to be put in force, and who waits for that.

@@ -57,11 +57,7 @@ package struct OpenedSplitJSON: Hashable, Sendable {
 
     /// The kinds' names in the API.
     package static func kind(_ name: String) -> SplitKind? {
-        switch name {
-        case "equal": .equal
-        case "lucky": .lucky
-        default: nil
-        }
+        SplitKind.allCases.first { $0.name == name }
     }
 
     private static func bytes(_ reader: inout JSONReader, _ size: Int) throws(JSONFault) -> [UInt8]? {

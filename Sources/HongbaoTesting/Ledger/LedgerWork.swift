@@ -41,11 +41,8 @@ package struct LedgerWork: Sendable {
     package static func prepare(_ store: some Store, budget: Int64 = 50_000) async throws(StoreError) {
         guard let total = Amount(fen: budget) else { preconditionFailure("a negative budget") }
         for book in books {
-            let scene = scene(of: book)
-            var footprint = Footprint()
-            footprint.accounts = [.treasury(of: book), .budget(of: scene)]
-            footprint.budgets = [scene]
-            _ = try await store.transact(footprint) { $0.fund(scene, total: total, revision: 1, now: start) }
+            let funding = Funding(scene: scene(of: book), total: total, revision: 1)
+            _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: start) }
         }
     }
 

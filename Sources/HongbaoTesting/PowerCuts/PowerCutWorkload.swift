@@ -24,12 +24,8 @@ struct PowerCutWorkload {
 
     /// Budgets and leases that no run exhausts.
     static func prepare(_ store: SQLiteStore) async throws {
-        var funding = Footprint()
-        funding.accounts = [.treasury(of: book), .budget(of: scene)]
-        funding.budgets = [scene]
-        _ = try await store.transact(funding) { books in
-            books.fund(scene, total: fen(1_000_000_000), revision: 1, now: now)
-        }
+        let funding = Funding(scene: scene, total: fen(1_000_000_000), revision: 1)
+        _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now) }
         for mint in mints {
             var footprint = Footprint()
             footprint.mints = [mint]

@@ -33,7 +33,7 @@ private struct LeasingScript {
         case "fund":
             let total = try Self.amount(words[1])
             defer { fundings += 1 }
-            return "\(rows.fund(Self.scene, total: total, revision: fundings, now: instant))"
+            return "\(rows.fund(Funding(scene: Self.scene, total: total, revision: fundings), now: instant))"
         case "extend":
             let added = rows.extendLease(
                 Self.lease(words[1]),

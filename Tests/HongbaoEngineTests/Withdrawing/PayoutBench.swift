@@ -83,11 +83,9 @@ struct PayoutBench: Sendable {
         store = try SQLiteStore(folder: folder.path)
         let wall = wall
         channel = TestChannel(now: { wall.now })
-        var footprint = Footprint()
-        footprint.accounts = [.treasury(of: PayoutWorld.book), .budget(of: Self.scene)]
-        footprint.budgets = [Self.scene]
-        let outcome = try await store.transact(footprint) {
-            $0.fund(Self.scene, total: fen(1_000_000_000), revision: 1, now: PayoutWorld.start)
+        let funding = Funding(scene: Self.scene, total: fen(1_000_000_000), revision: 1)
+        let outcome = try await store.transact(Footprint(funding: [funding])) {
+            $0.fund(funding, now: PayoutWorld.start)
         }
         #expect(outcome == .funded)
         for person in 1...people { try await grant(person, rain: 1, fenEach) }
