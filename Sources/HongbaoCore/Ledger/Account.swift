@@ -1,6 +1,6 @@
 /// What an account is for, and so whether it may be overdrawn.
 package enum AccountKind: UInt8, Hashable, Sendable, CaseIterable {
-    /// Where a campaign's money comes from. The only kind whose debits may exceed its credits.
+    /// Where a campaign's money comes from.
     case treasury = 1
     /// What a scene may still give away. Owner: the scene's number.
     case budget = 2
@@ -8,9 +8,17 @@ package enum AccountKind: UInt8, Hashable, Sendable, CaseIterable {
     case person = 3
     /// What the payout channel has paid out. It only ever receives.
     case payouts = 4
+    /// What a red packet still holds. Owner: the packet's ID.
+    case escrow = 5
+    /// Where payments for red packets come from, outside: its debits are what people have paid.
+    case cashier = 6
+    /// What the outside transfer channel has moved to people's change. It only ever receives.
+    case change = 7
+    /// What has gone back to payments, outside. It only ever receives.
+    case refunds = 8
 
-    /// M2: a person's, an escrow's and a budget's account is never negative.
-    package var mayBeOverdrawn: Bool { self == .treasury }
+    /// M2: a person's, an escrow's and a budget's account is never negative. Only sources of money are overdrawn.
+    package var mayBeOverdrawn: Bool { self == .treasury || self == .cashier }
 }
 
 package struct AccountID: Hashable, Comparable, Sendable {
@@ -33,6 +41,12 @@ package struct AccountID: Hashable, Comparable, Sendable {
     package static func person(_ person: PersonID, in book: BookID) -> Self {
         Self(book: book, kind: .person, owner: person.rawValue)
     }
+    package static func escrow(of packet: RedPacketID, in book: BookID) -> Self {
+        Self(book: book, kind: .escrow, owner: packet.rawValue)
+    }
+    package static func cashier(of book: BookID) -> Self { Self(book: book, kind: .cashier, owner: 0) }
+    package static func change(of book: BookID) -> Self { Self(book: book, kind: .change, owner: 0) }
+    package static func refunds(of book: BookID) -> Self { Self(book: book, kind: .refunds, owner: 0) }
 
     /// Book and kind in one number, in the order of `<`.
     @usableFromInline

@@ -10,6 +10,10 @@ package struct Footprint: Sendable {
     /// Scenes whose budget row and all of whose leases are loaded.
     package var budgets: [SceneID] = []
     package var mints: [MintID] = []
+    package var packets: [RedPacketID] = []
+    /// Red packets by what their senders call them.
+    package var sends: [SendKey] = []
+    package var claims: [ClaimKey] = []
 
     package init() {}
 
@@ -89,6 +93,9 @@ package struct Books: Sendable {
     private var budgets: [SceneID: Budget]
     private var leases: [LeaseID: Lease]
     private var mints: [MintID: MintRecord]
+    private var packets: [RedPacketID: RedPacket] = [:]
+    private var sent: [SendKey: RedPacketID] = [:]
+    private var claims: [ClaimKey: Claim] = [:]
 
     package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
     package private(set) var changedBudgets: Set<SceneID> = []
@@ -96,19 +103,31 @@ package struct Books: Sendable {
     package private(set) var changedMints: Set<MintID> = []
     package private(set) var newEpochs: [EpochRecord] = []
     package private(set) var revokedEpochs: [MintEpoch] = []
+    private var newPacketIDs: Set<RedPacketID> = []
+    private var changedPacketIDs: Set<RedPacketID> = []
+    private var newClaimKeys: [ClaimKey] = []
+    private var changedClaimKeys: Set<ClaimKey> = []
 
     package init(
         ledger: Ledger = Ledger(),
         withdrawals: [Withdrawal] = [],
         budgets: [Budget] = [],
         leases: [Lease] = [],
-        mints: [MintRecord] = []
+        mints: [MintRecord] = [],
+        packets: [RedPacket] = [],
+        claims: [Claim] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
         self.budgets = Dictionary(budgets.map { ($0.scene, $0) }) { _, last in last }
         self.leases = Dictionary(leases.map { ($0.id, $0) }) { _, last in last }
         self.mints = Dictionary(mints.map { ($0.id, $0) }) { _, last in last }
+        for packet in packets {
+            self.packets[packet.id] = packet
+            sent[packet.key] = packet.id
+        }
+        self.claims.reserveCapacity(claims.count)
+        for claim in claims { self.claims[claim.key] = claim }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -118,6 +137,15 @@ package struct Books: Sendable {
         leases.values.filter { $0.id.scene == scene }.sorted { $0.id < $1.id }
     }
     package func mint(_ id: MintID) -> MintRecord? { mints[id] }
+    package func packet(_ id: RedPacketID) -> RedPacket? { packets[id] }
+    package func packet(_ key: SendKey) -> RedPacket? { sent[key].flatMap { packets[$0] } }
+    package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
+
+    package var newPackets: [RedPacket] { newPacketIDs.compactMap { packets[$0] } }
+    package var changedPackets: [RedPacket] { changedPacketIDs.compactMap { packets[$0] } }
+    /// In the order in which they were made.
+    package var newClaims: [Claim] { newClaimKeys.compactMap { claims[$0] } }
+    package var changedClaims: [Claim] { changedClaimKeys.compactMap { claims[$0] } }
 
     mutating func put(_ withdrawal: Withdrawal) {
         withdrawals[withdrawal.key] = withdrawal
@@ -134,6 +162,24 @@ package struct Books: Sendable {
     mutating func put(_ mint: MintRecord) {
         mints[mint.id] = mint
         changedMints.insert(mint.id)
+    }
+
+    mutating func put(_ packet: RedPacket) {
+        if packets.updateValue(packet, forKey: packet.id) == nil {
+            sent[packet.key] = packet.id
+            newPacketIDs.insert(packet.id)
+        } else if !newPacketIDs.contains(packet.id) {
+            changedPacketIDs.insert(packet.id)
+        }
+    }
+    mutating func add(_ claim: Claim) {
+        claims[claim.key] = claim
+        newClaimKeys.append(claim.key)
+    }
+    /// A claim that was loaded and goes on.
+    mutating func put(_ claim: Claim) {
+        claims[claim.key] = claim
+        changedClaimKeys.insert(claim.key)
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").

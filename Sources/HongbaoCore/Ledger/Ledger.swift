@@ -78,7 +78,7 @@ package struct Ledger: Sendable {
         let debit = account(hold.debit)
         guard hold.amount > .zero,
             hold.debit.book == hold.credit.book || Mutant.isOn(.paysOutOfAnotherBook), hold.id.book == hold.debit.book,
-            debit.holdsStarted < .max
+            debit.holdsStarted < TransferID.serialMax
         else { return .refused }
         guard debit.canDebit(hold.amount), let held = debit.held.adding(hold.amount) else {
             return .insufficientFunds

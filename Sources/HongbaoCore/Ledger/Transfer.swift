@@ -9,9 +9,46 @@ package struct TransferID: Hashable, Comparable, Sendable {
     @inlinable
     package init(_ order: OrderNumber) { bits = order.bits }
 
-    /// A transfer that isn't a grant: withdrawals of a person, or (person 0) fundings by the platform.
+    /// A transfer that isn't a grant: withdrawals of a person, up to `serialMax`, or (person 0) fundings by the
+    /// platform.
     package init(person: PersonID, book: BookID, serial: UInt32) {
         bits = UInt128(person.rawValue) << 64 | UInt128(book.rawValue) << 48 | UInt128(serial)
+    }
+
+    /// The last serial number of a person's withdrawals; those above belong to red packets.
+    package static let serialMax = UInt32.max >> 1
+
+    /// What a transfer of a red packet is for.
+    package enum PacketPart: Hashable, Sendable {
+        /// The share at a position, on its way to who claimed it.
+        case claim(position: Int)
+        /// The payment that came in.
+        case payment
+        /// What nobody claimed, on its way back.
+        case refund
+
+        fileprivate init?(serial: UInt32) {
+            guard serial > TransferID.serialMax else { return nil }
+            switch serial {
+            case .max: self = .payment
+            case .max - 1: self = .refund
+            default: self = .claim(position: Int(serial - TransferID.serialMax - 1))
+            }
+        }
+
+        fileprivate var serial: UInt32 {
+            switch self {
+            case .payment: .max
+            case .refund: .max - 1
+            case .claim(let position): TransferID.serialMax + 1 + UInt32(position)
+            }
+        }
+    }
+
+    /// A transfer of a red packet. The packet takes the place of the person.
+    package init(packet: RedPacketID, book: BookID, _ part: PacketPart) {
+        precondition(packet.rawValue > 0)
+        self.init(person: PersonID(packet.rawValue), book: book, serial: part.serial)
     }
 
     @inlinable
@@ -25,6 +62,13 @@ package struct TransferID: Hashable, Comparable, Sendable {
     package var order: OrderNumber? {
         let order = OrderNumber(bits: bits)
         return order.scene.number == 0 ? nil : order
+    }
+
+    /// The red packet that this transfer belongs to, and what it's for; `nil` for grants, withdrawals and fundings. A
+    /// subsidy that pays for a packet is a grant.
+    package var packet: (id: RedPacketID, part: PacketPart)? {
+        guard high > 0, UInt16(truncatingIfNeeded: low >> 32) == 0 else { return nil }
+        return PacketPart(serial: UInt32(truncatingIfNeeded: low)).map { (RedPacketID(high), $0) }
     }
 
     @inlinable

@@ -118,7 +118,7 @@ extension Books {
         }
         guard amount > .zero else { return .amountIsZero }
         let account = ledger.account(.person(key.person, in: key.book))
-        guard account.holdsStarted < .max else { return .insufficientBalance }
+        guard account.holdsStarted < TransferID.serialMax else { return .insufficientBalance }
         let withdrawal = Withdrawal(
             key: key,
             serial: account.holdsStarted + 1,

@@ -1,0 +1,255 @@
+import HongbaoCore
+import HongbaoTesting
+import Testing
+
+/// A packet's life, kind by kind (RP-1, RP-4, RP-5, M7, M8, M10).
+@Suite struct RedPacketTests {
+    /// Everything that may come after a state, directly or later. M10: nothing before it, and nothing else.
+    @Test func statesOnlyGoForward() {
+        for state in RedPacket.State.allCases {
+            for next in state.next { #expect(next.rawValue > state.rawValue) }
+        }
+        let table = """
+            created    | paying published abandoned
+            paying     | published abandoned
+            published  | exhausted expired
+            exhausted  | closing
+            expired    | closing
+            closing    | closed
+            closed     |
+            abandoned  |
+            """
+        for line in table.split(separator: "\n") {
+            let parts = line.split(separator: "|", omittingEmptySubsequences: false)
+                .map { $0.split(separator: " ").map(String.init) }
+            let state = RedPacket.State.allCases.first { "\($0)" == parts[0][0] }
+            #expect(state?.next.map { "\($0)" } == parts[1])
+        }
+    }
+
+    /// RP-1: the money goes where its kind says, and nowhere else.
+    @Test(arguments: RedPacketKind.allCases)
+    func moneyGoesWhereItsKindSays(_ kind: RedPacketKind) throws {
+        var world = try PacketWorld(kind, .of(1_000, 4), persons: 10)
+        try world.open()
+        try world.check()
+        #expect(world.claim([1, 2, 3]).count == 3)
+        for person: UInt64 in [1, 2] {
+            let key = ClaimKey(packet: PacketWorld.id, person: PersonID(person))
+            let claim = try #require(world.books.claim(key))
+            let report = PayoutReport.paid(claim.share)
+            #expect(world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 1) == .settled)
+            #expect(world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyDone)
+            try world.check()
+        }
+        world.now = world.now.advanced(bySeconds: RedPacket.lifeSeconds)
+        let need = world.books.advance(PacketWorld.id, now: world.now, retryAfterSeconds: 60)
+        let packet = try world.packet()
+        #expect(packet.state == .closing && packet.sharesLeft == 1)
+        func fen(_ id: AccountID) -> Int64 { world.books.ledger.account(id).available }
+        let (book, person) = (PacketWorld.book, AccountID.person(PersonID(1), in: PacketWorld.book))
+        let shares = packet.transferred.fen
+        switch kind {
+        case .c2c:
+            #expect(need == .refund(packet))
+            #expect(fen(.cashier(of: book)) == -1_000 && fen(.change(of: book)) == shares && fen(person) == 0)
+            #expect(packet.refunded == .zero)
+            let report = PayoutReport.paid(packet.unclaimed)
+            #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .settled)
+            #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyDone)
+            #expect(fen(.refunds(of: book)) == packet.unclaimed.fen)
+        case .b2c:
+            #expect(need == .transfers)
+            #expect(fen(person) > 0 && fen(.change(of: book)) == 0)
+            #expect(fen(.budget(of: PacketWorld.scene)) == 1 << 50 - 1_000 + packet.unclaimed.fen)
+        }
+        try world.check()
+        // The last transfer closes it, however late.
+        let last = try #require(world.books.claim(ClaimKey(packet: PacketWorld.id, person: PersonID(3))))
+        let progress = world.books.settle(last.key, by: .paid(last.share), now: world.now, retryAfterSeconds: 1)
+        #expect(progress == .settled)
+        #expect(try world.packet().state == .closed)
+        try world.check()
+        #expect(fen(packet.escrow) == 0)
+    }
+
+    /// RP-2, M7: steps out of order are refused and change nothing.
+    @Test(arguments: RedPacketKind.allCases)
+    func illegalStepsAreRefused(_ kind: RedPacketKind) throws {
+        var world = try PacketWorld(kind, .of(1_000, 4))
+        #expect(world.books.abandon(PacketWorld.id, now: world.now) == .unknown)
+        guard case .created(let packet) = try world.send() else {
+            Issue.record("not created")
+            return
+        }
+        #expect(try world.send() == .replayed(packet))
+        let other = try PacketWorld.draft(kind, .of(1_001, 4))
+        let seal = PacketWorld.seal
+        func send(_ draft: RedPacketDraft, _ id: UInt64) -> SendOutcome {
+            var books = world.books
+            return books.send(draft, as: RedPacketID(id), seal: seal, now: world.now, nextCheckAt: world.now)
+        }
+        #expect(send(other, 78) == .conflict)
+        #expect(send(try PacketWorld.draft(kind, .of(1_000, 4), id: "q"), PacketWorld.id.rawValue) == .idTaken)
+        #expect(world.claim([1]) == [.notPublished])
+        let report = PayoutReport.paid(packet.unclaimed)
+        #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .notFound)
+
+        let funding = try world.funding()
+        if kind == .c2c {
+            #expect(world.books.publish(packet.id, by: funding, now: world.now) == .illegal(.created))
+            let checkAt = world.now.advanced(bySeconds: 5)
+            guard case .done = world.books.startPaying(packet.id, nextCheckAt: checkAt) else {
+                Issue.record("not paying")
+                return
+            }
+            guard case .alreadyDone = world.books.startPaying(packet.id, nextCheckAt: checkAt) else {
+                Issue.record("paying twice")
+                return
+            }
+        } else {
+            #expect(world.books.startPaying(packet.id, nextCheckAt: world.now) == .illegal(.created))
+        }
+        for wrong in try Self.wrongFundings(of: world) {
+            #expect(world.books.publish(packet.id, by: wrong, now: world.now) == .fundingMismatch)
+        }
+        guard case .published(let published) = world.books.publish(packet.id, by: funding, now: world.now) else {
+            Issue.record("not published")
+            return
+        }
+        #expect(published.expiresAt == world.now.advanced(bySeconds: 86_400))
+        #expect(world.books.publish(packet.id, by: funding, now: world.now) == .alreadyPublished(published))
+        #expect(world.books.abandon(packet.id, now: world.now) == .illegal(.published))
+        #expect(world.books.startPaying(packet.id, nextCheckAt: world.now) == .illegal(.published))
+        try world.check()
+    }
+
+    private static func wrongFundings(of world: PacketWorld) throws -> [Transfer] {
+        let right = try world.funding()
+        let another = OrderNumber(
+            person: PersonID(10),
+            scene: PacketWorld.scene,
+            rain: RainID(1),
+            awardType: 1,
+            stage: 0
+        )
+        func with(id: TransferID? = nil, debit: AccountID? = nil, fen: Int64? = nil) throws -> Transfer {
+            Transfer(
+                id: id ?? right.id,
+                debit: debit ?? right.debit,
+                credit: right.credit,
+                amount: try #require(Amount(fen: fen ?? right.amount.fen)),
+                at: right.at,
+                postedAt: right.postedAt
+            )
+        }
+        // Another amount, another source, another person's subsidy (SU-5).
+        return [
+            try with(fen: 999), try with(debit: .treasury(of: PacketWorld.book)),
+            try with(debit: .person(PacketWorld.sender, in: PacketWorld.book)), try with(id: TransferID(another)),
+        ]
+    }
+
+    /// SU-4: a subsidy that has paid for something else pays for nothing more.
+    @Test func aSubsidyPaysOnce() throws {
+        var world = try PacketWorld(.b2c, .of(1_000, 4), persons: 9)
+        let grant = Transfer(
+            id: TransferID(PacketWorld.subsidy),
+            debit: .budget(of: PacketWorld.scene),
+            credit: .person(PacketWorld.sender, in: PacketWorld.book),
+            amount: Split.of(1_000, 4).amount,
+            at: world.now,
+            postedAt: world.now
+        )
+        #expect(world.books.ledger.post(grant) == .posted)
+        _ = try world.send()
+        #expect(world.books.publish(PacketWorld.id, by: try world.funding(), now: world.now) == .fundingUsed)
+        #expect(try world.packet().state == .created)
+    }
+
+    /// A packet that nobody pays for ends by itself; one that is being paid for waits for the cashier's word.
+    @Test func unpaidPacketsEnd() throws {
+        var world = try PacketWorld(.c2c, .of(10, 2))
+        _ = try world.send()
+        let packet = try world.packet()
+        #expect(world.books.advance(packet.id, now: world.now, retryAfterSeconds: 60) == .payment(packet))
+        var paying = world
+        world.now = packet.nextCheckAt
+        guard case .nothing(let end) = world.books.advance(packet.id, now: world.now, retryAfterSeconds: 60) else {
+            Issue.record("still there")
+            return
+        }
+        #expect(end.state == .abandoned)
+        #expect(world.books.publish(packet.id, by: end.payment(at: world.now), now: world.now) == .illegal(.abandoned))
+        #expect(world.claim([1]) == [.notPublished])
+
+        _ = paying.books.startPaying(packet.id, nextCheckAt: packet.nextCheckAt)
+        paying.now = packet.nextCheckAt
+        guard case .payment(let asked) = paying.books.advance(packet.id, now: paying.now, retryAfterSeconds: 60) else {
+            Issue.record("nobody asks")
+            return
+        }
+        #expect(asked.state == .paying && asked.attempts == 1)
+        #expect(asked.nextCheckAt == paying.now.advanced(bySeconds: 60))
+        guard case .done = paying.books.abandon(packet.id, now: paying.now) else {
+            Issue.record("not abandoned")
+            return
+        }
+    }
+
+    /// A report that can't be changes nothing.
+    @Test func contradictionsChangeNothing() throws {
+        var world = try PacketWorld(.c2c, .of(1_000, 2))
+        try world.open()
+        _ = world.claim([1])
+        let key = ClaimKey(packet: PacketWorld.id, person: PersonID(1))
+        let claim = try #require(world.books.claim(key))
+        let more = try #require(Amount(fen: claim.share.fen + 1))
+        func settle(_ report: PayoutReport) -> SettleProgress {
+            world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 60)
+        }
+        #expect(settle(.paid(more)) == .contradiction)
+        for report in [PayoutReport.processing, .unknownOrder, .unreachable, .failed] {
+            #expect(settle(report) == .waiting)
+        }
+        #expect(world.books.claim(key)?.attempts == 4 && world.books.claim(key)?.state == .pending)
+        #expect(settle(.paid(claim.share)) == .settled)
+        #expect(settle(.failed) == .contradiction)
+        #expect(settle(.paid(more)) == .contradiction)
+        #expect(settle(.unreachable) == .alreadyDone)
+        #expect(
+            world.books.settle(
+                ClaimKey(packet: PacketWorld.id, person: PersonID(2)),
+                by: .processing,
+                now: world.now,
+                retryAfterSeconds: 1
+            ) == .notFound
+        )
+        try world.check()
+    }
+
+    /// M3: numbers of packets' transfers are nobody else's.
+    @Test func transferNumbersDoNotMeet() {
+        let book = PacketWorld.book
+        var ids = Set<TransferID>()
+        let numbers: [UInt64] = [1, 2, 77, UInt64(Int64.max), .max]
+        for number in numbers {
+            let packet = RedPacketID(number)
+            var parts: [TransferID.PacketPart] = [.payment, .refund]
+            parts += [0, 1, 2, Split.countMax - 1].map { .claim(position: $0) }
+            for part in parts {
+                let id = TransferID(packet: packet, book: book, part)
+                #expect(ids.insert(id).inserted)
+                #expect(id.order == nil && id.book == book)
+                #expect(id.packet?.id == packet && id.packet?.part == part)
+            }
+            for serial in [1, 2, TransferID.serialMax] {
+                let id = TransferID(person: PersonID(number), book: book, serial: serial)
+                #expect(ids.insert(id).inserted && id.packet == nil)
+            }
+        }
+        // A funding, with the largest serial number there is.
+        #expect(TransferID(person: PersonID(0), book: book, serial: .max).packet == nil)
+        #expect(TransferID(PacketWorld.subsidy).packet == nil)
+    }
+}
