@@ -6,6 +6,8 @@ enum Query: Int, CaseIterable {
     case transfersOfPerson, withdrawalsOfPerson, withdrawalsToCheck
     case mints, epochs, budgets, allLeases, batches
     case accountPage, transferPage, holdPage, withdrawalPage
+    case packet, sentPacket, claim, addPacket, putPacket, addClaim, putClaim
+    case packetsToCheck, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
 
     private static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"
@@ -17,7 +19,7 @@ enum Query: Int, CaseIterable {
     private static let leaseColumns = "scene, mint, epoch, allotted, issued, expires_at"
     private static let mintColumns = "id, epoch, last_sequence, posted_sequence"
 
-    var sql: String { loading ?? saving ?? asking }
+    var sql: String { loading ?? saving ?? aboutPackets ?? asking }
 
     /// One row by its key.
     private var loading: String? {
@@ -110,7 +112,7 @@ enum Query: Int, CaseIterable {
     }
 
     /// Rows whose key compares to the parameters, in order of key; the last parameter is the limit.
-    private static func page(of table: String, _ columns: String, key: String, _ comparison: String) -> String {
+    static func page(of table: String, _ columns: String, key: String, _ comparison: String) -> String {
         let marks = key.split(separator: ",").map { _ in "?" }.joined(separator: ", ")
         return "SELECT \(columns) FROM \(table) WHERE (\(key)) \(comparison) (\(marks)) ORDER BY \(key) LIMIT ?"
     }

@@ -7,7 +7,7 @@ import HongbaoEngine
 struct Snapshot: StoreSnapshot {
     let database: Database
 
-    private func prepared(_ query: Query) throws(StoreError) -> PreparedStatement {
+    func prepared(_ query: Query) throws(StoreError) -> PreparedStatement {
         do {
             return PreparedStatement(raw: try database.cachedStatement(sql: query.sql).sqliteStatement)
         } catch {
@@ -37,7 +37,8 @@ struct Snapshot: StoreSnapshot {
         statement.bind(1, bits: person.rawValue)
         statement.bind(2, bits: first)
         statement.bind(3, bits: first | ((1 << 48) - 1))
-        return try statement.all { row throws(StoreError) in try row.transfer() }
+        // A red packet may have the person's number.
+        return try statement.all { row throws(StoreError) in try row.transfer() }.filter { $0.id.packet == nil }
     }
 
     func withdrawals(of person: PersonID, in book: BookID) throws(StoreError) -> [Withdrawal] {

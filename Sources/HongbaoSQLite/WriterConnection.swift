@@ -174,13 +174,43 @@ final class WriterConnection {
         for id in footprint.mints {
             if let row = try loadMint(id) { mints.append(row) }
         }
+        let packets = try loadPackets(footprint)
+        let claims = try loadClaims(footprint.claims)
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
             budgets: budgets,
             leases: leases,
-            mints: mints
+            mints: mints,
+            packets: packets,
+            claims: claims
         )
+    }
+
+    private func loadPackets(_ footprint: Footprint) throws(StoreError) -> [RedPacket] {
+        var packets: [RedPacket] = []
+        for id in footprint.packets {
+            let statement = try prepared(.packet)
+            statement.bind(1, bits: id.rawValue)
+            if let row = try statement.first({ row throws(StoreError) in try row.packet() }) { packets.append(row) }
+        }
+        for key in footprint.sends {
+            let statement = try prepared(.sentPacket)
+            statement.bind(key)
+            if let row = try statement.first({ row throws(StoreError) in try row.packet() }) { packets.append(row) }
+        }
+        return packets
+    }
+
+    private func loadClaims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
+        guard !keys.isEmpty else { return [] }
+        var claims: [Claim] = []
+        let statement = try prepared(.claim)
+        for key in keys {
+            statement.bind(key)
+            if let row = try statement.first({ row throws(StoreError) in try row.claim() }) { claims.append(row) }
+        }
+        return claims
     }
 
     private func loadMint(_ id: MintID) throws(StoreError) -> MintRecord? {
@@ -230,6 +260,11 @@ final class WriterConnection {
         try write(books.changedBudgets.compactMap(books.budget), .putBudget) { $0.bind($1) }
         try write(books.changedLeases.compactMap(books.lease), .putLease) { $0.bind($1) }
         try write(books.changedMints.compactMap(books.mint), .putMint) { $0.bind($1) }
+        // A claim is checked against its packet as it was before, so it's written first.
+        try write(books.newPackets, .addPacket) { $0.bindNew($1) }
+        try write(books.newClaims, .addClaim) { $0.bindNew($1) }
+        try write(books.changedPackets, .putPacket) { $0.bindChanged($1) }
+        try write(books.changedClaims, .putClaim) { $0.bindChanged($1) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

@@ -12,6 +12,8 @@ struct Commit: Sendable {
     var mints: [MintRecord] = []
     var batches: [LoggedBatch] = []
     var epochs: [EpochRecord] = []
+    var packets: [RedPacket] = []
+    var claims: [Claim] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -21,6 +23,8 @@ extension Commit: CustomStringConvertible {
         parts += transfers.map { "transfer \($0.id.order.map { "\($0)" } ?? "\($0.id.low)") of \($0.amount.fen) fen" }
         parts += holds.map { "hold \($0.id.low) of \($0.amount.fen) fen \($0.state)" }
         parts += withdrawals.map { "withdrawal \($0.payoutOrder) \($0.state), asked \($0.attempts) times" }
+        parts += packets.map { "packet \($0.id.rawValue) \($0.state), \($0.claimedCount) shares claimed" }
+        parts += claims.map { "claim \($0.transferOrder) of \($0.share.fen) fen \($0.state)" }
         parts += leases.map { "lease of scene \($0.id.scene.rawValue): \($0.issued.fen) of \($0.allotted.fen) fen" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
         parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
@@ -39,6 +43,11 @@ struct Tables: Sendable {
     private(set) var mints: [MintID: MintRecord] = [:]
     private(set) var epochs: [MintEpoch: EpochRecord] = [:]
     private(set) var log: [MintID: [LoggedBatch]] = [:]
+    private(set) var packets: [RedPacketID: RedPacket] = [:]
+    private(set) var sent: [SendKey: RedPacketID] = [:]
+    private(set) var claims: [ClaimKey: Claim] = [:]
+    /// Of each packet, by position.
+    private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
     private(set) var transfersOfPerson: [PersonID: [TransferID]] = [:]
 
@@ -103,7 +112,10 @@ struct Tables: Sendable {
             withdrawals: footprint.withdrawals.compactMap { withdrawals[$0] },
             budgets: footprint.budgets.compactMap { budgets[$0] },
             leases: leases.values.filter { footprint.budgets.contains($0.id.scene) },
-            mints: footprint.mints.compactMap { mints[$0] }
+            mints: footprint.mints.compactMap { mints[$0] },
+            packets: footprint.packets.compactMap { packets[$0] }
+                + footprint.sends.compactMap { sent[$0].flatMap { packets[$0] } },
+            claims: footprint.claims.compactMap { claims[$0] }
         )
     }
 
@@ -118,6 +130,8 @@ struct Tables: Sendable {
         commit.leases = books.changedLeases.compactMap(books.lease)
         commit.mints = books.changedMints.compactMap(books.mint)
         commit.epochs = books.newEpochs
+        commit.packets = (books.newPackets + books.changedPackets).sorted { $0.id < $1.id }
+        commit.claims = books.newClaims + books.changedClaims.sorted { $0.transferID < $1.transferID }
         if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
@@ -132,6 +146,13 @@ struct Tables: Sendable {
             transfersOfPerson[row.id.person, default: []].insert(row.id, at: place ?? list.count)
         }
         for row in commit.epochs { epochs[MintEpoch(mint: row.mint, epoch: row.epoch)] = row }
+        for row in commit.packets {
+            packets[row.id] = row
+            sent[row.key] = row.id
+        }
+        for row in commit.claims where claims.updateValue(row, forKey: row.key) == nil {
+            claimants[row.key.packet, default: []].append(row.key.person)
+        }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }
@@ -155,6 +176,27 @@ struct Tables: Sendable {
         }
         for row in commit.budgets where row.allotted > row.total { return "M6: more is allotted than there is" }
         for row in commit.leases where row.issued > row.allotted { return "M6: more is issued than allotted" }
+        return refusal(ofPackets: commit)
+    }
+
+    private func refusal(ofPackets commit: Commit) -> String? {
+        for row in commit.packets {
+            if let owner = sent[row.key], owner != row.id { return "M14: a second packet under one key" }
+            if row.claimed > row.split.amount || row.claimedCount > row.split.count { return "M7: too much is claimed" }
+            if row.transferred > row.claimed { return "M8: more is transferred than was claimed" }
+            guard let before = packets[row.id] else { continue }
+            if before.state.isFinal && before.state != row.state { return "M10: a final packet changes" }
+            if row.claimedCount < before.claimedCount { return "M7: a claim is taken back" }
+        }
+        for row in commit.claims {
+            guard let before = claims[row.key] else {
+                let next = claimants[row.key.packet]?.count ?? 0
+                let isPublished = packets[row.key.packet]?.state == .published
+                if row.position < next || !isPublished { return "M7: the packet has no such share to claim" }
+                continue
+            }
+            if before.position != row.position || before.state == .done { return "M10: a claim changes" }
+        }
         return nil
     }
 }
@@ -167,7 +209,8 @@ struct TableSnapshot: StoreSnapshot {
     func transfers(_ ids: [TransferID]) -> [Transfer] { ids.compactMap { tables.transfers[$0] } }
 
     func transfers(of person: PersonID, in book: BookID) -> [Transfer] {
-        (tables.transfersOfPerson[person] ?? []).filter { $0.book == book }.compactMap { tables.transfers[$0] }
+        (tables.transfersOfPerson[person] ?? []).filter { $0.book == book && $0.packet == nil }
+            .compactMap { tables.transfers[$0] }
     }
 
     func withdrawals(of person: PersonID, in book: BookID) -> [Withdrawal] {
@@ -211,6 +254,37 @@ struct TableSnapshot: StoreSnapshot {
     func withdrawals(after key: WithdrawalKey?, limit: Int) -> [Withdrawal] {
         let all = tables.withdrawals.values.sorted { $0.order(before: $1.key) }
         return Array(all.filter { row in key.map { $0.order(before: row.key) } ?? true }.prefix(limit))
+    }
+
+    func packets(after id: RedPacketID?, limit: Int) -> [RedPacket] {
+        page(of: tables.packets.values, by: \.id, after: id, limit)
+    }
+
+    func packet(_ id: RedPacketID) -> RedPacket? { tables.packets[id] }
+    func packet(_ key: SendKey) -> RedPacket? { tables.sent[key].flatMap { tables.packets[$0] } }
+
+    func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) -> [RedPacket] {
+        let due = tables.packets.values.filter { !$0.state.isFinal && times.contains($0.nextCheckAt) }
+        return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
+    }
+
+    func claims(_ keys: [ClaimKey]) -> [Claim] { keys.compactMap { tables.claims[$0] } }
+
+    func claims(of packet: RedPacketID, from position: Int, limit: Int) -> [Claim] {
+        (tables.claimants[packet] ?? []).dropFirst(position).prefix(limit)
+            .compactMap { tables.claims[ClaimKey(packet: packet, person: $0)] }
+    }
+
+    func claims(of person: PersonID, in book: BookID) -> [Claim] {
+        tables.claims.values.filter { $0.key.person == person && $0.book == book }
+            .sorted { $0.transferID < $1.transferID }
+    }
+
+    func claims(of kind: RedPacketKind, toTransferIn times: ClosedRange<Timestamp>, limit: Int) -> [Claim] {
+        let due = tables.claims.values.filter {
+            $0.kind == kind && $0.state == .pending && times.contains($0.nextCheckAt)
+        }
+        return Array(due.sorted { ($0.nextCheckAt, $0.transferID) < ($1.nextCheckAt, $1.transferID) }.prefix(limit))
     }
 
     private func page<Row, Key: Comparable>(

@@ -117,4 +117,22 @@ package protocol StoreSnapshot {
     func transfers(after id: TransferID?, limit: Int) throws(StoreError) -> [Transfer]
     func holds(after id: TransferID?, limit: Int) throws(StoreError) -> [Hold]
     func withdrawals(after key: WithdrawalKey?, limit: Int) throws(StoreError) -> [Withdrawal]
+    func packets(after id: RedPacketID?, limit: Int) throws(StoreError) -> [RedPacket]
+
+    func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
+    func packet(_ key: SendKey) throws(StoreError) -> RedPacket?
+    /// Packets that aren't final and whose next check is within these times, the earliest first.
+    func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket]
+    /// Those of these claims that there are.
+    func claims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim]
+    /// Claims of a packet at this position and those after it, in order of position.
+    func claims(of packet: RedPacketID, from position: Int, limit: Int) throws(StoreError) -> [Claim]
+    /// All claims of a person in a book, in the store's own order.
+    func claims(of person: PersonID, in book: BookID) throws(StoreError) -> [Claim]
+    /// Claims whose transfer isn't done and due within these times, the earliest first.
+    func claims(
+        of kind: RedPacketKind,
+        toTransferIn times: ClosedRange<Timestamp>,
+        limit: Int
+    ) throws(StoreError) -> [Claim]
 }

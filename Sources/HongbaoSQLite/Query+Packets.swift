@@ -1,0 +1,52 @@
+/// The statements about red packets.
+extension Query {
+    /// What never changes comes first: 1 to 15 are of the draft and the seal, the others of the progress.
+    private static let packetColumns = """
+        id, sender, book, send_id, kind, split, amount, count, scope, created_at, commitment, sealed_seed, greeting, video,
+        listed, state, funding_person, funding_part, published_at, expires_at, closed_at, claimed, claimed_count,
+        luckiest_position, luckiest_share, transferred, refunded, attempts, next_check_at
+        """
+    private static let claimColumns =
+        "packet, position, person, book, kind, share, at, state, attempts, next_check_at, done_at"
+
+    var aboutPackets: String? {
+        switch self {
+        case .packet: "SELECT \(Self.packetColumns) FROM packet WHERE id = ?"
+        case .sentPacket: "SELECT \(Self.packetColumns) FROM packet WHERE sender = ? AND book = ? AND send_id = ?"
+        case .claim: "SELECT \(Self.claimColumns) FROM claim WHERE person = ? AND packet = ?"
+        case .addPacket:
+            """
+            INSERT INTO packet (\(Self.packetColumns))
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """
+        case .putPacket:
+            """
+            UPDATE packet SET state = ?, funding_person = ?, funding_part = ?, published_at = ?, expires_at = ?,
+                closed_at = ?, claimed = ?, claimed_count = ?, luckiest_position = ?, luckiest_share = ?,
+                transferred = ?, refunded = ?, attempts = ?, next_check_at = ?
+            WHERE id = ?
+            """
+        case .addClaim: "INSERT INTO claim (\(Self.claimColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        case .putClaim:
+            """
+            UPDATE claim SET state = ?, attempts = ?, next_check_at = ?, done_at = ? WHERE packet = ? AND position = ?
+            """
+        case .packetsToCheck:
+            """
+            SELECT \(Self.packetColumns) FROM packet WHERE state < 7 AND next_check_at BETWEEN ? AND ?
+            ORDER BY next_check_at LIMIT ?
+            """
+        case .packetPage: Self.page(of: "packet", Self.packetColumns, key: "id", ">")
+        case .claimsToTransfer:
+            """
+            SELECT \(Self.claimColumns) FROM claim WHERE state = 1 AND kind = ? AND next_check_at BETWEEN ? AND ?
+            ORDER BY next_check_at LIMIT ?
+            """
+        case .claimsOfPacket:
+            "SELECT \(Self.claimColumns) FROM claim WHERE packet = ? AND position >= ? ORDER BY position LIMIT ?"
+        case .claimsOfPerson:
+            "SELECT \(Self.claimColumns) FROM claim WHERE person = ? AND book = ? ORDER BY packet"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import HongbaoCore
+import HongbaoEngine
+
+// Questions about red packets.
+extension Snapshot {
+    func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket? {
+        let statement = try prepared(.packet)
+        statement.bind(1, bits: id.rawValue)
+        return try statement.first { row throws(StoreError) in try row.packet() }
+    }
+
+    func packet(_ key: SendKey) throws(StoreError) -> RedPacket? {
+        let statement = try prepared(.sentPacket)
+        statement.bind(key)
+        return try statement.first { row throws(StoreError) in try row.packet() }
+    }
+
+    func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket] {
+        let statement = try prepared(.packetsToCheck)
+        statement.bind(1, times.lowerBound.milliseconds)
+        statement.bind(2, times.upperBound.milliseconds)
+        statement.bind(3, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.packet() }
+    }
+
+    func packets(after id: RedPacketID?, limit: Int) throws(StoreError) -> [RedPacket] {
+        let statement = try prepared(.packetPage)
+        statement.bind(1, id.map { Int64(bitPattern: $0.rawValue) } ?? .min)
+        statement.bind(2, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.packet() }
+    }
+
+    func claims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
+        let statement = try prepared(.claim)
+        var found: [Claim] = []
+        for key in keys {
+            statement.bind(key)
+            if let row = try statement.first({ row throws(StoreError) in try row.claim() }) { found.append(row) }
+        }
+        return found
+    }
+
+    func claims(of packet: RedPacketID, from position: Int, limit: Int) throws(StoreError) -> [Claim] {
+        let statement = try prepared(.claimsOfPacket)
+        statement.bind(1, bits: packet.rawValue)
+        statement.bind(2, Int64(position))
+        statement.bind(3, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.claim() }
+    }
+
+    func claims(of person: PersonID, in book: BookID) throws(StoreError) -> [Claim] {
+        let statement = try prepared(.claimsOfPerson)
+        statement.bind(1, bits: person.rawValue)
+        statement.bind(2, Int64(book.rawValue))
+        return try statement.all { row throws(StoreError) in try row.claim() }
+    }
+
+    func claims(
+        of kind: RedPacketKind,
+        toTransferIn times: ClosedRange<Timestamp>,
+        limit: Int
+    ) throws(StoreError) -> [Claim] {
+        let statement = try prepared(.claimsToTransfer)
+        statement.bind(1, Int64(kind.rawValue))
+        statement.bind(2, times.lowerBound.milliseconds)
+        statement.bind(3, times.upperBound.milliseconds)
+        statement.bind(4, Int64(limit))
+        return try statement.all { row throws(StoreError) in try row.claim() }
+    }
+}
