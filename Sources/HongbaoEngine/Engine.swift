@@ -11,6 +11,7 @@ package struct Engine: Sendable {
         package var granting = Granting.Configuration()
         package var poster = Poster.Configuration()
         package var payouts = PayoutPolicy()
+        package var packets = Packets.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
 
@@ -30,9 +31,11 @@ package struct Engine: Sendable {
     package let reloads: Reloads
     package let withdrawals: Withdrawals
     package let payouts: Payouts
+    package let packets: Packets
+    package let packetSweeps: PacketSweeps
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
-    package var services: [any Service] { [poster, payouts, granting] }
+    package var services: [any Service] { [poster, payouts, packetSweeps, granting] }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
@@ -172,7 +175,20 @@ package struct Engine: Sendable {
                 postNow: { (person, book) throws(StoreError) in try await poster.postNow(person, in: book) },
                 promised: { payouts.promised($0) }
             ),
-            payouts: payouts
+            payouts: payouts,
+            packets: Packets(
+                store: store,
+                clock: clock,
+                vault: SeedVault(keyring),
+                alarms: alarms,
+                configuration: configuration.packets
+            ),
+            packetSweeps: PacketSweeps(
+                store: store,
+                clock: clock,
+                configuration: configuration.packets.sweeps,
+                logger: logger
+            )
         )
     }
 

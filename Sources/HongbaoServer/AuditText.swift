@@ -18,6 +18,8 @@ package enum AuditText {
         lines.append("posted    \(count(totals.grantsPosted)) grants     \(yuan(totals.postedFen))")
         lines.append("paid out  \(count(totals.withdrawalsPaid)) withdrawals \(yuan(totals.paidFen))")
         lines.append("held      \(yuan(totals.heldFen))")
+        lines.append("sent      \(count(totals.packetsSent)) red packets \(yuan(totals.sentFen))")
+        lines.append("claimed   \(yuan(totals.transferredFen)) transferred, \(yuan(totals.refundedFen)) refunded")
         lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
         return lines.joined(separator: "\n")
     }
@@ -49,6 +51,10 @@ package enum AuditText {
                 json.field("withdrawalsPaid", Int64(totals.withdrawalsPaid))
                 json.field("paidFen", Int64(clamping: totals.paidFen))
                 json.field("heldFen", Int64(clamping: totals.heldFen))
+                json.field("packetsSent", Int64(totals.packetsSent))
+                json.field("sentFen", Int64(clamping: totals.sentFen))
+                json.field("transferredFen", Int64(clamping: totals.transferredFen))
+                json.field("refundedFen", Int64(clamping: totals.refundedFen))
             }
         }
         return String(decoding: json.bytes, as: UTF8.self)

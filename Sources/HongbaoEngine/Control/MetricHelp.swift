@@ -19,5 +19,12 @@ package enum MetricHelp {
         ("hongbao_withdrawal_attempts", "Calls of the payout channel until a withdrawal was final."),
         ("hongbao_payout_reports_total", "What the payout channel reported, by call and report."),
         ("hongbao_payout_channel_seconds", "Time of a call of the payout channel, by call."),
+        ("hongbao_packets_sent_total", "Red packets that were sent."),
+        ("hongbao_packets_closed_total", "Red packets found closed or abandoned when they were due."),
+        ("hongbao_packets_store_faults_total", "Faults of the store while red packets were carried on."),
+        ("hongbao_claims_total", "Requests for a share of a red packet, by outcome."),
+        ("hongbao_claim_batch_size", "Claims of one red packet that were carried out together."),
+        ("hongbao_share_transfers_total", "Shares moved to who claimed them, by destination."),
+        ("hongbao_shares_oldest_pending_seconds", "Age of the oldest share that is claimed and not in its wallet."),
     ]
 }

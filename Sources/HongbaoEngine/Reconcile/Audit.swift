@@ -11,7 +11,7 @@ package struct AuditCheck: Sendable {
     /// The first few breaches, without personal data.
     package fileprivate(set) var breaches: [String] = []
 
-    fileprivate mutating func expect(_ holds: Bool, _ breach: @autoclosure () -> String) {
+    mutating func expect(_ holds: Bool, _ breach: @autoclosure () -> String) {
         examined += 1
         guard !holds else { return }
         breachCount += 1
@@ -32,6 +32,10 @@ package struct AuditReport: Sendable {
         package var withdrawalsPaid = 0
         package var paidFen: Int128 = 0
         package var heldFen: Int128 = 0
+        package var packetsSent = 0
+        package var sentFen: Int128 = 0
+        package var transferredFen: Int128 = 0
+        package var refundedFen: Int128 = 0
     }
 
     package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
@@ -64,15 +68,17 @@ package struct Audit {
     private var issuedByEpoch: [MintEpoch: Int128] = [:]
     private var caps: [MintEpoch: Amount] = [:]
     private var holds: [TransferID: Hold] = [:]
-    /// Transfers that are neither grants nor fundings, and so must be paid withdrawals.
+    /// Transfers that are neither grants, fundings nor a red packet's, and so must be paid withdrawals.
     private var paidOut: [TransferID: Transfer] = [:]
     /// What each budget's account got from the treasury, less what it gave back.
     private var funded: [AccountID: Int128] = [:]
+    private var packets: PacketAudit
     private var totals = AuditReport.Totals()
 
-    private init(verifier: TokenVerifier, reader: LogReader) {
+    private init(verifier: TokenVerifier, reader: LogReader, packets: PacketAudit) {
         self.verifier = verifier
         self.reader = reader
+        self.packets = packets
     }
 
     /// - Parameter signatures: what was verified before, as by a process that looks at the same log.
@@ -85,7 +91,8 @@ package struct Audit {
         try await store.read { (snapshot) throws(StoreError) in
             var audit = Audit(
                 verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
-                reader: LogReader(wrappingKey: keyring.walletWrapping)
+                reader: LogReader(wrappingKey: keyring.walletWrapping),
+                packets: PacketAudit(keyring: keyring)
             )
             try audit.learnEpochs(snapshot)
             for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
@@ -95,6 +102,7 @@ package struct Audit {
             try audit.readWithdrawals(snapshot)
             try audit.readAccounts(snapshot)
             try audit.readBudgets(snapshot)
+            try audit.packets.read(snapshot, &audit.forward, &audit.totals)
             return audit.report
         }
     }
@@ -102,8 +110,8 @@ package struct Audit {
     private var report: AuditReport {
         AuditReport(
             checks: [
-                zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, payouts, forward, oneBook,
-                log,
+                zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, packets.conserved,
+                packets.settled, payouts, forward, oneBook, packets.shares, log,
             ],
             totals: totals
         )
@@ -215,8 +223,9 @@ package struct Audit {
             if transfer.debit.kind == .budget { funded[transfer.debit, default: 0] -= amount }
             return
         }
+        if PacketAudit.concerns(transfer) { packets.note(transfer) }
         guard let order = transfer.id.order else {
-            paidOut[transfer.id] = transfer
+            if !PacketAudit.concerns(transfer) { paidOut[transfer.id] = transfer }
             return
         }
         totals.grantsPosted += 1
@@ -225,7 +234,7 @@ package struct Audit {
         if grant?.mustBePosted ?? false { allPosted.expect(true, "") }
         sameEverywhere.expect(
             grant?.fen == transfer.amount.fen && transfer.debit == .budget(of: order.scene)
-                && transfer.credit == .person(order.person, in: order.book),
+                && (transfer.credit == .person(order.person, in: order.book) || transfer.credit.kind == .escrow),
             "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, "
                 + "\(grant.map { "\($0.fen)" } ?? "nothing") accepted"
         )

@@ -9,6 +9,16 @@ struct Line<Element: Sendable>: Sendable {
 
     mutating func append(_ element: Element) { elements.append(element) }
 
+    /// Back to the front, from where it was just taken.
+    mutating func putBack(_ element: Element) {
+        if head > 0 {
+            head -= 1
+            elements[head] = element
+        } else {
+            elements.insert(element, at: 0)
+        }
+    }
+
     /// At most `limit` from the front.
     mutating func take(_ limit: Int) -> [Element] {
         let end = min(head + limit, elements.count)

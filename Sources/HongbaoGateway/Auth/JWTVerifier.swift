@@ -1,5 +1,6 @@
 import Crypto
 package import HongbaoCore
+import HongbaoEngine
 import Synchronization
 
 /// A person as an account centre vouches for them.

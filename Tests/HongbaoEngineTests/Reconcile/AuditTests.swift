@@ -9,6 +9,8 @@ import Testing
 /// The audit is clean on what the engine wrote, and each of its checks can fail (RC-5).
 @Suite(.timeLimit(.minutes(15))) struct AuditTests {
     private static let book = BookID(campaign: 7, phase: .live)
+    /// These are in `PacketAuditTests`.
+    private static let ofPackets: Set<String> = ["M7", "M8", "RP"]
 
     /// Two campaigns; grants of which some aren't posted; withdrawals in each state.
     private static func grown(seed: UInt64 = 1) async throws -> EngineRig {
@@ -56,7 +58,9 @@ import Testing
         let rig = try await Self.grown(seed: seed)
         let report = try await Self.audit(rig.folder, rig.keyring)
         #expect(report.holds, "\(Self.breached(report))")
-        for check in report.checks { #expect(check.examined > 0, "\(check.invariant) looked at nothing") }
+        for check in report.checks where !Self.ofPackets.contains(check.invariant) {
+            #expect(check.examined > 0, "\(check.invariant) looked at nothing")
+        }
         let examined = Dictionary(uniqueKeysWithValues: report.checks.map { ($0.invariant, $0.examined) })
         #expect(examined["M3"] == 160)
         // 120 of them are before the watermark; three people's fourth grant was posted ahead of it.
@@ -157,9 +161,8 @@ import Testing
             failed.formUnion(Self.breached(report))
         }
         // M3 is broken below.
-        #expect(
-            Set(try await Self.audit(rig.folder, rig.keyring).checks.map(\.invariant)).subtracting(failed) == ["M3"]
-        )
+        let checks = Set(try await Self.audit(rig.folder, rig.keyring).checks.map(\.invariant))
+        #expect(checks.subtracting(failed) == Self.ofPackets.union(["M3"]))
     }
 
     /// M3: a mint with good keys that accepts an order twice.

@@ -1,0 +1,92 @@
+package import HongbaoCore
+
+/// Carries out claims of one packet in one transaction. Correct for any number of instances at a time, with any facts:
+/// the store alone decides (RP-8).
+package struct Claiming: Sendable {
+    private let store: any Store
+    private let clock: WallClock
+    private let vault: SeedVault
+    /// Below that many claims at a time, computing shares ahead doesn't pay.
+    private static let aheadMin = 16
+
+    package init(store: any Store, clock: WallClock, vault: SeedVault) {
+        self.store = store
+        self.clock = clock
+        self.vault = vault
+    }
+
+    /// What there is to know of a packet before it's claimed; `nil` when there is none.
+    package func facts(of id: RedPacketID) async throws(StoreError) -> PacketFacts? {
+        let packet = try await store.read { (snapshot) throws(StoreError) in try snapshot.packet(id) }
+        guard let packet else { return nil }
+        return PacketFacts(packet: packet, shares: SharesAhead(packet.split, try vault.open(packet).draws))
+    }
+
+    /// Answers an outcome for each claimant, and how the packet is now. What can only be refused or repeated is read
+    /// and writes nothing.
+    package func carryOut(
+        _ facts: PacketFacts,
+        _ claimants: [Claimant]
+    ) async throws(StoreError) -> (outcomes: [ClaimOutcome], facts: PacketFacts) {
+        let now = clock.now()
+        var facts = facts
+        if !facts.mayBeClaimed(at: now), let (outcomes, packet) = try await look(facts.packet.id, claimants, now) {
+            facts.packet = packet
+            return (outcomes, facts)
+        }
+        let next = facts.packet.claimedCount
+        facts.shares.prepare(from: next, count: claimants.count)
+        let shares = facts.shares
+        async let ahead = Self.prepared(shares, from: next + claimants.count, count: claimants.count)
+        let (outcomes, packet) = try await give(facts.packet.id, claimants, now, shares)
+        facts.shares = await ahead
+        if let packet { facts.packet = packet }
+        return (outcomes, facts)
+    }
+
+    /// The shares of the next batch, while this one is on its way to the disk.
+    @concurrent
+    private static func prepared(_ shares: SharesAhead, from position: Int, count: Int) async -> SharesAhead {
+        guard count >= aheadMin else { return shares }
+        var shares = shares
+        shares.prepare(from: position, count: count)
+        return shares
+    }
+
+    /// Decides on one snapshot; `nil` when a share could be given after all.
+    private func look(
+        _ id: RedPacketID,
+        _ claimants: [Claimant],
+        _ now: Timestamp
+    ) async throws(StoreError) -> ([ClaimOutcome], RedPacket)? {
+        try await store.read { (snapshot) throws(StoreError) in
+            guard let packet = try snapshot.packet(id), !packet.isClaimable(at: now) else { return nil }
+            let claims = try snapshot.claims(claimants.map { ClaimKey(packet: id, person: $0.person) })
+            var books = Books(packets: [packet], claims: claims)
+            let outcomes = books.claim(id, by: claimants, now: now) { _ in
+                preconditionFailure("a share of a packet that can't be claimed")
+            }
+            return (outcomes, packet)
+        }
+    }
+
+    /// Claiming is idempotent by the person, so an unknown outcome is cleared up by doing it once more.
+    private func give(
+        _ id: RedPacketID,
+        _ claimants: [Claimant],
+        _ now: Timestamp,
+        _ shares: SharesAhead
+    ) async throws(StoreError) -> ([ClaimOutcome], RedPacket?) {
+        let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
+        do throws(StoreError) {
+            return try await store.transact(footprint) { books in
+                (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
+            }
+        } catch {
+            guard error.code == .outcomeUnknown else { throw error }
+            return try await store.transact(footprint) { books in
+                (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package import HongbaoCore
+package import Logging
+import Metrics
+import ServiceLifecycle
+
+/// What happens to red packets without anybody asking: shares that stay inside are moved to who claimed them (RP-9),
+/// packets whose time is over are closed and given back (RP-4).
+///
+/// What needs the outside is handed on. All of it is found in the store, so nothing is lost with a process (M15).
+package final class PacketSweeps: Service {
+    package struct Configuration: Sendable {
+        package var intervalMilliseconds: Int64 = 500
+        /// Claims, or packets, in one transaction.
+        package var batchMax = 500
+        /// When to look again at what waits for others.
+        package var retryAfterSeconds: Int64 = 60
+
+        package init() {}
+    }
+
+    private let store: any Store
+    private let clock: WallClock
+    private let configuration: Configuration
+    /// Is told what needs a channel to the outside, again and again until it's done.
+    private let needs: @Sendable ([PacketNeed]) async -> Void
+    private let logger: Logger
+    private let transfers = Counter(label: "hongbao_share_transfers_total", dimensions: [("to", "wallet")])
+    private let closed = Counter(label: "hongbao_packets_closed_total")
+    private let faults = Counter(label: "hongbao_packets_store_faults_total")
+    private let oldest = Gauge(label: "hongbao_shares_oldest_pending_seconds")
+
+    package init(
+        store: any Store,
+        clock: WallClock,
+        configuration: Configuration = Configuration(),
+        needs: @escaping @Sendable ([PacketNeed]) async -> Void = { _ in },
+        logger: Logger
+    ) {
+        precondition(configuration.batchMax > 0 && configuration.retryAfterSeconds > 0)
+        self.store = store
+        self.clock = clock
+        self.configuration = configuration
+        self.needs = needs
+        self.logger = logger
+    }
+
+    /// Runs until graceful shutdown.
+    package func run() async throws {
+        await cancelOnShutdown {
+            while !Task.isCancelled {
+                await self.sweep()
+                await self.clock.pause(.milliseconds(self.configuration.intervalMilliseconds))
+            }
+        }
+    }
+
+    /// Does all that is due now. A fault is logged, and the next sweep tries again.
+    package func sweep() async {
+        do throws(StoreError) {
+            while try await transferNext() {}
+            while try await advanceNext() {}
+        } catch {
+            faults.increment()
+            logger.error("the sweep of red packets failed", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Moves some shares that stay inside to whose they are. Answers whether there may be more.
+    ///
+    /// They wait for nobody, so all that are pending are due, whatever the clock says.
+    package func transferNext() async throws(StoreError) -> Bool {
+        let limit = configuration.batchMax
+        let always = Timestamp(milliseconds: .min)...Timestamp(milliseconds: .max)
+        let kinds = RedPacketKind.allCases.filter { !$0.destination.isOutside }
+        let claims = try await store.read { (snapshot) throws(StoreError) in
+            var claims: [Claim] = []
+            for kind in kinds {
+                claims += try snapshot.claims(of: kind, toTransferIn: always, limit: limit - claims.count)
+            }
+            return claims
+        }
+        let now = clock.now()
+        oldest.record(Double(claims.map { max(0, now.milliseconds - $0.at.milliseconds) }.max() ?? 0) / 1000)
+        guard !claims.isEmpty else { return false }
+        let retryAfterSeconds = configuration.retryAfterSeconds
+        let settled = try await store.transact(Footprint(settling: claims)) { books in
+            claims.count { claim in
+                let report = PayoutReport.paid(claim.share)
+                return books.settle(claim.key, by: report, now: now, retryAfterSeconds: retryAfterSeconds) == .settled
+            }
+        }
+        transfers.increment(by: settled)
+        return claims.count == limit
+    }
+
+    /// Takes packets that are due as far as they go without the outside. Answers whether there may be more.
+    package func advanceNext() async throws(StoreError) -> Bool {
+        let limit = configuration.batchMax
+        let now = clock.now()
+        let due = try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.packets(toCheckIn: Timestamp(milliseconds: .min)...now, limit: limit)
+        }
+        guard !due.isEmpty else { return false }
+        let retryAfterSeconds = configuration.retryAfterSeconds
+        let needs = try await store.transact(Footprint(ending: due)) { books in
+            due.map { books.advance($0.id, now: now, retryAfterSeconds: retryAfterSeconds) }
+        }
+        closed.increment(by: needs.count { if case .nothing = $0 { true } else { false } })
+        let outside = needs.filter { need in
+            switch need {
+            case .payment, .refund: true
+            case .unknown, .time, .transfers, .nothing: false
+            }
+        }
+        if !outside.isEmpty { await self.needs(outside) }
+        return due.count == limit
+    }
+}

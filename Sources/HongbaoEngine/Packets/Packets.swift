@@ -1,0 +1,274 @@
+package import HongbaoCore
+import Metrics
+
+/// What a sender is told, in order of precedence.
+package enum SendAnswer: Hashable, Sendable {
+    /// The same ID came before with the same content, and stands as given (M14).
+    case replayed(RedPacket)
+    /// The same ID came before with other content.
+    case conflict
+    /// The subsidy isn't one that pays for this packet: another person's, or another amount.
+    case subsidyMismatch
+    /// The subsidy has paid for something else (SU-4, SU-5).
+    case subsidyUsed
+    /// The subsidy's budget hasn't got the money.
+    case insufficientFunds
+    case sent(RedPacket)
+    /// Nothing is known to have happened. The same request can be repeated safely.
+    case unavailable(StoreError)
+}
+
+/// A red packet as one person sees it.
+package struct PacketView: Hashable, Sendable {
+    package let packet: RedPacket
+    /// What this person has claimed.
+    package let mine: Claim?
+    /// The secret of the shares, once none can be claimed any more (RP-10).
+    package let seed: SplitSeed?
+}
+
+/// Some claims of a packet in the order of claims (RP-3). `packet.luckiest` says which is the luckiest so far.
+package struct ClaimPage: Hashable, Sendable {
+    package let packet: RedPacket
+    package let claims: [Claim]
+    /// The position to go on from, when there is more.
+    package let next: Int?
+}
+
+/// Red packets: sending, publishing, claiming, looking (RP-2, RP-3).
+///
+/// What must happen later without anybody asking is `PacketSweeps`' work.
+package struct Packets: Sendable {
+    package struct Configuration: Sendable {
+        package var lanes = ClaimLanes.Limits()
+        package var sweeps = PacketSweeps.Configuration()
+        package var lifeSeconds = RedPacket.lifeSeconds
+        /// How long a packet waits for its sender to go to the cashier.
+        package var payWithinSeconds: Int64 = 30 * 60
+        /// What persons are to a sender; by default nobody is anything.
+        package var relate: ClaimLanes.Relate = { _, persons in persons.map { _ in [] } }
+
+        package init() {}
+    }
+
+    /// Where the ID and the seed of a packet come from.
+    package struct Draws: Sendable {
+        package var id: @Sendable () -> RedPacketID
+        package var seed: @Sendable () -> SplitSeed
+
+        /// From the system. IDs can't be guessed, and fit 63 bits so that every store sorts them as numbers.
+        package static let system = Draws(
+            id: { RedPacketID(UInt64.random(in: 1...UInt64(Int64.max))) },
+            seed: { SplitSeed() }
+        )
+
+        package init(id: @escaping @Sendable () -> RedPacketID, seed: @escaping @Sendable () -> SplitSeed) {
+            self.id = id
+            self.seed = seed
+        }
+    }
+
+    private let store: any Store
+    private let clock: WallClock
+    private let vault: SeedVault
+    private let draws: Draws
+    private let alarms: Alarms
+    private let configuration: Configuration
+    package let lanes: ClaimLanes
+    private let sent = Counter(label: "hongbao_packets_sent_total")
+
+    package init(
+        store: any Store,
+        clock: WallClock,
+        vault: SeedVault,
+        alarms: Alarms,
+        draws: Draws = .system,
+        configuration: Configuration = Configuration()
+    ) {
+        self.store = store
+        self.clock = clock
+        self.vault = vault
+        self.alarms = alarms
+        self.draws = draws
+        self.configuration = configuration
+        lanes = ClaimLanes(
+            Claiming(store: store, clock: clock, vault: vault),
+            relate: configuration.relate,
+            limits: configuration.lanes
+        )
+    }
+
+    // MARK: Sending
+
+    /// Makes a packet that waits for its payment.
+    package func send(_ draft: RedPacketDraft) async -> SendAnswer {
+        await send(draft) { _ in nil }
+    }
+
+    /// Makes a packet and pays for it with this subsidy, both or neither. Repeating it is safe (SU-4).
+    package func send(_ draft: RedPacketDraft, by subsidy: OrderNumber) async -> SendAnswer {
+        let now = clock.now()
+        let answer = await send(draft) { $0.subsidy(subsidy, at: now) }
+        if answer == .subsidyUsed {
+            alarms.raise(.orderConflict, "a subsidy of scene \(subsidy.scene.rawValue) was used for another packet")
+        }
+        return answer
+    }
+
+    private func send(
+        _ draft: RedPacketDraft,
+        funding: @Sendable (RedPacket) -> Transfer?
+    ) async -> SendAnswer {
+        do throws(StoreError) {
+            // An ID that another packet has is as unlikely as guessing one; then another one is drawn.
+            while true {
+                if let answer = try await attempt(draft, funding) {
+                    if case .sent = answer { sent.increment() }
+                    return answer
+                }
+            }
+        } catch {
+            return .unavailable(error)
+        }
+    }
+
+    /// `nil` when the ID that was drawn is taken.
+    private func attempt(
+        _ draft: RedPacketDraft,
+        _ funding: @Sendable (RedPacket) -> Transfer?
+    ) async throws(StoreError) -> SendAnswer? {
+        let id = draws.id()
+        let now = clock.now()
+        let seal = vault.seal(draws.seed(), draft.split, of: id)
+        let payBy = now.advanced(bySeconds: configuration.payWithinSeconds)
+        let packet = RedPacket(id: id, draft, seal: seal, createdAt: now, nextCheckAt: payBy)
+        let transfer = funding(packet)
+        let footprint =
+            transfer.map { Footprint(publishing: id, by: $0, key: draft.key) }
+            ?? Footprint(sending: draft.key, as: id)
+        let lifeSeconds = configuration.lifeSeconds
+        let decide: @Sendable (inout Books) -> SendAnswer? = { books in
+            // Both or neither: what is refused leaves no packet behind.
+            var attempted = books
+            switch attempted.send(draft, as: id, seal: seal, now: now, nextCheckAt: payBy) {
+            case .replayed(let earlier): return .replayed(earlier)
+            case .conflict: return .conflict
+            case .idTaken: return nil
+            case .created(let created):
+                guard let transfer else {
+                    books = attempted
+                    return .sent(created)
+                }
+                let answer = SendAnswer(attempted.publish(id, by: transfer, now: now, lifeSeconds: lifeSeconds))
+                if case .sent = answer { books = attempted }
+                return answer
+            }
+        }
+        return try await transactOnceMore(footprint, decide, packet)
+    }
+
+    /// Sending is idempotent by the key, so an unknown outcome is cleared up by doing it once more.
+    private func transactOnceMore(
+        _ footprint: Footprint,
+        _ decide: @Sendable (inout Books) -> SendAnswer?,
+        _ packet: RedPacket
+    ) async throws(StoreError) -> SendAnswer? {
+        do throws(StoreError) {
+            return try await store.transact(footprint, decide)
+        } catch {
+            guard error.code == .outcomeUnknown else { throw error }
+            let answer = try await store.transact(footprint, decide)
+            // What stands there now is what was lost, so nobody has been told of it yet.
+            if case .replayed(let earlier) = answer, earlier.id == packet.id { return .sent(earlier) }
+            return answer
+        }
+    }
+
+    // MARK: Paying
+
+    /// To be called before the cashier is asked for a payment.
+    package func startPaying(_ id: RedPacketID, checkAfterSeconds: Int64) async throws(StoreError) -> PacketStep {
+        let next = clock.now().advanced(bySeconds: checkAfterSeconds)
+        return try await store.transact(Footprint(packet: id)) { $0.startPaying(id, nextCheckAt: next) }
+    }
+
+    /// The cashier says, when asked, that this amount was paid: moves it into escrow and opens the packet. Repeating it
+    /// is safe.
+    package func paid(_ packet: RedPacket, _ amount: Amount) async throws(StoreError) -> PublishOutcome {
+        guard amount == packet.split.amount else { return .fundingMismatch }
+        let now = clock.now()
+        let lifeSeconds = configuration.lifeSeconds
+        let transfer = packet.payment(at: now)
+        return try await store.transact(Footprint(publishing: packet.id, by: transfer)) { books in
+            books.publish(packet.id, by: transfer, now: now, lifeSeconds: lifeSeconds)
+        }
+    }
+
+    /// Nobody will pay any more: for one that is `paying`, the cashier has said so.
+    package func abandon(_ id: RedPacketID) async throws(StoreError) -> PacketStep {
+        let now = clock.now()
+        return try await store.transact(Footprint(packet: id)) { $0.abandon(id, now: now) }
+    }
+
+    // MARK: Claiming and looking
+
+    package func claim(_ id: RedPacketID, by person: PersonID) async -> ClaimAnswer {
+        await lanes.claim(id, by: person)
+    }
+
+    /// `nil` when there is no such packet.
+    package func look(_ id: RedPacketID, as person: PersonID?) async throws(StoreError) -> PacketView? {
+        let (packet, mine) = try await store.read { (snapshot) throws(StoreError) in
+            let mine = try person.map { (person) throws(StoreError) in
+                try snapshot.claims([ClaimKey(packet: id, person: person)])
+            }
+            return (try snapshot.packet(id), mine?.first)
+        }
+        guard let packet else { return nil }
+        return PacketView(packet: packet, mine: mine, seed: packet.state.isOver ? try vault.open(packet) : nil)
+    }
+
+    /// Claims from a position on; `nil` when there is no such packet.
+    package func claims(
+        of id: RedPacketID,
+        from position: Int = 0,
+        limit: Int
+    ) async throws(StoreError) -> ClaimPage? {
+        precondition(limit > 0)
+        return try await store.read { (snapshot) throws(StoreError) in
+            guard let packet = try snapshot.packet(id) else { return nil }
+            let claims = try snapshot.claims(of: id, from: max(0, position), limit: limit)
+            let next = claims.last.map { $0.position + 1 }
+            let hasMore = next.map { $0 < packet.claimedCount } ?? false
+            return ClaimPage(packet: packet, claims: claims, next: hasMore ? next : nil)
+        }
+    }
+
+    /// All that it takes to check everybody's share; `nil` when there is no such packet, or it isn't over.
+    package func opened(_ id: RedPacketID) async throws(StoreError) -> OpenedSplit? {
+        let found = try await store.read { (snapshot) throws(StoreError) in
+            guard let packet = try snapshot.packet(id), packet.state.isOver else { return nil as (RedPacket, [Claim])? }
+            return (packet, try snapshot.claims(of: id, from: 0, limit: packet.split.count))
+        }
+        guard let (packet, claims) = found, let commitment = SplitCommitment(packet.seal.commitment) else { return nil }
+        return OpenedSplit(
+            packet: id,
+            split: packet.split,
+            seed: try vault.open(packet),
+            commitment: commitment,
+            claims: claims.map { OpenedSplit.Claim(position: $0.position, amount: $0.share) }
+        )
+    }
+}
+
+extension SendAnswer {
+    fileprivate init(_ outcome: PublishOutcome) {
+        switch outcome {
+        case .published(let packet): self = .sent(packet)
+        case .alreadyPublished(let packet): self = .replayed(packet)
+        case .fundingMismatch, .illegal, .unknown: self = .subsidyMismatch
+        case .fundingUsed: self = .subsidyUsed
+        case .insufficientFunds: self = .insufficientFunds
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import HongbaoCore
+
+/// The part of the audit that is about red packets (M7, M8, RP-10): each packet against its claims, its transfers, its
+/// escrow and its seed.
+struct PacketAudit {
+    private(set) var conserved = AuditCheck(invariant: "M7", title: "packets: sent = claims + refund + left")
+    private(set) var settled = AuditCheck(invariant: "M8", title: "packets: sent covers transfers and refund")
+    private(set) var shares = AuditCheck(invariant: "RP", title: "shares follow from the committed seeds")
+
+    private let vault: SeedVault
+    /// Into and out of escrows, until a packet accounts for them.
+    private var transfers: [TransferID: Transfer] = [:]
+    private static let page = 1024
+
+    init(keyring: Keyring) { vault = SeedVault(keyring) }
+
+    static func concerns(_ transfer: Transfer) -> Bool {
+        transfer.id.packet != nil || transfer.debit.kind == .escrow || transfer.credit.kind == .escrow
+    }
+
+    mutating func note(_ transfer: Transfer) { transfers[transfer.id] = transfer }
+
+    mutating func read(
+        _ snapshot: any StoreSnapshot,
+        _ forward: inout AuditCheck,
+        _ totals: inout AuditReport.Totals
+    ) throws(StoreError) {
+        var last: RedPacketID?
+        while true {
+            let page = try snapshot.packets(after: last, limit: Self.page)
+            for packet in page {
+                try read(packet, snapshot)
+                checkStates(packet, &forward)
+                guard packet.state.isFunded else { continue }
+                totals.packetsSent += 1
+                totals.sentFen += Int128(packet.split.amount.fen)
+                totals.transferredFen += Int128(packet.transferred.fen)
+                totals.refundedFen += Int128(packet.refunded.fen)
+            }
+            guard let end = page.last else { break }
+            last = end.id
+        }
+        settled.expect(transfers.isEmpty, "\(transfers.count) transfers of escrows that no packet accounts for")
+    }
+
+    private mutating func read(_ packet: RedPacket, _ snapshot: any StoreSnapshot) throws(StoreError) {
+        let place = "packet \(packet.id.rawValue)"
+        var tally = Tally()
+        let draws: KeyedDraws?
+        do {
+            draws = try vault.open(packet).draws
+        } catch {
+            draws = nil
+            shares.expect(false, "\(error.message)")
+        }
+        var position = 0
+        while true {
+            let claims = try snapshot.claims(of: packet.id, from: position, limit: Self.page)
+            for claim in claims { read(claim, of: packet, draws, &tally) }
+            guard let end = claims.last else { break }
+            position = end.position + 1
+        }
+        conserved.expect(
+            tally.count == packet.claimedCount && tally.claimed == Int128(packet.claimed.fen)
+                && tally.persons.count == tally.count && tally.isGapFree && tally.count <= packet.split.count
+                && tally.claimed <= Int128(packet.split.amount.fen),
+            "\(place): \(tally.count) claims of \(tally.claimed) fen, "
+                + "its row says \(packet.claimedCount) of \(packet.claimed.fen)"
+        )
+        conserved.expect(
+            packet.refunded == .zero || packet.refunded == packet.unclaimed,
+            "\(place): \(packet.refunded.fen) fen went back, \(packet.unclaimed.fen) weren't claimed"
+        )
+        conserved.expect(
+            tally.luckiest == packet.luckiest,
+            "\(place): the luckiest is at \(tally.luckiest?.position ?? -1), not at \(packet.luckiest?.position ?? -1)"
+        )
+        checkMoney(packet, tally, try snapshot.account(packet.escrow), place)
+    }
+
+    private struct Tally {
+        var count = 0
+        var claimed = Int128(0)
+        var transferred = Int128(0)
+        var persons = Set<PersonID>()
+        var isGapFree = true
+        var luckiest: RedPacket.Best?
+    }
+
+    private mutating func read(_ claim: Claim, of packet: RedPacket, _ draws: KeyedDraws?, _ tally: inout Tally) {
+        let place = "packet \(packet.id.rawValue) position \(claim.position)"
+        if claim.position != tally.count { tally.isGapFree = false }
+        tally.count += 1
+        tally.claimed += Int128(claim.share.fen)
+        tally.persons.insert(claim.key.person)
+        if tally.luckiest.map({ claim.share > $0.share }) ?? true {
+            tally.luckiest = RedPacket.Best(position: claim.position, share: claim.share)
+        }
+        if let draws, packet.split.positions.contains(claim.position) {
+            let share = packet.split.share(at: claim.position, draws)
+            shares.expect(share == claim.share, "\(place): \(claim.share.fen) fen, its seed says \(share.fen)")
+        }
+        let transfer = transfers.removeValue(forKey: claim.transferID)
+        switch claim.state {
+        case .pending:
+            settled.expect(transfer == nil, "\(place): pending, and \(transfer?.amount.fen ?? 0) fen were moved")
+        case .done:
+            tally.transferred += Int128(claim.share.fen)
+            settled.expect(
+                transfer?.movesTheSame(as: claim.transfer(at: claim.at)) ?? false,
+                "\(place): done with \(claim.share.fen) fen, \(transfer?.amount.fen ?? 0) were moved"
+            )
+        }
+    }
+
+    private mutating func checkMoney(_ packet: RedPacket, _ tally: Tally, _ escrow: Account, _ place: String) {
+        let funding = packet.funding.flatMap { transfers.removeValue(forKey: $0) }
+        conserved.expect(
+            packet.state.isFunded ? funding.map { packet.kind.source.funds(packet, by: $0) } ?? false : funding == nil,
+            "\(place): \(packet.state) and \(funding.map { "funded with \($0.amount.fen) fen" } ?? "not funded")"
+        )
+        let refund = transfers.removeValue(forKey: packet.refundID)
+        conserved.expect(
+            (refund?.amount ?? .zero) == packet.refunded && (refund.map { $0.credit == packet.refundAccount } ?? true),
+            "\(place): \(refund?.amount.fen ?? 0) fen went back, its row says \(packet.refunded.fen)"
+        )
+        let left = Int128(packet.transferred.fen) + Int128(packet.refunded.fen)
+        settled.expect(
+            tally.transferred == Int128(packet.transferred.fen) && Int128(escrow.debits.fen) == left
+                && escrow.credits == (packet.state.isFunded ? packet.split.amount : .zero),
+            "\(place): \(packet.transferred.fen) fen transferred and \(packet.refunded.fen) refunded of "
+                + "\(escrow.credits.fen), its escrow gave \(escrow.debits.fen), its claims got \(tally.transferred)"
+        )
+        settled.expect(
+            left <= Int128(packet.split.amount.fen) && (packet.state != .closed || packet.isSettled),
+            "\(place): \(packet.state), \(left) of \(packet.split.amount.fen) fen where they belong"
+        )
+    }
+
+    private func checkStates(_ packet: RedPacket, _ forward: inout AuditCheck) {
+        let isComplete =
+            switch packet.state {
+            case .created, .paying, .abandoned: packet.publishedAt == nil && packet.claimedCount == 0
+            case .published: packet.sharesLeft > 0 && packet.expiresAt != nil
+            case .exhausted: packet.sharesLeft == 0
+            case .expired: packet.sharesLeft > 0
+            case .closing, .closed: packet.publishedAt != nil
+            }
+        forward.expect(
+            isComplete && (packet.state == .closed) == (packet.closedAt != nil),
+            "packet \(packet.id.rawValue) is \(packet.state) with \(packet.sharesLeft) shares left, "
+                + "closed at \(packet.closedAt?.milliseconds ?? 0)"
+        )
+    }
+}

@@ -1,0 +1,121 @@
+import HongbaoCore
+import HongbaoSQLite
+import HongbaoTesting
+import Testing
+
+@testable import HongbaoEngine
+
+/// Red packets on a real store, without the rest of the engine.
+struct PacketRig: Sendable {
+    static let book = BookID(campaign: 7, phase: .live)
+    static let scene = SceneID(book: book, number: 3)
+
+    let folder: TemporaryFolder
+    let store: SQLiteStore
+    let keyring = Keyring()
+    let clock = TestClock()
+    let alarms = Alarms(logger: .silent)
+
+    static func run(_ body: (PacketRig) async throws -> Void) async throws {
+        let folder = try TemporaryFolder()
+        let rig = PacketRig(folder: folder, store: try await SQLiteStore.reopened(folder: folder.path))
+        try await rig.fund()
+        try await body(rig)
+        #expect(try await LedgerCheck.read(rig.store).breaches == [])
+        let report = try await Audit.run(rig.store, keyring: rig.keyring)
+        // Subsidies are granted by the log, which isn't here: M4 belongs to `PacketAuditTests`.
+        let breached = report.checks.filter { $0.breachCount > 0 && $0.invariant != "M4" }
+        #expect(breached.isEmpty, "\(breached.flatMap(\.breaches))")
+        try await rig.store.close()
+    }
+
+    private func fund() async throws {
+        var footprint = Footprint()
+        footprint.accounts = [.treasury(of: Self.book), .budget(of: Self.scene)]
+        footprint.budgets = [Self.scene]
+        let total = try #require(Amount(fen: 1_000_000))
+        let now = clock.now
+        _ = try await store.transact(footprint) { $0.fund(Self.scene, total: total, revision: 1, now: now) }
+    }
+
+    var wallClock: WallClock {
+        let clock = clock
+        return WallClock { clock.now }
+    }
+
+    /// One instance: what it remembers is its own.
+    func packets(
+        on store: (any Store)? = nil,
+        _ configuration: Packets.Configuration = Packets.Configuration()
+    ) -> Packets {
+        Packets(
+            store: store ?? self.store,
+            clock: wallClock,
+            vault: SeedVault(keyring),
+            alarms: alarms,
+            configuration: configuration
+        )
+    }
+
+    func sweeps(needs: @escaping @Sendable ([PacketNeed]) async -> Void = { _ in }) -> PacketSweeps {
+        PacketSweeps(store: store, clock: wallClock, needs: needs, logger: .silent)
+    }
+
+    static func draft(
+        _ kind: RedPacketKind,
+        _ split: Split,
+        scope: RecipientScope = .everyone,
+        id: String = "p",
+        sender: UInt64 = 9
+    ) throws -> RedPacketDraft {
+        RedPacketDraft(
+            key: try #require(SendKey(sender: PersonID(sender), book: book, id: id)),
+            kind: kind,
+            split: split,
+            scope: scope,
+            cover: try #require(RedPacket.Cover(greeting: "恭喜发财"))
+        )
+    }
+
+    static func subsidy(_ number: UInt16 = 1, of person: UInt64 = 9) -> OrderNumber {
+        OrderNumber(person: PersonID(person), scene: scene, rain: RainID(number), awardType: 1, stage: 0)
+    }
+
+    /// Sends a packet, and pays for it, either way.
+    func open(
+        _ packets: Packets,
+        _ kind: RedPacketKind,
+        _ split: Split,
+        scope: RecipientScope = .everyone,
+        id: String = "p"
+    ) async throws -> RedPacket {
+        let draft = try Self.draft(kind, split, scope: scope, id: id)
+        switch kind {
+        case .b2c:
+            guard case .sent(let packet) = await packets.send(draft, by: Self.subsidy()) else {
+                throw Unexpected("not sent")
+            }
+            return packet
+        case .c2c:
+            guard case .sent(let packet) = await packets.send(draft),
+                case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
+                case .published(let published) = try await packets.paid(packet, split.amount)
+            else { throw Unexpected("not published") }
+            return published
+        }
+    }
+
+    func packet(_ id: RedPacketID) async throws -> RedPacket {
+        try #require(try await store.read { (snapshot) throws(StoreError) in try snapshot.packet(id) })
+    }
+
+    /// Everybody in the store, and that the shares are the packet's own and add up (M7).
+    func expectClaims(of id: RedPacketID, count: Int, fen: Int64) async throws {
+        let claims = try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.claims(of: id, from: 0, limit: 1_000_000)
+        }
+        #expect(claims.count == count && claims.reduce(0) { $0 + $1.share.fen } == fen)
+        #expect(claims.map(\.position) == Array(0..<count))
+        #expect(Set(claims.map(\.key.person)).count == count)
+    }
+}

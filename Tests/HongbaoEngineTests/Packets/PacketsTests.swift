@@ -1,0 +1,214 @@
+import HongbaoCore
+import HongbaoSQLite
+import HongbaoTesting
+import Synchronization
+import Testing
+
+@testable import HongbaoEngine
+
+/// Sending, looking, and what happens without anybody asking (RP-2, RP-3, RP-4, RP-9, RP-10, SU-4).
+@Suite(.timeLimit(.minutes(15))) struct PacketsTests {
+    @Test func sendingIsIdempotent() async throws {
+        try await PacketRig.run { rig in
+            let answers = try await withThrowingTaskGroup(of: SendAnswer.self) { group in
+                for index in 0..<50 {
+                    let packets = rig.packets()
+                    let asked = try PacketRig.draft(.c2c, .of(index == 7 ? 1_001 : 1_000, 10))
+                    group.addTask { await packets.send(asked) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            // One of the two contents won, all of the same content hear of the same packet.
+            #expect(answers.count { if case .sent = $0 { true } else { false } } == 1)
+            let conflicts = answers.count { $0 == .conflict }
+            #expect(conflicts == 1 || conflicts == 49)
+            let ids = Set(answers.compactMap { if case .replayed(let packet) = $0 { packet.id } else { nil } })
+            #expect(ids.count == (conflicts == 1 ? 1 : 0))
+        }
+    }
+
+    @Test(arguments: 0..<6 as Range<UInt64>)
+    func lostAnswersOfSendingAreClearedUp(seed: UInt64) async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets(on: FaultyStore(rig.store, seed: seed, oneIn: 2))
+            for number in 0..<20 {
+                let draft = try PacketRig.draft(.c2c, .of(1_000, 10), id: "p\(number)")
+                var sent: RedPacket?
+                while sent == nil {
+                    switch await packets.send(draft) {
+                    case .sent(let packet), .replayed(let packet): sent = packet
+                    case .unavailable: continue
+                    case let other: throw Unexpected("\(other)")
+                    }
+                }
+                guard case .replayed(let again) = await rig.packets().send(draft) else { throw Unexpected("gone") }
+                #expect(again == sent)
+            }
+        }
+    }
+
+    /// SU-4: two packets at once want the same subsidy; one gets it, and of the other nothing is left.
+    @Test func aSubsidyPaysForOnePacket() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            let answers = try await withThrowingTaskGroup(of: SendAnswer.self) { group in
+                for number in 0..<20 {
+                    let draft = try PacketRig.draft(.b2c, .of(1_000, 10), id: "p\(number)")
+                    group.addTask { await packets.send(draft, by: PacketRig.subsidy()) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.count { if case .sent = $0 { true } else { false } } == 1)
+            #expect(answers.count { $0 == .subsidyUsed } == 19)
+            #expect(rig.alarms.count(.orderConflict) == 19)
+            let rows = try await rig.store.read { (snapshot) throws(StoreError) in
+                try snapshot.packets(after: nil, limit: 100)
+            }
+            #expect(rows.count == 1 && rows[0].state == .published)
+            // SU-5, and a budget that hasn't got it.
+            let others = try PacketRig.draft(.b2c, .of(1_000, 10), id: "x", sender: 8)
+            #expect(await packets.send(others, by: PacketRig.subsidy()) == .subsidyMismatch)
+            let large = try PacketRig.draft(.b2c, .of(2_000_000, 10), id: "y")
+            #expect(await packets.send(large, by: PacketRig.subsidy(2)) == .insufficientFunds)
+        }
+    }
+
+    @Test func onlyTheWholeAmountPays() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            guard case .sent(let packet) = await packets.send(try PacketRig.draft(.c2c, .of(1_000, 10))) else {
+                throw Unexpected("not sent")
+            }
+            let amount = packet.split.amount
+            #expect(try await packets.paid(packet, amount) == .illegal(.created))
+            _ = try await packets.startPaying(packet.id, checkAfterSeconds: 60)
+            #expect(try await packets.paid(packet, try #require(Amount(fen: 999))) == .fundingMismatch)
+            #expect(await packets.claim(packet.id, by: PersonID(1)) == .decided(.notPublished))
+            guard case .published(let published) = try await packets.paid(packet, amount) else {
+                throw Unexpected("not published")
+            }
+            #expect(try await packets.paid(packet, amount) == .alreadyPublished(published))
+            guard case .decided(.claimed) = await packets.claim(packet.id, by: PersonID(1)) else {
+                throw Unexpected("what was unpaid is still remembered as unpaid")
+            }
+        }
+    }
+
+    /// RP-3, RP-10: everybody's luck; the seed is shown once no share can be claimed any more, and proves the shares.
+    @Test func theEndIsOpened() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            let packet = try await rig.open(packets, .c2c, .of(1_000, 5))
+            for person in 1...3 as ClosedRange<UInt64> { _ = await packets.claim(packet.id, by: PersonID(person)) }
+            let view = try #require(try await packets.look(packet.id, as: PersonID(2)))
+            #expect(view.seed == nil && view.mine?.position == 1 && view.packet.sharesLeft == 2)
+            #expect(try await packets.opened(packet.id) == nil)
+            #expect(try await packets.look(RedPacketID(1), as: nil) == nil)
+            let page = try #require(try await packets.claims(of: packet.id, limit: 2))
+            #expect(page.claims.map(\.position) == [0, 1] && page.next == 2)
+            let rest = try #require(try await packets.claims(of: packet.id, from: 2, limit: 2))
+            #expect(rest.claims.map(\.position) == [2] && rest.next == nil)
+
+            rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
+            await rig.sweeps().sweep()
+            let end = try #require(try await packets.look(packet.id, as: PersonID(4)))
+            #expect(end.seed != nil && end.mine == nil && end.packet.state == .closing)
+            let opened = try #require(try await packets.opened(packet.id))
+            let report = opened.verify()
+            #expect(report.holds && report.lines.count { $0.verdict == .agrees } == 3)
+            let luckiest = Split.luckiest(of: opened.claims.map(\.amount))
+            #expect(end.packet.luckiest?.position == luckiest)
+        }
+    }
+
+    /// RP-9, RP-4: shares of a B2C packet come into wallets behind the claims, the rest goes back to the budget, once.
+    @Test func theInsideMovesByItself() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            let packet = try await rig.open(packets, .b2c, .of(1_000, 8, .equal))
+            for person in 1...6 as ClosedRange<UInt64> { _ = await packets.claim(packet.id, by: PersonID(person)) }
+            let sweeps = rig.sweeps { _ in Issue.record("nobody outside is needed") }
+            func fen(_ id: AccountID) async throws -> Int64 {
+                try await rig.store.read { (snapshot) throws(StoreError) in try snapshot.account(id).available }
+            }
+            #expect(try await fen(.person(PersonID(3), in: PacketRig.book)) == 0)
+            await sweeps.sweep()
+            #expect(try await fen(.person(PersonID(3), in: PacketRig.book)) == 125)
+            #expect(try await fen(packet.escrow) == 250)
+            // One claims just before the end, and isn't forgotten.
+            rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000 - 1)
+            _ = await packets.claim(packet.id, by: PersonID(7))
+            rig.clock.advance(byMilliseconds: 1)
+            #expect(await packets.claim(packet.id, by: PersonID(8)) == .decided(.expired))
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<10 { group.addTask { await sweeps.sweep() } }
+            }
+            #expect(try await rig.packet(packet.id).state == .closed)
+            #expect(try await fen(packet.escrow) == 0)
+            #expect(try await fen(.budget(of: PacketRig.scene)) == 1_000_000 - 875)
+            #expect(await packets.claim(packet.id, by: PersonID(8)) == .decided(.expired))
+        }
+    }
+
+    /// What needs the outside is said again and again, until it's done; nobody else has to remember it (M15).
+    @Test func theOutsideIsAskedFor() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            let heard = Mutex<[PacketNeed]>([])
+            let sweeps = rig.sweeps { needs in heard.withLock { $0 += needs } }
+            func hear() async -> [PacketNeed] {
+                await sweeps.sweep()
+                return heard.withLock { needs in
+                    defer { needs = [] }
+                    return needs
+                }
+            }
+            let packet = try await rig.open(packets, .c2c, .of(1_000, 8))
+            guard case .sent(let unpaid) = await packets.send(try PacketRig.draft(.c2c, .of(5, 5), id: "unpaid")),
+                case .sent(let paying) = await packets.send(try PacketRig.draft(.c2c, .of(5, 5), id: "paying"))
+            else { throw Unexpected("not sent") }
+            _ = try await packets.startPaying(paying.id, checkAfterSeconds: 60)
+            #expect(await hear() == [])
+            rig.clock.advance(byMilliseconds: 60_000)
+            guard case .payment(let asked) = await hear().first, asked.id == paying.id else {
+                throw Unexpected("nobody asks the cashier")
+            }
+            #expect(await hear() == [])
+            _ = try await packets.abandon(paying.id)
+            rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
+            for _ in 0..<3 {
+                guard case .refund(let closing) = await hear().first, closing.id == packet.id else {
+                    throw Unexpected("nobody asks the refund channel")
+                }
+                rig.clock.advance(byMilliseconds: 60_000)
+            }
+            #expect(try await rig.packet(unpaid.id).state == .abandoned)
+            let now = rig.clock.now
+            let closing = try await rig.packet(packet.id)
+            #expect(closing.attempts == 3)
+            let outcome = try await rig.store.transact(Footprint(ending: [closing])) { books in
+                books.refund(packet.id, by: .paid(closing.unclaimed), now: now, retryAfterSeconds: 60)
+            }
+            #expect(outcome == .settled)
+            #expect(await hear() == [])
+            #expect(try await rig.packet(packet.id).state == .closed)
+        }
+    }
+
+    /// A seed that isn't the one a packet was committed to is found before any share is given.
+    @Test func anotherKeyringOpensNothing() async throws {
+        try await PacketRig.run { rig in
+            let packet = try await rig.open(rig.packets(), .c2c, .of(1_000, 8))
+            let stranger = Packets(
+                store: rig.store,
+                clock: rig.wallClock,
+                vault: SeedVault(Keyring()),
+                alarms: rig.alarms
+            )
+            guard case .unavailable(let error) = await stranger.claim(packet.id, by: PersonID(1)) else {
+                throw Unexpected("a share from another seed")
+            }
+            #expect(error.code == .corrupt)
+        }
+    }
+}

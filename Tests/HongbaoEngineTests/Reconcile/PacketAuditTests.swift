@@ -1,0 +1,106 @@
+import GRDB
+import HongbaoCore
+import HongbaoSQLite
+import HongbaoTesting
+import Testing
+
+@testable import HongbaoEngine
+
+/// The audit of red packets is clean on what the engine wrote, and each of its checks can fail (M7, M8, M10, RP-10).
+@Suite(.timeLimit(.minutes(15))) struct PacketAuditTests {
+    private static let book = BookID(campaign: 7, phase: .live)
+    private static let greeting = "audit"
+
+    private static func draft(_ id: String, _ kind: RedPacketKind, _ split: Split) throws -> RedPacketDraft {
+        RedPacketDraft(
+            key: try #require(SendKey(sender: PersonID(50), book: book, id: id)),
+            kind: kind,
+            split: split,
+            scope: .everyone,
+            cover: try #require(RedPacket.Cover(greeting: greeting))
+        )
+    }
+
+    /// A: C2C, three of five claimed, nothing transferred. B: B2C by a granted subsidy, closed with a refund. C: C2C, all
+    /// claimed. D: never paid.
+    private static func grown() async throws -> EngineRig {
+        let rig = try EngineRig()
+        try await rig.runByHand { engine in
+            let packets = engine.packets
+            let subsidy = GrantRequest.forTests(person: 50, amount: 1_000)
+            let order = try #require(await engine.granting.grant([subsidy]).first?.granted?.order)
+            guard case .sent(let b) = await packets.send(try draft("b", .b2c, .of(1_000, 4)), by: order) else {
+                throw Unexpected("b wasn't sent")
+            }
+            for person in 1...3 as ClosedRange<UInt64> { _ = await packets.claim(b.id, by: PersonID(person)) }
+            rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
+            await engine.packetSweeps.sweep()
+            for (id, split, claims) in [("a", Split.of(500, 5), 3), ("c", .of(60, 6, .equal), 6)] {
+                guard case .sent(let packet) = await packets.send(try draft(id, .c2c, split)),
+                    case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
+                    case .published = try await packets.paid(packet, split.amount)
+                else { throw Unexpected("\(id) wasn't published") }
+                for person in 1...UInt64(claims) { _ = await packets.claim(packet.id, by: PersonID(person)) }
+            }
+            _ = await packets.send(try draft("d", .c2c, .of(5, 5)))
+        }
+        return rig
+    }
+
+    private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
+        let store = try await SQLiteStore.reopened(folder: folder.path)
+        let report = try await Audit.run(store, keyring: keyring)
+        try await store.close()
+        return report
+    }
+
+    @Test func whatTheEngineWroteHolds() async throws {
+        let rig = try await Self.grown()
+        let report = try await Self.audit(rig.folder, rig.keyring)
+        #expect(report.holds, "\(report.checks.flatMap(\.breaches))")
+        let examined = Dictionary(uniqueKeysWithValues: report.checks.map { ($0.invariant, $0.examined) })
+        #expect(examined["RP"] == 12 && (examined["M7"] ?? 0) >= 20 && (examined["M8"] ?? 0) >= 20)
+        #expect(report.totals.packetsSent == 3 && report.totals.sentFen == 1_560)
+        #expect(report.totals.transferredFen + report.totals.refundedFen == 1_000)
+    }
+
+    /// What is done to the file, and which checks must notice: exactly these.
+    private static let breaches = """
+        M7     | UPDATE packet SET claimed_count = claimed_count + 1 WHERE send_id = 'a'
+        M7     | UPDATE packet SET claimed = claimed + 1 WHERE send_id = 'a'
+        M7     | UPDATE packet SET luckiest_position = 4 WHERE send_id = 'a'
+        M7 RP  | UPDATE claim SET share = share + 1 WHERE position = 0 \
+                 AND packet = (SELECT id FROM packet WHERE send_id = 'a')
+        M7     | DELETE FROM claim WHERE position = 2 AND packet = (SELECT id FROM packet WHERE send_id = 'a')
+        M7 M8  | UPDATE packet SET refunded = refunded - 1 WHERE send_id = 'b'
+        M7 M8  | UPDATE packet SET refunded = 1 WHERE send_id = 'a'
+        M8     | UPDATE packet SET transferred = transferred + 1 WHERE send_id = 'a'
+        M8     | UPDATE packet SET transferred = transferred - 1 WHERE send_id = 'b'
+        M8     | UPDATE claim SET state = 1, done_at = NULL WHERE state = 2 AND position = 0
+        M8     | UPDATE claim SET state = 2, done_at = 5 WHERE position = 0 \
+                 AND packet = (SELECT id FROM packet WHERE send_id = 'a')
+        M7 M8  | UPDATE packet SET funding_part = funding_part - 1 WHERE send_id = 'a'
+        M7 M8  | UPDATE packet SET funding_part = NULL, funding_person = NULL WHERE send_id = 'a'
+        M10    | UPDATE packet SET closed_at = NULL WHERE send_id = 'b'
+        M10    | UPDATE packet SET state = 3 WHERE send_id = 'c'
+        M10    | UPDATE packet SET state = 4 WHERE send_id = 'a'
+        RP     | UPDATE packet SET commitment = zeroblob(32) WHERE send_id = 'a'
+        RP     | UPDATE packet SET sealed_seed = (SELECT sealed_seed FROM packet WHERE send_id = 'b') \
+                 WHERE send_id = 'a'
+        M7 M8 M10 | UPDATE packet SET state = 8 WHERE send_id = 'a'
+        M8     | DELETE FROM packet WHERE send_id = 'a'
+        """
+
+    @Test func eachCheckCanFail() async throws {
+        let rig = try await Self.grown()
+        for line in Self.breaches.split(separator: "\n") {
+            let parts = line.split(separator: "|", maxSplits: 1).map { $0.trimmingPrefix { $0 == " " } }
+            let expected = Set(parts[0].split(separator: " ").map(String.init))
+            let folder = try BrokenStore.copy(of: rig.folder)
+            try await BrokenStore.alter(folder, String(parts[1]))
+            let report = try await Self.audit(folder, rig.keyring)
+            let breached = Set(report.checks.filter { $0.breachCount > 0 }.map(\.invariant))
+            #expect(breached == expected, "\(parts[1]): \(report.checks.flatMap(\.breaches))")
+        }
+    }
+}
