@@ -70,6 +70,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
     case tokenSize = "token-size"
     case orderTable = "order-table"
     case split
+    case claims
 
     func run(_ bench: Bench) async throws -> [Figure] {
         switch self {
@@ -81,6 +82,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
         case .tokenSize: try TokenSizeBench().run()
         case .orderTable: try await OrderTableBench(bench: bench).run()
         case .split: try await SplitBench(bench: bench).run()
+        case .claims: try await ClaimsBench(bench: bench).run()
         }
     }
 }
