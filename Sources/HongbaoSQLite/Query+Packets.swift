@@ -2,8 +2,8 @@
 extension Query {
     /// What never changes comes first: 1 to 15 are of the draft and the seal, the others of the progress.
     private static let packetColumns = """
-        id, sender, book, send_id, kind, split, amount, count, scope, created_at, commitment, sealed_seed, greeting, video,
-        listed, state, funding_person, funding_part, published_at, expires_at, closed_at, claimed, claimed_count,
+        id, sender, book, send_id, kind, split, amount, count, scope, created_at, commitment, sealed_seed, greeting,
+        video, listed, state, funding_person, funding_part, published_at, expires_at, closed_at, claimed, claimed_count,
         luckiest_position, luckiest_share, transferred, refunded, attempts, next_check_at
         """
     private static let claimColumns =

@@ -34,7 +34,7 @@ import Testing
         M2  | CHECK    | UPDATE account SET held = 91 WHERE kind = 3
         M2  | CHECK    | UPDATE account SET debits = 901 WHERE kind = 2
         M2  | CHECK    | UPDATE account SET debits = -1 WHERE kind = 1
-        M2  | CHECK    | INSERT INTO account VALUES (1, 5, 0, 0, 0, 0, 0)
+        M2  | CHECK    | INSERT INTO account VALUES (1, 9, 0, 0, 0, 0, 0)
         M2  | UNIQUE   | INSERT INTO account VALUES (1, 3, 7, 0, 0, 0, 0)
         M2  | M2       | UPDATE transfer SET amount = 101
         M2  | M2       | UPDATE transfer SET posted_at = 2001

@@ -2,9 +2,9 @@ package import HongbaoCore
 
 /// Who waits for a share of which packet, who is let in, and whose turn it is (RP-6, RP-7).
 ///
-/// A value without a clock, a lock or a store. The first who comes to a packet leads: carries out what all who wait have
-/// asked for, in one transaction, and hands on to the first who came meanwhile. It's for speed only: what the store
-/// holds is decided by the store (RP-8).
+/// A value without a clock, a lock or a store. The first who comes to a packet leads: carries out what all who wait
+/// have asked for, in one transaction, and hands on to the first who came meanwhile. It's for speed only: what the
+/// store holds is decided by the store (RP-8).
 package struct LaneTable<Waiter: Sendable>: Sendable {
     package struct Limits: Hashable, Sendable {
         /// Claims of one packet that wait or are being carried out.
@@ -83,8 +83,8 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
         return .wait(ticket)
     }
 
-    /// Whoever waits under this ticket doesn't want to any more. Answers who that was; `nil` when it's too late: then an
-    /// answer is on its way, or this one leads.
+    /// Whoever waits under this ticket doesn't want to any more. Answers who that was; `nil` when it's too late: then
+    /// an answer is on its way, or this one leads.
     package mutating func leave(_ packet: RedPacketID, ticket: UInt64) -> Waiter? {
         guard let lane = lanes[packet], lane.leader != ticket else { return nil }
         return lanes[packet]?.entries.removeValue(forKey: ticket)?.waiter

@@ -147,9 +147,9 @@ extension Schema {
         DROP TABLE account;
         ALTER TABLE new_account RENAME TO account;
 
-        -- The ID's two halves are the person and the part: scene, rain, award type and stage, or a serial number; or the
-        -- packet, and as serial number 2^31 and the position of a claim, 2^32 - 1 for the payment, 2^32 - 2 for the
-        -- refund.
+        -- The ID's two halves are the person and the part: scene, rain, award type and stage, or a serial number; or
+        -- the packet, and as serial number 2^31 and the position of a claim, 2^32 - 1 for the payment, 2^32 - 2 for
+        -- the refund.
         CREATE TABLE new_transfer (
             person INTEGER NOT NULL,
             part INTEGER NOT NULL,

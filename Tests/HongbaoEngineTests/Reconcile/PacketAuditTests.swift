@@ -21,8 +21,8 @@ import Testing
         )
     }
 
-    /// A: C2C, three of five claimed, nothing transferred. B: B2C by a granted subsidy, closed with a refund. C: C2C, all
-    /// claimed. D: never paid.
+    /// A: C2C, three of five claimed, nothing transferred. B: B2C by a granted subsidy, closed with a refund. C: C2C,
+    /// all claimed. D: never paid.
     private static func grown() async throws -> EngineRig {
         let rig = try EngineRig()
         try await rig.runByHand { engine in
