@@ -30,12 +30,10 @@ struct PacketRig: Sendable {
     }
 
     private func fund() async throws {
-        var footprint = Footprint()
-        footprint.accounts = [.treasury(of: Self.book), .budget(of: Self.scene)]
-        footprint.budgets = [Self.scene]
         let total = try #require(Amount(fen: 1_000_000))
+        let funding = Funding(scene: Self.scene, total: total, revision: 1)
         let now = clock.now
-        _ = try await store.transact(footprint) { $0.fund(Self.scene, total: total, revision: 1, now: now) }
+        _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now) }
     }
 
     var wallClock: WallClock {
