@@ -192,6 +192,15 @@ package struct Engine: Sendable {
         )
     }
 
+    /// Takes an authentic word of an outside system about an order as a hint, and asks it (M9). Answers `false` when
+    /// that's no order of ours.
+    package func callback(_ system: OutsideSystem, order: String) -> Bool {
+        switch system {
+        case .payouts: payouts.callback(order: order)
+        case .payments, .transfers, .refunds: false
+        }
+    }
+
     /// Answers all epochs that are known now.
     @discardableResult
     private static func learnEpochs(

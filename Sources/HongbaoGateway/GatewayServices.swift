@@ -14,8 +14,8 @@ package struct GatewayServices: Sendable {
     package var requestWithdrawal:
         @Sendable (_ key: WithdrawalKey, _ amount: Amount, _ now: Timestamp, _ isOpen: Bool) async -> WithdrawalAnswer
     package var findWithdrawal: @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?
-    /// Takes an authentic word of the payout channel about an order; `false` when that's no payout order.
-    package var payoutCallback: @Sendable (_ order: String) -> Bool
+    /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
+    package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
     package var readiness: Readiness
     package var metrics: PrometheusRegistry
     package var now: @Sendable () -> Timestamp
@@ -28,7 +28,7 @@ package struct GatewayServices: Sendable {
         budget: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
         requestWithdrawal: @escaping @Sendable (WithdrawalKey, Amount, Timestamp, Bool) async -> WithdrawalAnswer,
         findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
-        payoutCallback: @escaping @Sendable (String) -> Bool,
+        callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
         readiness: Readiness,
         metrics: PrometheusRegistry,
         now: @escaping @Sendable () -> Timestamp
@@ -40,7 +40,7 @@ package struct GatewayServices: Sendable {
         self.budget = budget
         self.requestWithdrawal = requestWithdrawal
         self.findWithdrawal = findWithdrawal
-        self.payoutCallback = payoutCallback
+        self.callback = callback
         self.readiness = readiness
         self.metrics = metrics
         self.now = now
@@ -61,7 +61,7 @@ extension GatewayServices {
                 await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
             },
             findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
-            payoutCallback: { engine.payouts.callback(order: $0) },
+            callback: { engine.callback($0, order: $1) },
             readiness: readiness,
             metrics: metrics,
             now: engine.clock.now

@@ -33,7 +33,7 @@ struct CallbackRoutes: Sendable {
         } catch {
             throw Problem(error)
         }
-        guard services.payoutCallback(result.order) else {
+        guard services.callback(.payouts, result.order) else {
             throw Problem(.malformed, param: "order", detail: "Not the order number of a payout.")
         }
         return .json { json in json.object { $0.field("taken", true) } }
