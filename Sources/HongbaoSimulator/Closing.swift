@@ -26,43 +26,47 @@ extension Client {
         let all = desk.terms.budgets.reduce(0, +)
         let extra = world.draw(4) == 0 && all < 4 * Self.usableMax ? all + 500 : 100 + Int64(world.draw(1_000))
         await someone.raise(scene.id, by: extra)
-        if await !give(1, scene: scene.key, to: PersonID(5_000), mustBeThere: true) {
+        if await !give([request(of: 1, scene: scene.key, by: PersonID(5_000))], mustBeThere: true) {
             world.auditor.violation("M6: nothing of a raised budget is given away")
         }
-        await useUp(scene, from: 5_000, upTo: .max)
+        await useUp(scene, from: 5_001, upTo: .max)
     }
 
     private func useUp(_ scene: Scene, from first: UInt64, upTo usableMax: Int64) async {
         let cap = desk.terms.cap
         var number = first
-        for amount in [500, 100, 20, 4, 1] as [Int64] where amount <= cap {
-            while world.auditor.unissued(of: scene.id) >= amount {
-                number += 1
-                let isGiven = await give(amount, scene: scene.key, to: PersonID(number))
-                // What was under way when the clients ended may have taken it.
-                if !isGiven, world.auditor.unissued(of: scene.id) >= amount {
-                    return world.auditor.violation("M6: what is left of a budget can't be given away")
-                }
-                if world.auditor.unissued(of: scene.id) > usableMax { return }
+        while world.auditor.unissued(of: scene.id) > 0 {
+            let left = world.auditor.unissued(of: scene.id)
+            let amounts = Self.amounts(of: left, cap: cap)
+            let requests = amounts.enumerated().map { index, amount in
+                request(of: amount, scene: scene.key, by: PersonID(number + UInt64(index)))
             }
+            number += UInt64(requests.count)
+            let areGiven = await give(requests)
+            // What was under way when the clients ended may have taken it.
+            if !areGiven, world.auditor.unissued(of: scene.id) >= (amounts.last ?? 0) {
+                return world.auditor.violation("M6: what is left of a budget can't be given away")
+            }
+            if world.auditor.unissued(of: scene.id) > usableMax { return }
         }
-        guard world.auditor.unissued(of: scene.id) == 0 else { return }
-        if await give(1, scene: scene.key, to: PersonID(number + 1), attempts: 1) {
+        if await give([request(of: 1, scene: scene.key, by: PersonID(number))], attempts: 1) {
             world.auditor.violation("M6: more is given away than there is")
         }
     }
 
-    /// Asks until it's granted, at most for some seconds.
-    ///
-    /// - Parameter mustBeThere: whether no answer may say that the budget is used up.
-    private func give(
-        _ amount: Int64,
-        scene: String,
-        to person: PersonID,
-        attempts: Int = 60,
-        mustBeThere: Bool = false
-    ) async -> Bool {
-        let request = GrantRequest(
+    /// Together at most what is left, and as many as a process takes in one call.
+    private static func amounts(of left: Int64, cap: Int64) -> [Int64] {
+        var amounts: [Int64] = []
+        var left = left
+        while left > 0, amounts.count < 8 {
+            amounts.append(min(left, cap))
+            left -= min(left, cap)
+        }
+        return amounts
+    }
+
+    private func request(of amount: Int64, scene: String, by person: PersonID) -> GrantRequest {
+        GrantRequest(
             campaign: Setup.campaign,
             scene: scene,
             rain: RainID(1),
@@ -72,20 +76,37 @@ extension Client {
             app: Setup.apps[0],
             amount: amount
         )
+    }
+
+    /// Asks until all are granted, at most for some seconds.
+    ///
+    /// - Parameter mustBeThere: whether no answer may say that the budget is used up.
+    private func give(_ requests: [GrantRequest], attempts: Int = 60, mustBeThere: Bool = false) async -> Bool {
+        var open = requests
         for _ in 0..<attempts {
-            guard let book = phase()?.book, let order = order(of: request, in: book) else { return false }
-            world.auditor.asked(order, amount)
-            let answer = await process().call { engine in await engine.granting.grant([request]) }?.first
-            if case .granted(let granted)? = answer {
-                world.auditor.granted(granted, request, wasAcknowledged: false)
-                return true
+            guard let book = phase()?.book else { return false }
+            for request in open {
+                guard let order = order(of: request, in: book) else { return false }
+                world.auditor.asked(order, request.amount ?? 0)
             }
-            let fate = answer.map { "\($0)" } ?? "no process"
-            world.auditor.tell("answer: \(order) of \(amount) fen isn't granted: \(fate)")
-            if mustBeThere, case .refused(.budgetExhausted)? = answer {
-                world.auditor.violation("M6: a budget that was raised isn't given away")
-                return false
+            let asked = open
+            let answers = await process().call { engine in await engine.granting.grant(asked) }
+            open = []
+            for (index, request) in asked.enumerated() {
+                let answer = answers?[index]
+                if case .granted(let granted)? = answer {
+                    world.auditor.granted(granted, request, wasAcknowledged: false)
+                    continue
+                }
+                let fate = answer.map { "\($0)" } ?? "no process"
+                world.auditor.tell("answer: \(request.amount ?? 0) fen of \(request.scene) aren't granted: \(fate)")
+                if mustBeThere, case .refused(.budgetExhausted)? = answer {
+                    world.auditor.violation("M6: a budget that was raised isn't given away")
+                    return false
+                }
+                open.append(request)
             }
+            if open.isEmpty { return true }
             await world.pause(milliseconds: 200)
         }
         return false

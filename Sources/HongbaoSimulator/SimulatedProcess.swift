@@ -6,8 +6,15 @@ import Synchronization
 
 /// One life of the server: the real engine on a connection of its own. A kill stops it wherever it stands.
 final class SimulatedProcess: Sendable {
+    /// An engine has many parts: copying it for each call would take longer than some of the calls.
+    private final class Running: Sendable {
+        let engine: Engine
+
+        init(_ engine: Engine) { self.engine = engine }
+    }
+
     private struct State {
-        var engine: Engine?
+        var running: Running?
         var isReady = false
         /// When it was asked to end.
         var askedToEndAt: Duration?
@@ -26,7 +33,7 @@ final class SimulatedProcess: Sendable {
     init(_ world: World) { self.world = world }
 
     /// The engine, once it has started.
-    var engine: Engine? { state.withLock { $0.engine } }
+    var engine: Engine? { state.withLock { $0.running }?.engine }
     var isAlive: Bool { life.isAlive }
     /// Whether `engine` is there, without copying it.
     var isReady: Bool { state.withLock { $0.isReady } }
@@ -69,7 +76,7 @@ final class SimulatedProcess: Sendable {
                     )
                     guard self.isAlive else { return }
                     self.state.withLock { state in
-                        state.engine = engine
+                        state.running = Running(engine)
                         state.isReady = true
                     }
                     channel.tell { engine.payouts.callback(order: $0) }
@@ -147,7 +154,7 @@ final class SimulatedProcess: Sendable {
 
     /// Runs a call as a request from outside; `nil` when the process isn't there, or dies before it has answered.
     func call<Answer: Sendable>(_ body: @escaping @Sendable (Engine) async -> Answer) async -> Answer? {
-        guard isReady, let engine else {
+        guard isReady, let running = state.withLock({ $0.running }) else {
             await world.pause(milliseconds: 5)
             return nil
         }
@@ -158,7 +165,7 @@ final class SimulatedProcess: Sendable {
                 return state.nextCall
             }
             let task = Task(executorPreference: world.scheduler) {
-                let answer = await body(engine)
+                let answer = await body(running.engine)
                 let isWaiting = self.state.withLock { state in
                     state.tasks[id] = nil
                     return state.hangUps.removeValue(forKey: id) != nil
@@ -178,7 +185,7 @@ final class SimulatedProcess: Sendable {
             defer {
                 state.hangUps = [:]
                 state.tasks = [:]
-                state.engine = nil
+                state.running = nil
                 state.isReady = false
                 state.askedToEndAt = nil
                 state.services = nil

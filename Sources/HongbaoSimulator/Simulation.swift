@@ -21,7 +21,7 @@ package struct Simulation: Sendable {
     /// Of each seed, at least: grants that are asked for, wallets read, withdrawals, look-ups.
     package static let operations = 400
     /// Of so many seeds one ends with the engine's own audit, which takes a fifth as long as the rest.
-    package static let seedsForAudit: UInt64 = 8
+    package static let seedsForAudit: UInt64 = 16
     private static let clients = 8
     private static let stepsMax = 200_000
     /// How long everything accepted may take to come to its end, once nothing goes wrong any more.
