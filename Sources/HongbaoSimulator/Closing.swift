@@ -26,7 +26,7 @@ extension Client {
         let all = desk.terms.budgets.reduce(0, +)
         let extra = world.draw(4) == 0 && all < 4 * Self.usableMax ? all + 500 : 100 + Int64(world.draw(1_000))
         await someone.raise(scene.id, by: extra)
-        if await !give([request(of: 1, scene: scene.key, by: PersonID(5_000))], mustBeThere: true) {
+        if await !give([request(of: 1, scene: scene.key, by: PersonID(5_000))], mustBeThere: true).isEmpty {
             world.auditor.violation("M6: nothing of a raised budget is given away")
         }
         await useUp(scene, from: 5_001, upTo: .max)
@@ -42,14 +42,14 @@ extension Client {
                 request(of: amount, scene: scene.key, by: PersonID(number + UInt64(index)))
             }
             number += UInt64(requests.count)
-            let areGiven = await give(requests)
+            let refused = await give(requests)
             // What was under way when the clients ended may have taken it.
-            if !areGiven, world.auditor.unissued(of: scene.id) >= (amounts.last ?? 0) {
+            if let least = refused.compactMap(\.amount).min(), world.auditor.unissued(of: scene.id) >= least {
                 return world.auditor.violation("M6: what is left of a budget can't be given away")
             }
             if world.auditor.unissued(of: scene.id) > usableMax { return }
         }
-        if await give([request(of: 1, scene: scene.key, by: PersonID(number))], attempts: 1) {
+        if await give([request(of: 1, scene: scene.key, by: PersonID(number))], attempts: 1).isEmpty {
             world.auditor.violation("M6: more is given away than there is")
         }
     }
@@ -78,15 +78,19 @@ extension Client {
         )
     }
 
-    /// Asks until all are granted, at most for some seconds.
+    /// Asks until all are granted, at most for some seconds; answers those that aren't.
     ///
     /// - Parameter mustBeThere: whether no answer may say that the budget is used up.
-    private func give(_ requests: [GrantRequest], attempts: Int = 60, mustBeThere: Bool = false) async -> Bool {
+    private func give(
+        _ requests: [GrantRequest],
+        attempts: Int = 60,
+        mustBeThere: Bool = false
+    ) async -> [GrantRequest] {
         var open = requests
         for _ in 0..<attempts {
-            guard let book = phase()?.book else { return false }
+            guard let book = phase()?.book else { return open }
             for request in open {
-                guard let order = order(of: request, in: book) else { return false }
+                guard let order = order(of: request, in: book) else { return open }
                 world.auditor.asked(order, request.amount ?? 0)
             }
             let asked = open
@@ -102,14 +106,14 @@ extension Client {
                 world.auditor.tell("answer: \(request.amount ?? 0) fen of \(request.scene) aren't granted: \(fate)")
                 if mustBeThere, case .refused(.budgetExhausted)? = answer {
                     world.auditor.violation("M6: a budget that was raised isn't given away")
-                    return false
+                    return asked
                 }
                 open.append(request)
             }
-            if open.isEmpty { return true }
+            if open.isEmpty { break }
             await world.pause(milliseconds: 200)
         }
-        return false
+        return open
     }
 
     /// M11: wallets say what the auditor's own books say.
