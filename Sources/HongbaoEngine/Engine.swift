@@ -148,6 +148,12 @@ package struct Engine: Sendable {
             alarms: alarms,
             logger: logger
         )
+        let packetSweeps = PacketSweeps(
+            store: store,
+            clock: clock,
+            configuration: configuration.packets.sweeps,
+            logger: logger
+        )
         return Engine(
             store: store,
             campaigns: campaigns,
@@ -172,7 +178,10 @@ package struct Engine: Sendable {
             reloads: Reloads(campaigns: campaigns, budgets: budgets, granting: granting),
             withdrawals: Withdrawals(
                 store: store,
-                postNow: { (person, book) throws(StoreError) in try await poster.postNow(person, in: book) },
+                postNow: { (person, book) throws(StoreError) in
+                    try await poster.postNow(person, in: book)
+                    try await packetSweeps.settle(person, in: book)
+                },
                 promised: { payouts.promised($0) }
             ),
             payouts: payouts,
@@ -183,12 +192,7 @@ package struct Engine: Sendable {
                 alarms: alarms,
                 configuration: configuration.packets
             ),
-            packetSweeps: PacketSweeps(
-                store: store,
-                clock: clock,
-                configuration: configuration.packets.sweeps,
-                logger: logger
-            )
+            packetSweeps: packetSweeps
         )
     }
 

@@ -36,6 +36,10 @@ package enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case expired
     case notPaid = "not_paid"
     case outOfScope = "out_of_scope"
+    case subsidyMismatch = "subsidy_mismatch"
+    case subsidyUsed = "subsidy_used"
+    case paymentClosed = "payment_closed"
+    case paymentUnavailable = "payment_unavailable"
     case insufficientBalance = "insufficient_balance"
     case withdrawalClosed = "withdrawal_closed"
     case tokenInvalid = "token_invalid"
@@ -91,6 +95,7 @@ extension ErrorCode {
             ErrorRow(422, .invalid, "Rain, award type or stage is outside what the scene's order rule takes.")
         case .personMismatch: ErrorRow(422, .invalid, "The order number isn't that of this person and request.")
         case .tokenInvalid: ErrorRow(422, .invalid, "The grant token doesn't verify for this person.")
+        case .subsidyMismatch: ErrorRow(422, .invalid, "The subsidy isn't this person's, or is of another amount.")
         case .outOfScope: ErrorRow(403, .refused, "The person isn't among those it is meant for.")
         case .notInPhase: ErrorRow(409, .refused, "No phase of the campaign is on, or the person isn't admitted to it.")
         case .overCap: ErrorRow(422, .refused, "The amount is above the cap for a single grant of the scene.")
@@ -99,6 +104,8 @@ extension ErrorCode {
         case .exhausted: ErrorRow(409, .refused, "All shares are taken.")
         case .expired: ErrorRow(409, .refused, "It's too late.")
         case .notPaid: ErrorRow(409, .refused, "It isn't paid for yet.")
+        case .subsidyUsed: ErrorRow(409, .conflict, "The subsidy has paid for another red packet.")
+        case .paymentClosed: ErrorRow(409, .refused, "Nobody takes payments for red packets here.")
         case .insufficientBalance: ErrorRow(409, .refused, "The balance is lower than the amount.")
         case .withdrawalClosed: ErrorRow(409, .refused, "Withdrawal isn't open for this person now.")
         case .switchedOff: ErrorRow(409, .refused, "It's switched off at present.")
@@ -107,6 +114,13 @@ extension ErrorCode {
         case .tryAgain: ErrorRow(429, .limited, "Too many at once: try again.", retryable: true)
         case .rateLimited: ErrorRow(429, .limited, "Too many requests: slow down.", retryable: true)
         case .overloaded: ErrorRow(503, .unavailable, "The server is busy: come back later.", retryable: true)
+        case .paymentUnavailable:
+            ErrorRow(
+                503,
+                .unavailable,
+                "The cashier can't be reached; repeat the same request later, and it goes on.",
+                retryable: true
+            )
         case .unavailable:
             ErrorRow(503, .unavailable, "It can't be done now; repeat the same request later.", retryable: true)
         case .internal: ErrorRow(500, .internal, "The server made a mistake.")

@@ -64,6 +64,13 @@ package enum Gateway {
         routes += ServiceReadRoutes(services: services).routes
         routes += WalletRoutes(services: services).routes
         routes += WithdrawalRoutes(services: services).routes
+        routes +=
+            RedPacketRoutes(
+                packets: services.packets,
+                campaigns: services.campaigns,
+                limits: configuration.redPackets,
+                takesPayments: configuration.takesPayments
+            ).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
         routes +=
             CallbackRoutes(

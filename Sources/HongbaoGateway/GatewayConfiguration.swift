@@ -12,6 +12,10 @@ package struct GatewayConfiguration: Sendable {
     package var demo: DemoConfiguration?
     /// Payout channels sign their callbacks with this; `nil` takes none.
     package var callbackSecret: [UInt8]?
+    /// Whether people may send red packets that they pay for (C2C): there is a cashier, and the systems that bring
+    /// shares to people's change and give back the rest.
+    package var takesPayments = false
+    package var redPackets = RedPacketLimits()
     package var bodyBytesMax = 1 << 20
     package var headerBytesMax = 16 << 10
     /// From the first byte of a request's body to its last, and again for its answer.
@@ -22,6 +26,17 @@ package struct GatewayConfiguration: Sendable {
     /// Requests at work at the same time; any more are answered `overloaded` at once.
     package var inFlightMax = 8_192
     package var batchMax = 1_000
+
+    package init() {}
+}
+
+/// What one red packet may have, beside what the core holds of every packet.
+package struct RedPacketLimits: Hashable, Sendable {
+    /// In fen.
+    package var amountMax: Int64 = 100_000_000
+    package var countMax: Int64 = 100_000
+    /// In bytes of UTF-8.
+    package var greetingBytesMax = 300
 
     package init() {}
 }
@@ -145,6 +160,13 @@ extension GatewayConfiguration {
         guard connectionsMax > 0 else { throw .limitInvalid("connectionsMax") }
         guard inFlightMax > 0 else { throw .limitInvalid("inFlightMax") }
         guard (1...1_000).contains(batchMax) else { throw .limitInvalid("batchMax") }
+        guard redPackets.amountMax > 0 else { throw .limitInvalid("redPackets.amountMax") }
+        guard (1...Int64(Split.countMax)).contains(redPackets.countMax) else {
+            throw .limitInvalid("redPackets.countMax")
+        }
+        guard (0...RedPacket.Cover.bytesMax).contains(redPackets.greetingBytesMax) else {
+            throw .limitInvalid("redPackets.greetingBytesMax")
+        }
         var names = Set<String>()
         for key in serviceKeys where !names.insert(key.name).inserted { throw .keyNameTwice(key.name) }
         var nameByDigest: [KeyDigest: String] = [:]

@@ -14,6 +14,7 @@ package struct GatewayServices: Sendable {
     package var requestWithdrawal:
         @Sendable (_ key: WithdrawalKey, _ amount: Amount, _ now: Timestamp, _ isOpen: Bool) async -> WithdrawalAnswer
     package var findWithdrawal: @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?
+    package var packets: PacketServices
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
     package var readiness: Readiness
@@ -28,6 +29,7 @@ package struct GatewayServices: Sendable {
         budget: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
         requestWithdrawal: @escaping @Sendable (WithdrawalKey, Amount, Timestamp, Bool) async -> WithdrawalAnswer,
         findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
+        packets: PacketServices,
         callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
         readiness: Readiness,
         metrics: PrometheusRegistry,
@@ -40,6 +42,7 @@ package struct GatewayServices: Sendable {
         self.budget = budget
         self.requestWithdrawal = requestWithdrawal
         self.findWithdrawal = findWithdrawal
+        self.packets = packets
         self.callback = callback
         self.readiness = readiness
         self.metrics = metrics
@@ -61,10 +64,71 @@ extension GatewayServices {
                 await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
             },
             findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
+            packets: PacketServices(engine),
             callback: { engine.callback($0, order: $1) },
             readiness: readiness,
             metrics: metrics,
             now: engine.clock.now
+        )
+    }
+}
+
+/// The use cases of red packets.
+package struct PacketServices: Sendable {
+    /// A subsidy as a sender names it.
+    package struct Subsidy: Hashable, Sendable {
+        package let order: OrderNumber
+        /// The grant token that the sender holds of it, as far as it came along.
+        package let token: [UInt8]?
+
+        package init(order: OrderNumber, token: [UInt8]?) {
+            self.order = order
+            self.token = token
+        }
+    }
+
+    /// What a subsidy is worth; `nil` when there is no such grant.
+    package var subsidyAmount: @Sendable (Subsidy) async throws(StoreError) -> Amount?
+    /// Without a subsidy the packet waits for its payment.
+    package var send: @Sendable (RedPacketDraft, Subsidy?) async -> SendAnswer
+    /// Asks the cashier for the address where the sender pays; `nil` when it can't be reached. Repeating it is safe.
+    package var openPayment: @Sendable (RedPacket) async -> String?
+    package var look: @Sendable (RedPacketID, PersonID) async throws(StoreError) -> PacketView?
+    package var claim: @Sendable (RedPacketID, PersonID) async -> ClaimAnswer
+    package var claims: @Sendable (_ of: RedPacketID, _ from: Int, _ limit: Int) async throws(StoreError) -> ClaimPage?
+
+    package init(
+        subsidyAmount: @escaping @Sendable (Subsidy) async throws(StoreError) -> Amount?,
+        send: @escaping @Sendable (RedPacketDraft, Subsidy?) async -> SendAnswer,
+        openPayment: @escaping @Sendable (RedPacket) async -> String?,
+        look: @escaping @Sendable (RedPacketID, PersonID) async throws(StoreError) -> PacketView?,
+        claim: @escaping @Sendable (RedPacketID, PersonID) async -> ClaimAnswer,
+        claims: @escaping @Sendable (RedPacketID, Int, Int) async throws(StoreError) -> ClaimPage?
+    ) {
+        self.subsidyAmount = subsidyAmount
+        self.send = send
+        self.openPayment = openPayment
+        self.look = look
+        self.claim = claim
+        self.claims = claims
+    }
+}
+
+extension PacketServices {
+    /// `openPayment` has no cashier to ask yet.
+    package init(_ engine: Engine) {
+        self.init(
+            subsidyAmount: { (subsidy) throws(StoreError) in try await engine.granting.find(subsidy.order)?.amount },
+            send: { draft, subsidy in
+                if let subsidy { return await engine.packets.send(draft, by: subsidy.order) }
+                return await engine.packets.send(draft)
+            },
+            openPayment: { _ in nil },
+            look: { (id, person) throws(StoreError) in try await engine.packets.look(id, as: person) },
+            claim: { await engine.packets.claim($0, by: $1) },
+            claims: { (id, position, limit) throws(StoreError) in
+                try await engine.packets.claims(of: id, from: position, limit: limit)
+            }
         )
     }
 }

@@ -45,6 +45,7 @@ package struct ServerConfiguration: Sendable {
         ("campaigns.files", "campaign files; default: all of campaigns/*.yaml"),
         ("campaigns.rehearse", "play them as if their live phase began now (false)"),
         ("demo.enabled", "the demo's own account centre: anybody may log in as anybody (false)"),
+        ("demo.relations", "who follows whom is made up from people's numbers; else nobody follows anybody (false)"),
         ("service-keys", "list of name:sha256-of-key:scope+scope[:campaign+campaign]"),
         ("issuers", "account centres: list of name:EdDSA|ES256:base64-of-public-key[:audience]"),
         ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
@@ -77,6 +78,7 @@ package struct ServerConfiguration: Sendable {
         campaignFiles = settings.list("campaigns.files")
         isRehearsal = try settings.bool("campaigns.rehearse") ?? false
         isDemo = try settings.bool("demo.enabled") ?? false
+        if try settings.bool("demo.relations") ?? false { engine.packets.relate = DemoRelations.relate }
         payoutURL = settings.string("payouts.url")
         payoutSecret = settings.string("payouts.secret", isSecret: true)
         if payoutURL != nil, payoutSecret == nil {

@@ -27,6 +27,8 @@ import Testing
         withdrawal_closed       409 refused      -
         switched_off            409 refused      -
         already_claimed         409 conflict     -
+        subsidy_used            409 conflict     -
+        payment_closed          409 refused      -
         order_conflict          409 conflict     -
         body_too_large          413 invalid      -
         unsupported_media_type  415 invalid      -
@@ -36,11 +38,13 @@ import Testing
         order_part_invalid      422 invalid      -
         person_mismatch         422 invalid      -
         token_invalid           422 invalid      -
+        subsidy_mismatch        422 invalid      -
         over_cap                422 refused      -
         try_again               429 limited      retry
         rate_limited            429 limited      retry
         internal                500 internal     -
         overloaded              503 unavailable  retry
+        payment_unavailable     503 unavailable  retry
         unavailable             503 unavailable  retry
         """
 

@@ -117,6 +117,7 @@ import Testing
                 for (uri, json, token) in [
                     ("/v1/grants", grant, GatewayRig.grantKey), ("/v1/grants/batch", batch, GatewayRig.grantKey),
                     ("/v1/wallet/withdrawals", withdrawal, person),
+                    ("/v1/red-packets", RedPacketRouteTests.c2c().replacing("1000", with: text), person),
                 ] {
                     let answer = try await caller.send(.post, uri, json: json, token: token)
                     if uri == "/v1/grants/batch", answer.status == .ok {
@@ -179,6 +180,7 @@ import Testing
                 ("/v1/grants/batch", #"{"grants":[\#(grantJSON())]}"#, GatewayRig.grantKey),
                 ("/v1/wallet?campaign=test", #"{"tokens":["AQ"]}"#, person),
                 ("/v1/wallet/withdrawals", #"{"campaign":"test","id":"w","amount":1}"#, person),
+                ("/v1/red-packets", RedPacketRouteTests.c2c(), person),
                 ("/v1/demo/login", #"{"app":"douyin","user":"a"}"#, nil),
             ]
             for (uri, good, token) in routes {

@@ -32,6 +32,21 @@ import Testing
         #expect(try OpenedSplitJSON(Array("{}".utf8)) == OpenedSplitJSON())
     }
 
+    /// As the API answers it: what doesn't change from page to page is within `reveal`.
+    @Test func readsAReveal() throws {
+        let reveal = Self.whole.replacing(
+            #""claims":[{"position":0,"amount":76,"person":"42"},{"amount":0,"position":-1}],"#,
+            with: ""
+        )
+        let claims = #""claims":[{"position":0,"amount":76},{"position":-1,"amount":0}]"#
+        for text in [
+            #"{\#(claims),"next":"2","reveal":\#(reveal)}"#, #"{"reveal":\#(reveal),\#(claims),"amount":1000}"#,
+        ] {
+            #expect(try OpenedSplitJSON(Array(text.utf8)) == OpenedSplitJSON(Array(Self.whole.utf8)))
+        }
+        #expect(try OpenedSplitJSON(Array(#"{"reveal":{"claims":7,"reveal":7}}"#.utf8)) == OpenedSplitJSON())
+    }
+
     @Test(
         arguments: [
             ("", .malformed), ("{", .malformed), ("[]", .wrongType), ("{} {}", .malformed),
@@ -44,7 +59,8 @@ import Testing
             (#"{"commitment":"\#(String(repeating: "é", count: 32))"}"#, .unacceptableCharacter),
             (#"{"claims":{}}"#, .wrongType), (#"{"claims":[{}]}"#, .missingField), (#"{"claims":[7]}"#, .wrongType),
             (#"{"claims":[{"position":0}]}"#, .missingField), (#"{"claims":[{"amount":0}]}"#, .missingField),
-            (#"{"claims":[{"position":0,"amount":-1}]}"#, .outOfRange),
+            (#"{"claims":[{"position":0,"amount":-1}]}"#, .outOfRange), (#"{"reveal":7}"#, .wrongType),
+            (#"{"reveal":{"amount":-1}}"#, .outOfRange), (#"{"amount":1,"reveal":{"amount":2}}"#, .duplicateField),
         ] as [(String, JSONFault.Reason)]
     )
     func refusesWhatIsNot(text: String, reason: JSONFault.Reason) {

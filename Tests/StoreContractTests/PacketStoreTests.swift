@@ -103,7 +103,7 @@ import Testing
             let packet = try await Self.open(store, 77, try Self.draft("a"))
             let outcomes = try await Self.claim(store, packet.id, [1, 2, 3, 2])
             #expect(outcomes.count { if case .claimed = $0 { true } else { false } } == 3)
-            guard case .alreadyClaimed(let second, left: 7) = outcomes[3] else {
+            guard case .alreadyClaimed(let second, left: 8) = outcomes[3] else {
                 Issue.record("\(outcomes[3])")
                 return
             }

@@ -78,7 +78,7 @@ package enum ClaimOutcome: Hashable, Sendable {
     case unknown
     /// Nobody has paid for it.
     case notPublished
-    /// The first answer again (M14), and how many shares are left now.
+    /// The first answer again (M14), with the shares that were left then.
     case alreadyClaimed(Claim, left: Int)
     case notInScope
     /// All shares are claimed.
@@ -112,7 +112,9 @@ extension Books {
         let before = packet.claimedCount
         let outcomes = claimants.map { claimant -> ClaimOutcome in
             let key = ClaimKey(packet: id, person: claimant.person)
-            if let earlier = claim(key) { return .alreadyClaimed(earlier, left: packet.sharesLeft) }
+            if let earlier = claim(key) {
+                return .alreadyClaimed(earlier, left: packet.sharesLeft(after: earlier.position))
+            }
             guard packet.scope.admits(claimant) else { return .notInScope }
             guard packet.sharesLeft > 0 else { return .exhausted }
             guard packet.state == .published, let end = packet.expiresAt, now < end else { return .expired }
@@ -127,7 +129,7 @@ extension Books {
             )
             packet.take(claim)
             add(claim)
-            return .claimed(claim, left: packet.sharesLeft)
+            return .claimed(claim, left: packet.sharesLeft(after: claim.position))
         }
         if packet.claimedCount > before {
             if packet.sharesLeft == 0 { packet.go(to: .exhausted, nextCheckAt: now) }

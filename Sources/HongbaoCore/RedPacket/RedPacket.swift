@@ -195,6 +195,8 @@ package struct RedPacket: Hashable, Sendable {
     }
 
     package var sharesLeft: Int { split.count - claimedCount }
+    /// How many were left when the share at a position had been claimed.
+    package func sharesLeft(after position: Int) -> Int { split.count - position - 1 }
     /// What nobody has claimed, in escrow or already given back.
     package var unclaimed: Amount { split.amount.subtracting(claimed) ?? .zero }
     package var escrow: AccountID { .escrow(of: id, in: key.book) }

@@ -7,6 +7,14 @@ package enum RedPacketKind: UInt8, Hashable, Sendable, CaseIterable {
     /// From a campaign, by a subsidy; what is claimed goes to the recipient's wallet and must be withdrawn.
     case b2c = 2
 
+    /// In the API and in metrics.
+    package var name: String {
+        switch self {
+        case .c2c: "c2c"
+        case .b2c: "b2c"
+        }
+    }
+
     /// Where a packet's money comes from, and where goes back what nobody claims (RP-4).
     package enum Source: Hashable, Sendable {
         case payment

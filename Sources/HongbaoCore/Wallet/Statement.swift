@@ -1,12 +1,13 @@
 /// One line of the wallet page (WL-2).
 package struct StatementEntry: Hashable, Sendable {
-    package enum Kind: UInt8, Hashable, Sendable, CaseIterable { case grant, withdrawal, refund }
+    package enum Kind: UInt8, Hashable, Sendable, CaseIterable { case grant, withdrawal, refund, claim }
 
-    /// How a line looks to its owner. A grant is `credited` from the moment that it's accepted (TK-6).
+    /// How a line looks to its owner. A grant is `credited` from the moment that it's accepted (TK-6), a share of a red
+    /// packet from the moment that it's claimed.
     package enum State: UInt8, Hashable, Sendable { case credited, pending, paid, failed }
 
     package let kind: Kind
-    /// The order number of a grant, or the transfer ID of a withdrawal and of its refund.
+    /// The order number of a grant, or the transfer ID of a claim, of a withdrawal and of its refund.
     package let id: TransferID
     /// Signed, in fen: what this line adds to the balance.
     package let amount: Int64
@@ -65,7 +66,7 @@ package struct OpenGrant: Hashable, Sendable {
 package struct WalletView: Sendable {
     /// What can be withdrawn, in fen: posted, less held and paid out, plus not yet posted.
     package let balance: Int64
-    /// Everything ever granted.
+    /// Everything ever granted, and every share claimed that goes to the wallet.
     package let income: Amount
     /// The part of `balance` that isn't posted yet.
     package let pending: Amount
@@ -75,9 +76,16 @@ package struct WalletView: Sendable {
     ///   - tokens: the person's open grants in this book, read first; repeated orders count once.
     ///   - posted: all transfers of the person in this book, from one snapshot read afterwards.
     ///   - withdrawals: all withdrawals of the person in this book, from the same snapshot.
-    package init(tokens: [OpenGrant], posted: [Transfer], withdrawals: [Withdrawal]) {
+    ///   - claims: all of the person's claims in this book, from the same snapshot. Those that go to the wallet count,
+    ///   whether or not they are posted: a claim's row is there before its transfer (RP-1, M15).
+    package init(
+        tokens: [OpenGrant],
+        posted: [Transfer],
+        withdrawals: [Withdrawal],
+        claims: [Claim] = []
+    ) {
         var entries: [StatementEntry] = []
-        entries.reserveCapacity(tokens.count + posted.count + withdrawals.count)
+        entries.reserveCapacity(tokens.count + posted.count + withdrawals.count + claims.count)
         var income = Int128(0)
         var balance = Int128(0)
         var seen = Set<UInt128>(minimumCapacity: posted.count + tokens.count)
@@ -91,6 +99,14 @@ package struct WalletView: Sendable {
         for token in tokens where seen.insert(token.order.bits).inserted || Mutant.isOn(.showsPostedTokens) {
             pending += Int128(token.amount.fen)
             entries.append(.grant(TransferID(token.order), token.amount, token.openedAt))
+        }
+        for claim in claims where claim.kind.destination == .wallet {
+            if claim.state == .done {
+                income += Int128(claim.share.fen)
+            } else {
+                pending += Int128(claim.share.fen)
+            }
+            entries.append(.claim(claim))
         }
         income += pending
         balance = income
@@ -143,6 +159,10 @@ extension StatementEntry {
             at: withdrawal.createdAt,
             state: state
         )
+    }
+
+    static func claim(_ claim: Claim) -> Self {
+        Self(kind: .claim, id: claim.transferID, amount: claim.share.fen, at: claim.at, state: .credited)
     }
 
     static func refund(_ withdrawal: Withdrawal, at: Timestamp) -> Self {

@@ -122,7 +122,12 @@ package final class ClaimLanes: Sendable {
     ) -> ClaimAnswer {
         // What nobody has paid for yet will change; what is known of it isn't worth keeping.
         let kept = facts.flatMap { $0.packet.state.isFunded ? $0 : nil }
-        table.withLock { $0.finish(packet, facts: kept) }?.resume(returning: .lead)
+        let (leader, lanes, idle) = table.withLock { table in
+            let leader = table.finish(packet, facts: kept)
+            return (leader, table.laneCount, table.idleCount)
+        }
+        leader?.resume(returning: .lead)
+        metrics.note(lanes: lanes, idle: idle)
         for (index, entry) in batch.enumerated() { entry.waiter?.resume(returning: .answer(answer(index))) }
         return answer(0)
     }
@@ -148,19 +153,35 @@ private struct ClaimMetrics: Sendable {
     let batchSize = Recorder(label: "hongbao_claim_batch_size")
     private let claimed = counter("claimed")
     private let replayed = counter("replayed")
-    private let refused = counter("refused")
+    private let unknown = counter("not_found")
+    private let notPaid = counter("not_paid")
+    private let outOfScope = counter("out_of_scope")
+    private let exhausted = counter("exhausted")
+    private let expired = counter("expired")
     private let tryLater = counter("try_again")
     private let unavailable = counter("unavailable")
+    private let lanes = Gauge(label: "hongbao_claim_lanes", dimensions: [("state", "busy")])
+    private let idle = Gauge(label: "hongbao_claim_lanes", dimensions: [("state", "idle")])
 
     private static func counter(_ outcome: String) -> Counter {
         Counter(label: "hongbao_claims_total", dimensions: [("outcome", outcome)])
+    }
+
+    /// Packets that are being claimed, and packets that are remembered.
+    func note(lanes busy: Int, idle remembered: Int) {
+        lanes.record(busy)
+        idle.record(remembered)
     }
 
     func count(_ answer: ClaimAnswer) {
         switch answer {
         case .decided(.claimed): claimed.increment()
         case .decided(.alreadyClaimed): replayed.increment()
-        case .decided: refused.increment()
+        case .decided(.unknown): unknown.increment()
+        case .decided(.notPublished): notPaid.increment()
+        case .decided(.notInScope): outOfScope.increment()
+        case .decided(.exhausted): exhausted.increment()
+        case .decided(.expired): expired.increment()
         case .tryLater: tryLater.increment()
         case .unavailable: unavailable.increment()
         }

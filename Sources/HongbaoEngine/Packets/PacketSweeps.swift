@@ -82,6 +82,25 @@ package final class PacketSweeps: Service {
         let now = clock.now()
         oldest.record(Double(claims.map { max(0, now.milliseconds - $0.at.milliseconds) }.max() ?? 0) / 1000)
         guard !claims.isEmpty else { return false }
+        try await settle(claims)
+        return claims.count == limit
+    }
+
+    /// Moves all shares of one person that stay inside into their wallet, and returns when they are there: before a
+    /// withdrawal (WD-2).
+    package func settle(_ person: PersonID, in book: BookID) async throws(StoreError) {
+        let claims = try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.claims(of: person, in: book)
+        }
+        let pending = claims.filter { $0.state == .pending && !$0.kind.destination.isOutside }
+        for start in stride(from: 0, to: pending.count, by: configuration.batchMax) {
+            try await settle(Array(pending[start..<min(start + configuration.batchMax, pending.count)]))
+        }
+    }
+
+    /// Settling is idempotent by the claim, so whoever doesn't know what came of it does it once more.
+    private func settle(_ claims: [Claim]) async throws(StoreError) {
+        let now = clock.now()
         let retryAfterSeconds = configuration.retryAfterSeconds
         let settled = try await store.transact(Footprint(settling: claims)) { books in
             claims.count { claim in
@@ -90,7 +109,6 @@ package final class PacketSweeps: Service {
             }
         }
         transfers.increment(by: settled)
-        return claims.count == limit
     }
 
     /// Takes packets that are due as far as they go without the outside. Answers whether there may be more.

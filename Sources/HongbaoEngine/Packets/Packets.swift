@@ -33,6 +33,8 @@ package struct ClaimPage: Hashable, Sendable {
     package let claims: [Claim]
     /// The position to go on from, when there is more.
     package let next: Int?
+    /// The secret of the shares, once none can be claimed any more (RP-10).
+    package let seed: SplitSeed?
 }
 
 /// Red packets: sending, publishing, claiming, looking (RP-2, RP-3).
@@ -75,7 +77,7 @@ package struct Packets: Sendable {
     private let alarms: Alarms
     private let configuration: Configuration
     package let lanes: ClaimLanes
-    private let sent = Counter(label: "hongbao_packets_sent_total")
+    private let sends = SendMetrics()
 
     package init(
         store: any Store,
@@ -123,11 +125,12 @@ package struct Packets: Sendable {
             // An ID that another packet has is as unlikely as guessing one; then another one is drawn.
             while true {
                 if let answer = try await attempt(draft, funding) {
-                    if case .sent = answer { sent.increment() }
+                    sends.count(answer, of: draft.kind)
                     return answer
                 }
             }
         } catch {
+            sends.count(.unavailable(error), of: draft.kind)
             return .unavailable(error)
         }
     }
@@ -235,13 +238,19 @@ package struct Packets: Sendable {
         limit: Int
     ) async throws(StoreError) -> ClaimPage? {
         precondition(limit > 0)
-        return try await store.read { (snapshot) throws(StoreError) in
-            guard let packet = try snapshot.packet(id) else { return nil }
-            let claims = try snapshot.claims(of: id, from: max(0, position), limit: limit)
-            let next = claims.last.map { $0.position + 1 }
-            let hasMore = next.map { $0 < packet.claimedCount } ?? false
-            return ClaimPage(packet: packet, claims: claims, next: hasMore ? next : nil)
+        let found = try await store.read { (snapshot) throws(StoreError) in
+            guard let packet = try snapshot.packet(id) else { return nil as (RedPacket, [Claim])? }
+            return (packet, try snapshot.claims(of: id, from: max(0, position), limit: limit))
         }
+        guard let (packet, claims) = found else { return nil }
+        let next = claims.last.map { $0.position + 1 }
+        let hasMore = next.map { $0 < packet.claimedCount } ?? false
+        return ClaimPage(
+            packet: packet,
+            claims: claims,
+            next: hasMore ? next : nil,
+            seed: packet.state.isOver ? try vault.open(packet) : nil
+        )
     }
 
     /// All that it takes to check everybody's share; `nil` when there is no such packet, or it isn't over.
@@ -258,6 +267,39 @@ package struct Packets: Sendable {
             commitment: commitment,
             claims: claims.map { OpenedSplit.Claim(position: $0.position, amount: $0.share) }
         )
+    }
+}
+
+/// Metric handles of sends, made once. No label names a person or a packet.
+private struct SendMetrics: Sendable {
+    private static let outcomes = [
+        "sent", "replayed", "order_conflict", "subsidy_mismatch", "subsidy_used", "budget_exhausted", "unavailable",
+    ]
+    private let counters: [RedPacketKind: [String: Counter]]
+
+    init() {
+        var counters: [RedPacketKind: [String: Counter]] = [:]
+        for kind in RedPacketKind.allCases {
+            for outcome in Self.outcomes {
+                let dimensions = [("kind", kind.name), ("outcome", outcome)]
+                counters[kind, default: [:]][outcome] = Counter(label: "hongbao_sends_total", dimensions: dimensions)
+            }
+        }
+        self.counters = counters
+    }
+
+    func count(_ answer: SendAnswer, of kind: RedPacketKind) { counters[kind]?[Self.outcome(answer)]?.increment() }
+
+    private static func outcome(_ answer: SendAnswer) -> String {
+        switch answer {
+        case .sent: "sent"
+        case .replayed: "replayed"
+        case .conflict: "order_conflict"
+        case .subsidyMismatch: "subsidy_mismatch"
+        case .subsidyUsed: "subsidy_used"
+        case .insufficientFunds: "budget_exhausted"
+        case .unavailable: "unavailable"
+        }
     }
 }
 

@@ -91,10 +91,12 @@ package final class Wallets: Sendable {
 
         var posted: [Transfer] = []
         var withdrawals: [Withdrawal] = []
+        var claims: [Claim] = []
         if !off.contains(.ledger) {
             if let snapshot = await read(person, book, sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
+                claims = snapshot.claims
                 sent.judge(by: snapshot.log, posted: posted)
             } else {
                 if !Mutant.isOn(.hidesMissingLedger) { missing.append(.ledger) }
@@ -119,7 +121,7 @@ package final class Wallets: Sendable {
                 book: book,
                 campaign: campaign,
                 phase: phase,
-                view: WalletView(tokens: open, posted: posted, withdrawals: withdrawals),
+                view: WalletView(tokens: open, posted: posted, withdrawals: withdrawals, claims: claims),
                 missing: missing,
                 rejectedTokens: sent.rejected
             )
@@ -129,6 +131,7 @@ package final class Wallets: Sendable {
     private struct Snapshot: Sendable {
         let posted: [Transfer]
         let withdrawals: [Withdrawal]
+        let claims: [Claim]
         /// The batches that the client's tokens claim to be of.
         let log: [ThinToken: GrantPayload]
     }
@@ -144,6 +147,7 @@ package final class Wallets: Sendable {
                     Snapshot(
                         posted: try snapshot.transfers(of: person, in: book),
                         withdrawals: try snapshot.withdrawals(of: person, in: book),
+                        claims: try snapshot.claims(of: person, in: book),
                         log: try sent.lookUp(in: snapshot, reader)
                     )
                 }

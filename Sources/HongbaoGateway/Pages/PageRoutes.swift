@@ -56,6 +56,8 @@ struct PageRoutes: Sendable {
         return [
             Route(.get, "/", .open { _ throws(Problem) in Self.redirect(to: "/wallet") }),
             Route(.get, "/wallet", .open { call throws(Problem) in try page("wallet.html", call) }),
+            Route(.get, "/red-packets/new", .open { call throws(Problem) in try page("send.html", call) }),
+            Route(.get, "/red-packets/{packet}", .open { call throws(Problem) in try page("packet.html", call) }),
             Route(.get, "/assets/{name}", .open(asset)),
             Route(.get, "/favicon.ico", .open { call throws(Problem) in Self.answer(icon, call) }),
             Route(.get, "/openapi.json", .open { call throws(Problem) in try page("openapi.json", call) }),

@@ -170,9 +170,13 @@ extension JSONWriter {
 }
 
 extension StatementEntry {
-    /// The order number of a grant; for others `w_…`, with `r_…` for what came back, so that no two lines share one.
+    /// The order number of a grant; `c_…` with packet and position for a share; for others `w_…`, with `r_…` for what
+    /// came back, so that no two lines share one.
     fileprivate var textID: [UInt8] {
         if let order = id.order { return OrderText.bytes(order) }
+        if let (packet, part) = id.packet, case .claim(let position) = part {
+            return Array("c_\(packet.rawValue)_\(position)".utf8)
+        }
         let serial = UInt32(truncatingIfNeeded: id.low)
         let letter = kind == .refund ? "r" : "w"
         return Array("\(letter)_\(id.person.rawValue)_\(id.book.rawValue)_\(serial)".utf8)
@@ -183,6 +187,7 @@ extension StatementEntry {
         case .grant: id.order.flatMap { phase.scene($0.scene)?.billTitle } ?? "红包"
         case .withdrawal: "提现"
         case .refund: "提现退回"
+        case .claim: "红包"
         }
     }
 }
@@ -193,6 +198,7 @@ extension StatementEntry.Kind {
         case .grant: "grant"
         case .withdrawal: "withdrawal"
         case .refund: "refund"
+        case .claim: "claim"
         }
     }
 }

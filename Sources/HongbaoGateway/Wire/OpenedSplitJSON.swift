@@ -6,6 +6,7 @@ package import HongbaoEngine
 ///     {"packet":"7","amount":1000,"count":10,"split":"lucky","commitment":"8440…","seed":"0001…",
 ///      "claims":[{"position":0,"amount":76}]}
 ///
+/// An answer of `GET /v1/red-packets/{packet}/claims` is one too: there all but the claims is within `reveal`.
 /// `packet` is a decimal string, amounts are fen, commitment and seed are hexadecimal, positions count from 0 in the
 /// order of claims. Other fields are passed over, so that an answer of the API can be read as it is.
 package struct OpenedSplitJSON: Hashable, Sendable {
@@ -17,7 +18,7 @@ package struct OpenedSplitJSON: Hashable, Sendable {
     package var seed: SplitSeed?
     package var claims: [OpenedSplit.Claim] = []
 
-    private enum Field: String, CaseIterable { case packet, amount, count, split, commitment, seed, claims }
+    private enum Field: String, CaseIterable { case packet, amount, count, split, commitment, seed, claims, reveal }
     private enum ClaimField: String, CaseIterable { case position, amount }
 
     private static let fields = JSONFields<Field>()
@@ -30,29 +31,42 @@ package struct OpenedSplitJSON: Hashable, Sendable {
 
     package init(_ bytes: [UInt8]) throws(JSONFault) {
         var reader = JSONReader(bytes)
-        var document = OpenedSplitJSON()
+        try read(&reader, isReveal: false)
+        try reader.finish()
+    }
+
+    /// What is there twice, once within `reveal`, must be the same.
+    private mutating func read(_ reader: inout JSONReader, isReveal: Bool) throws(JSONFault) {
         try reader.object(Self.fields, unknown: .skipped) { reader, field throws(JSONFault) in
             switch field {
-            case .packet: document.packet = try reader.decimal(UInt64.self)
-            case .amount: document.amount = try reader.integer(Int64.self, in: 0...Int64.max)
-            case .count: document.count = try reader.integer()
-            case .split:
-                document.kind = Self.kind(try reader.identifier())
-                guard document.kind != nil else { throw reader.fault(.outOfRange) }
+            case .packet: try Self.set(&packet, try reader.decimal(UInt64.self), reader)
+            case .amount: try Self.set(&amount, try reader.integer(Int64.self, in: 0...Int64.max), reader)
+            case .count: try Self.set(&count, try reader.integer(), reader)
+            case .split: try Self.set(&kind, Self.kind(try reader.identifier()), reader)
             case .commitment:
-                document.commitment = try Self.bytes(&reader, SplitCommitment.size).flatMap { SplitCommitment($0) }
-                guard document.commitment != nil else { throw reader.fault(.outOfRange) }
+                let bytes = try Self.bytes(&reader, SplitCommitment.size)
+                try Self.set(&commitment, bytes.flatMap { SplitCommitment($0) }, reader)
             case .seed:
-                document.seed = try Self.bytes(&reader, SplitSeed.size).flatMap { SplitSeed($0) }
-                guard document.seed != nil else { throw reader.fault(.outOfRange) }
-            case .claims:
+                let bytes = try Self.bytes(&reader, SplitSeed.size)
+                try Self.set(&seed, bytes.flatMap { SplitSeed($0) }, reader)
+            case .claims where !isReveal:
                 try reader.array(max: Self.claimCountMax) { reader throws(JSONFault) in
-                    document.claims.append(try Self.claim(&reader))
+                    claims.append(try Self.claim(&reader))
                 }
+            case .reveal where !isReveal: try read(&reader, isReveal: true)
+            case .claims, .reveal: try reader.skip()
             }
         }
-        try reader.finish()
-        self = document
+    }
+
+    private static func set<Value: Equatable>(
+        _ place: inout Value?,
+        _ value: Value?,
+        _ reader: JSONReader
+    ) throws(JSONFault) {
+        guard let value else { throw reader.fault(.outOfRange) }
+        guard place == nil || place == value else { throw reader.fault(.duplicateField) }
+        place = value
     }
 
     /// The kinds' names in the API.

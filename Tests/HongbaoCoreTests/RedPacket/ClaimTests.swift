@@ -22,8 +22,8 @@ import Testing
         try world.open()
         #expect(
             world.claim([5, 6, 5, 7, 8, 6]).map(Self.word) == [
-                "claimed 0 left 2", "claimed 1 left 1", "again 0 left 1", "claimed 2 left 0", "exhausted",
-                "again 1 left 0",
+                "claimed 0 left 2", "claimed 1 left 1", "again 0 left 2", "claimed 2 left 0", "exhausted",
+                "again 1 left 1",
             ]
         )
         let packet = try world.packet()

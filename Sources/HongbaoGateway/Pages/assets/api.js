@@ -104,6 +104,19 @@ export const demo = {
     send("POST", "/v1/demo/login", { body: phone === "" ? { app, user } : { app, user, phone } }),
 };
 
+/** One person's calls about red packets. */
+export function packetApi({ jwt }) {
+  const path = (id) => `/v1/red-packets/${encodeURIComponent(id)}`;
+  return {
+    packet: (id) => sendSafely("GET", path(id), { jwt }),
+    claims: (id, cursor, limit) => sendSafely("GET", address(`${path(id)}/claims`, { cursor, limit }), { jwt }),
+    // Not retried here: whoever claims has a pace of its own.
+    claim: (id) => send("POST", `${path(id)}/claims`, { jwt, body: {} }),
+    send: (body) => sendSafely("POST", "/v1/red-packets", { jwt, body }, 2),
+    subsidies: (campaign) => sendSafely("GET", address("/v1/subsidies", { campaign }), { jwt }),
+  };
+}
+
 /** One person's calls for one campaign. */
 export function walletApi({ jwt, campaign }) {
   return {

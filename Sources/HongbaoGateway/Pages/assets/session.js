@@ -1,5 +1,5 @@
-// What the page remembers: who is signed in (for this tab), the grant tokens that it was handed, and a withdrawal
-// without a final answer (both for this device, per campaign and person).
+// What the pages remember: who is signed in (for this tab); and for this device the grant tokens that it was handed, a
+// withdrawal or a red packet without a final answer, and what it was told of red packets.
 
 const TOKENS_MAX = 200;
 // A link that was made to do harm can push at most so many of the kept ones out.
@@ -135,3 +135,34 @@ export class KeptTokens {
 export function openWithdrawal(campaign, person) {
   return new Cell("localStorage", `hongbao.withdrawal.${campaign}.${person}`);
 }
+
+/** The one red packet that was asked for and not answered yet, as the request that it is; or `null`. */
+export function openSend(person) {
+  return new Cell("localStorage", `hongbao.send.${person}`);
+}
+
+const PACKETS_MAX = 50;
+
+/** A text for each red packet that this device has seen lately. */
+class PacketNotes {
+  constructor(key) {
+    this.cell = new Cell("localStorage", key);
+  }
+
+  entries() {
+    const kept = this.cell.read();
+    return Array.isArray(kept) ? kept.filter((entry) => Array.isArray(entry) && entry.length === 2) : [];
+  }
+
+  of(packet) {
+    return this.entries().find(([id]) => id === packet)?.[1] ?? null;
+  }
+
+  /** What was noted first stays: a commitment that changes afterwards is what it's kept for. */
+  keep(packet, note) {
+    if (this.of(packet) === null) this.cell.write([[packet, note], ...this.entries()].slice(0, PACKETS_MAX));
+  }
+}
+
+export const commitments = new PacketNotes("hongbao.commitments");
+export const paymentPages = new PacketNotes("hongbao.payments");

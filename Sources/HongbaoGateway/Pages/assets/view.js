@@ -13,6 +13,11 @@ export function element(name, attributes = {}, ...children) {
   return node;
 }
 
+/** Whom an ID names, as far as others may see it. */
+export function shortID(person) {
+  return `ID …${person.slice(-4)}`;
+}
+
 /** One of the drawings in the document's sheet of symbols; decoration, so hidden from screen readers. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");

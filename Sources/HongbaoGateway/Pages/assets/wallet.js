@@ -5,7 +5,7 @@ import { formatFen } from "./money.js";
 import { absorbFragment, KeptTokens, openWithdrawal, session } from "./session.js";
 import { Statement } from "./statement.js";
 import { explain, has, language, locale, text, translate } from "./strings.js";
-import { announce, element, icon, RetryControl } from "./view.js";
+import { announce, element, icon, RetryControl, shortID } from "./view.js";
 import { WithdrawDialog } from "./withdraw.js";
 
 const WITHDRAW_ROUTE = "#withdraw";
@@ -16,8 +16,13 @@ const REFUSAL_ROUNDS_MAX = 5;
 const campaignAsked = new URLSearchParams(location.search).get("campaign");
 const find = (id) => document.getElementById(id);
 
-function shortID(person) {
-  return `ID …${person.slice(-4)}`;
+/** Goes back to the page of ours that asked for the sign-in; answers whether there is one. */
+function returnToAsker() {
+  const query = new URLSearchParams(location.search);
+  const next = query.get("next") ?? "";
+  if (!/^\/red-packets\/(new|[1-9][0-9]{0,19})$/.test(next)) return false;
+  location.replace(query.get("lang") === "en" ? `${next}?lang=en` : next);
+  return true;
 }
 
 // ---- One person's wallet
@@ -266,6 +271,7 @@ async function signIn(event) {
     const campaign = campaignAsked ?? demoCampaign;
     session.set({ jwt, person, campaign, name: `${app.dataset.name} · ${user}` });
     find("signin-phone").value = "";
+    if (returnToAsker()) return;
     enter(session.get());
     find("hero-title").focus();
   } catch (problem) {
@@ -321,6 +327,7 @@ function listenToRoutes() {
 async function begin() {
   const kept = session.get();
   if (kept === null) return showSignIn();
+  if (returnToAsker()) return;
   const campaign = campaignAsked ?? kept.campaign;
   if (campaign !== null) return enter({ ...kept, campaign });
   // Signed in by a link that names no campaign: the demo has one of its own.
