@@ -196,7 +196,7 @@ extension Store {
         }
     }
 
-    func apply(_ report: PayoutReport, to key: WithdrawalKey, serial: UInt32) async throws -> WithdrawalProgress {
+    func apply(_ report: PayoutReport, to key: WithdrawalKey, serial: UInt32) async throws -> OrderProgress {
         try await transact(Footprint(withdrawal: key, serial: serial)) { books in
             books.apply(report, to: key, now: Fixture.later, retryAfterSeconds: 60)
         }

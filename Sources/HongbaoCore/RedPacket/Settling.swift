@@ -1,15 +1,3 @@
-/// What a report did to a transfer or a refund.
-package enum SettleProgress: Hashable, Sendable {
-    case notFound
-    /// It was final before: nothing changed.
-    case alreadyDone
-    /// The outside says something that can't be: another amount, or failed after it was done. An alarm.
-    case contradiction
-    /// To be asked again later.
-    case waiting
-    case settled
-}
-
 /// What a packet waits for after `Books.advance`.
 package enum PacketNeed: Hashable, Sendable {
     case unknown
@@ -65,12 +53,12 @@ extension Books {
         by report: PayoutReport,
         now: Timestamp,
         retryAfterSeconds: Int64
-    ) -> SettleProgress {
+    ) -> OrderProgress {
         guard var claim = claim(key), var packet = packet(key.packet) else { return .notFound }
         switch (claim.state, report) {
         case (_, .paid(let amount)) where amount != claim.share: return .contradiction
         case (.done, .failed): return .contradiction
-        case (.done, _): return .alreadyDone
+        case (.done, _): return .alreadyFinal
         case (.pending, .paid):
             precondition(ledger.post(claim.transfer(at: now)) == .posted)  // The escrow holds what was promised.
             guard let sum = packet.transferred.adding(claim.share), sum <= packet.claimed else {
@@ -97,14 +85,14 @@ extension Books {
         by report: PayoutReport,
         now: Timestamp,
         retryAfterSeconds: Int64
-    ) -> SettleProgress {
+    ) -> OrderProgress {
         guard let packet = packet(id), packet.state == .closing || packet.state == .closed,
             packet.unclaimed > .zero
         else { return .notFound }
         switch (packet.refunded > .zero, report) {
         case (_, .paid(let amount)) where amount != packet.unclaimed: return .contradiction
         case (true, .failed): return .contradiction
-        case (true, _): return .alreadyDone
+        case (true, _): return .alreadyFinal
         case (false, .paid):
             put(giveBack(packet, now: now))
             return .settled

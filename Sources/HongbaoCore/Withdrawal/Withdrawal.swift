@@ -72,18 +72,6 @@ package struct Withdrawal: Hashable, Sendable {
     package var payoutOrder: String { "w_\(key.person.rawValue)_\(key.book.rawValue)_\(serial)" }
 }
 
-/// What the payout channel says of one order.
-package enum PayoutReport: Hashable, Sendable {
-    /// It has the order and hasn't finished it.
-    case processing
-    case paid(Amount)
-    case failed
-    /// It has never seen this order.
-    case unknownOrder
-    /// No answer, or none that can be read: it may or may not have happened.
-    case unreachable
-}
-
 package enum WithdrawalOutcome: Hashable, Sendable {
     case accepted(Withdrawal)
     /// The same ID came before with the same amount.
@@ -92,18 +80,6 @@ package enum WithdrawalOutcome: Hashable, Sendable {
     case conflict
     case amountIsZero
     case insufficientBalance
-}
-
-/// What a report of the channel did to a withdrawal.
-package enum WithdrawalProgress: Hashable, Sendable {
-    case settled
-    case released
-    case waiting
-    /// It was final before: nothing changed.
-    case alreadyFinal
-    /// The channel says something that can't be: paid another amount, or the opposite of what is final. An alarm.
-    case contradiction
-    case notFound
 }
 
 extension Books {
@@ -147,7 +123,7 @@ extension Books {
         to key: WithdrawalKey,
         now: Timestamp,
         retryAfterSeconds: Int64
-    ) -> WithdrawalProgress {
+    ) -> OrderProgress {
         guard var withdrawal = withdrawal(key) else { return .notFound }
         let report = Mutant.isOn(.takesSilenceAsFailure) && report == .unreachable ? .failed : report
         if Mutant.isOn(.reopensFinal) { withdrawal.state = .pending }
@@ -174,5 +150,50 @@ extension Books {
             put(withdrawal)
             return .waiting
         }
+    }
+}
+
+extension Withdrawal: OutsideOrder {
+    package var id: TransferID { transferID }
+    package var order: String { payoutOrder }
+    package var isOpen: Bool { state == .pending }
+    package var isDone: Bool { state == .paid }
+    package var summary: String { "book \(key.book.rawValue), serial \(serial), \(state)" }
+
+    package static func id(of order: String) -> TransferID? { TransferID(payoutOrder: order) }
+
+    package static func footprint(of withdrawals: [Withdrawal]) -> Footprint {
+        var footprint = Footprint()
+        var accounts = Set<AccountID>()
+        for withdrawal in withdrawals {
+            accounts.insert(.person(withdrawal.key.person, in: withdrawal.key.book))
+            accounts.insert(.payouts(of: withdrawal.key.book))
+            footprint.withdrawals.append(withdrawal.key)
+            footprint.holds.append(withdrawal.transferID)
+            footprint.transfers.append(withdrawal.transferID)
+        }
+        footprint.accounts = Array(accounts)
+        return footprint
+    }
+
+    package func apply(
+        _ report: PayoutReport,
+        to books: inout Books,
+        _ now: Timestamp,
+        retryAfterSeconds: Int64
+    ) -> OrderProgress {
+        books.apply(report, to: key, now: now, retryAfterSeconds: retryAfterSeconds)
+    }
+
+    package func present(in books: Books) -> Withdrawal? { books.withdrawal(key) }
+}
+
+extension TransferID {
+    /// The inverse of `Withdrawal.payoutOrder`, and of nothing else.
+    package init?(payoutOrder text: String) {
+        guard let parts = orderParts(text, "w", count: 3), let person = UInt64(canonicalDecimal: parts[0]),
+            let book = UInt16(canonicalDecimal: parts[1]), let serial = UInt32(canonicalDecimal: parts[2])
+        else { return nil }
+        self.init(person: PersonID(person), book: BookID(book), serial: serial)
     }
 }

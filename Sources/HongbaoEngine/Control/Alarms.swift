@@ -23,6 +23,14 @@ package final class Alarms: Sendable {
         case payoutContradiction = "payout_contradiction"
         /// A withdrawal hasn't become final in time (M10).
         case payoutStuck = "payout_stuck"
+        /// The cashier, the transfer channel or the refund channel says what can't be (M9).
+        case outsideContradiction = "outside_contradiction"
+        /// A payment, a transfer or a refund hasn't become final in time (M10).
+        case outsideStuck = "outside_stuck"
+        /// Another amount was paid than was asked for, or too late: it goes back.
+        case paymentReturned = "payment_returned"
+        /// A refund was refused for good, and another one is asked for.
+        case orderRefused = "order_refused"
     }
 
     private let logger: Logger

@@ -39,7 +39,7 @@ import Testing
             let claim = try #require(world.books.claim(key))
             let report = PayoutReport.paid(claim.share)
             #expect(world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 1) == .settled)
-            #expect(world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyDone)
+            #expect(world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyFinal)
             try world.check()
         }
         world.now = world.now.advanced(bySeconds: RedPacket.lifeSeconds)
@@ -56,7 +56,7 @@ import Testing
             #expect(packet.refunded == .zero)
             let report = PayoutReport.paid(packet.unclaimed)
             #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .settled)
-            #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyDone)
+            #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .alreadyFinal)
             #expect(fen(.refunds(of: book)) == packet.unclaimed.fen)
         case .b2c:
             #expect(need == .transfers)
@@ -205,7 +205,7 @@ import Testing
         let key = ClaimKey(packet: PacketWorld.id, person: PersonID(1))
         let claim = try #require(world.books.claim(key))
         let more = try #require(Amount(fen: claim.share.fen + 1))
-        func settle(_ report: PayoutReport) -> SettleProgress {
+        func settle(_ report: PayoutReport) -> OrderProgress {
             world.books.settle(key, by: report, now: world.now, retryAfterSeconds: 60)
         }
         #expect(settle(.paid(more)) == .contradiction)
@@ -216,7 +216,7 @@ import Testing
         #expect(settle(.paid(claim.share)) == .settled)
         #expect(settle(.failed) == .contradiction)
         #expect(settle(.paid(more)) == .contradiction)
-        #expect(settle(.unreachable) == .alreadyDone)
+        #expect(settle(.unreachable) == .alreadyFinal)
         #expect(
             world.books.settle(
                 ClaimKey(packet: PacketWorld.id, person: PersonID(2)),

@@ -23,12 +23,12 @@ import Testing
 
     /// Every state against every report: forward only, and only by what agrees (M9, M10, WD-3).
     @Test(arguments: [
-        (PayoutReport.processing, WithdrawalProgress.waiting, Withdrawal.State.pending),
+        (PayoutReport.processing, OrderProgress.waiting, Withdrawal.State.pending),
         (.unknownOrder, .waiting, .pending), (.unreachable, .waiting, .pending), (.paid(fen(100)), .settled, .paid),
         (.paid(fen(101)), .contradiction, .pending), (.paid(fen(0)), .contradiction, .pending),
         (.failed, .released, .failed),
     ])
-    func everyStateAndReport(report: PayoutReport, progress: WithdrawalProgress, state: Withdrawal.State) throws {
+    func everyStateAndReport(report: PayoutReport, progress: OrderProgress, state: Withdrawal.State) throws {
         let again: [PayoutReport] = [
             .processing, .unknownOrder, .unreachable, .paid(fen(100)), .paid(fen(101)), .failed,
         ]
@@ -54,7 +54,7 @@ import Testing
         var machine = PayoutMachine(policy: PayoutPolicy(), seed: 1)
         let withdrawal = try Self.withdrawal()
         let id = withdrawal.transferID
-        #expect(machine.step(.promised(withdrawal), now: .zero) == [.start(.pay([withdrawal]))])
+        #expect(machine.step(.promised(withdrawal), now: .zero) == [.start(.submit([withdrawal]))])
         // Told again, called back, swept: it's being asked about already.
         #expect(machine.step(.promised(withdrawal), now: .zero).isEmpty)
         #expect(machine.step(.swept([withdrawal], isWhole: true), now: .zero).isEmpty)
@@ -65,13 +65,13 @@ import Testing
             return
         }
         let waiting = try Self.withdrawal(attempts: 1)
-        let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: waiting)
+        let applied = PayoutMachine.Applied(progress: .waiting, order: waiting)
         #expect(machine.step(.applied([id], [applied]), now: .zero).isEmpty)
         let effects = machine.step(.tick, now: .seconds(10))
         #expect(effects.contains(.start(.query([waiting]))))
         // Only when the channel has never seen it is it submitted again, under the same number.
         let resubmitted = machine.step(.reported([id], [.unknownOrder]), now: .seconds(10))
-        #expect(resubmitted == [.start(.pay([waiting]))])
+        #expect(resubmitted == [.start(.submit([waiting]))])
     }
 
     @Test func newsDuringACallIsAskedAboutAfterIt() throws {
@@ -84,7 +84,7 @@ import Testing
         #expect(machine.step(.callback(id), now: .zero).isEmpty)
         _ = machine.step(.reported([id], [.processing]), now: .zero)
         let waiting = try Self.withdrawal(attempts: 1)
-        let applied = PayoutMachine.Applied(progress: .waiting, withdrawal: waiting)
+        let applied = PayoutMachine.Applied(progress: .waiting, order: waiting)
         #expect(machine.step(.applied([id], [applied]), now: .zero) == [.start(.query([waiting]))])
         // Nothing else follows: without the delayed query it's forgotten until the next news.
         _ = machine.step(.reported([id], [.processing]), now: .zero)
@@ -116,7 +116,7 @@ import Testing
             let key = try #require(WithdrawalKey(person: PersonID(UInt64(person)), book: PayoutWorld.book, id: "w"))
             let withdrawal = Withdrawal(key: key, serial: 1, amount: fen(1), createdAt: Self.now, nextCheckAt: Self.now)
             for effect in machine.step(.promised(withdrawal), now: .zero) {
-                if case .start(.pay) = effect { calls += 1 }
+                if case .start(.submit) = effect { calls += 1 }
                 if effect == .leftToOthers { left += 1 }
             }
         }
@@ -224,7 +224,7 @@ import Testing
             }
             let range = max(1, middle * 3 / 4)...(middle * 5 / 4 + 1)
             #expect(range.contains(verdicts[0].retryAfterSeconds), "\(attempts): \(verdicts[0].retryAfterSeconds)")
-            let gone = PayoutMachine.Applied(progress: .notFound, withdrawal: nil)
+            let gone = PayoutMachine.Applied(progress: .notFound, order: nil)
             _ = machine.step(.applied([withdrawal.transferID], [gone]), now: .zero)
         }
     }

@@ -144,7 +144,7 @@ struct PayoutWorld {
 
     private mutating func begin(_ job: PayoutMachine.Job) {
         switch job {
-        case .pay(let withdrawals):
+        case .submit(let withdrawals):
             let isLost = happens(faults.lostRequest)
             var reports = withdrawals.map { withdrawal in isLost ? PayoutReport.unreachable : pay(withdrawal) }
             if happens(faults.lostReply) { reports = reports.map { _ in .unreachable } }
@@ -184,11 +184,11 @@ struct PayoutWorld {
     }
 
     private mutating func apply(_ verdicts: [PayoutMachine.Verdict]) {
-        let ids = verdicts.map(\.withdrawal.transferID)
+        let ids = verdicts.map(\.order.transferID)
         guard !happens(faults.storeBefore) else { return step(.applied(ids, nil)) }
         var applied: [PayoutMachine.Applied] = []
         for verdict in verdicts {
-            let key = verdict.withdrawal.key
+            let key = verdict.order.key
             let before = books.withdrawal(key)
             applied.append(books.apply(verdict, now: now))
             let after = books.withdrawal(key)

@@ -1,5 +1,3 @@
-import HongbaoCore
-
 /// First in, first out; taking from the front doesn't move the rest each time.
 struct Line<Element: Sendable>: Sendable {
     private var elements: [Element] = []
@@ -32,13 +30,13 @@ struct Line<Element: Sendable>: Sendable {
     }
 }
 
-/// Transfers in the order of the time at which each is due: a binary heap.
-struct AlarmClock: Sendable {
-    private var heap: [(due: Duration, id: TransferID)] = []
+/// Orders in the order of the time at which each is due: a binary heap.
+struct AlarmClock<ID: Comparable & Sendable>: Sendable {
+    private var heap: [(due: Duration, id: ID)] = []
 
-    var first: (due: Duration, id: TransferID)? { heap.first }
+    var first: (due: Duration, id: ID)? { heap.first }
 
-    mutating func insert(_ due: Duration, _ id: TransferID) {
+    mutating func insert(_ due: Duration, _ id: ID) {
         heap.append((due, id))
         var child = heap.count - 1
         while child > 0, isBefore(child, (child - 1) / 2) {

@@ -1,86 +1,56 @@
 package import HongbaoCore
 
-/// What brings withdrawals to an end, and how often it tries.
-package struct PayoutPolicy: Hashable, Sendable {
-    /// The three of AS-1. Each alone is enough for all that was submitted; the sweep also finds what never was.
-    package struct Mechanisms: OptionSet, Hashable, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-
-        package static let callback = Self(rawValue: 1)
-        package static let delayedQuery = Self(rawValue: 2)
-        package static let sweep = Self(rawValue: 4)
-        package static let all: Self = [.callback, .delayedQuery, .sweep]
-    }
-
-    package var mechanisms: Mechanisms = .all
-    /// Orders in one call of the channel.
-    package var batchMax = 100
-    /// Calls of the channel at a time.
-    package var concurrencyMax = 4
-    /// Withdrawals kept in memory. Those beyond are left to the sweep.
-    package var trackedMax = 100_000
-    /// Callbacks waiting to be looked up in the store. Those beyond are dropped: the other mechanisms do their work.
-    package var lookupsMax = 10_000
-    package var backoffFirstMilliseconds: Int64 = 1_000
-    package var backoffLongestMilliseconds: Int64 = 300_000
-    package var sweepIntervalSeconds: Int64 = 30
-    package var sweepPageMax = 1_000
-    /// After so many attempts, and every time after as many again, somebody is told (AS-2).
-    package var alarmAfterAttempts: UInt32 = 10
-
-    package init() {}
-
-    /// No withdrawal is to be checked later than so long from now, with room to spare. One that is, was put off by a
-    /// clock that has been set back since.
-    package var putOffMaxSeconds: Int64 { 2 * max(1, (backoffLongestMilliseconds + 999) / 1000) }
-}
-
-/// Decides when to pay, to ask and to tell somebody. Pure: time, randomness and outcomes are handed in. The time is
+/// Decides when to submit, to ask and to tell somebody. Pure: time, randomness and outcomes are handed in. The time is
 /// that of a clock that nobody sets: a wall clock that is set back by hours would have everything wait for hours.
 ///
-/// A withdrawal is in at most one call at a time. What isn't in memory is in the store and due, so forgetting is safe.
-package struct PayoutMachine: Sendable {
+/// An order is in at most one call at a time. What isn't in memory is in the store and due, so forgetting is safe.
+package struct OutsideMachine<Order: OutsideOrder>: Sendable {
     package enum Input: Sendable {
-        /// Held just now in this process and never submitted.
-        case promised(Withdrawal)
+        /// Promised just now in this process and never submitted.
+        case promised(Order)
+        /// Submitted just now by somebody else in this process.
+        case submitted(Order)
         /// Somebody says that there's news of this order. Whether that's so, the channel will be asked (M9).
-        case callback(TransferID)
+        case callback(Order.ID)
         case tick
         /// What `Job.find` found; IDs that are missing don't exist.
-        case found([Withdrawal])
+        case found([Order])
         /// `nil` when the store couldn't answer. `isWhole` is false when a full page came, so that there may be more.
-        case swept([Withdrawal]?, isWhole: Bool)
-        /// The channel's answer to `Job.pay` or `Job.query`, in the same order.
-        case reported([TransferID], [PayoutReport])
+        case swept([Order]?, isWhole: Bool)
+        /// The channel's answer to `Job.submit` or `Job.query`, in the same order.
+        case reported([Order.ID], [PayoutReport])
         /// What became of `Effect.apply`, in the same order; `nil` when the store couldn't do it.
-        case applied([TransferID], [Applied]?)
+        case applied([Order.ID], [Applied]?)
     }
 
     package struct Applied: Hashable, Sendable {
-        package let progress: WithdrawalProgress
+        package let progress: OrderProgress
         /// As it stands now.
-        package let withdrawal: Withdrawal?
+        package let order: Order?
     }
 
     package struct Verdict: Hashable, Sendable {
-        package let withdrawal: Withdrawal
+        package let order: Order
         package let report: PayoutReport
         package let retryAfterSeconds: Int64
         package let retryAfterContradictionSeconds: Int64
     }
 
     package enum Job: Hashable, Sendable {
-        case pay([Withdrawal])
-        case query([Withdrawal])
-        case find([TransferID])
+        case submit([Order])
+        case query([Order])
+        case find([Order.ID])
         case sweep(limit: Int)
     }
 
     package enum Alarm: Hashable, Sendable {
-        /// Paid another amount, or paid after it had failed: a person must compare it with the channel.
-        case contradiction(Withdrawal, PayoutReport)
-        case tooManyAttempts(Withdrawal)
+        /// Paid another amount, or paid after it had failed: a person must compare it with the outside.
+        case contradiction(Order, PayoutReport)
+        case tooManyAttempts(Order)
+        /// It ended, but not as it was asked for: what was paid goes back.
+        case returned(Order, PayoutReport)
+        /// The outside won't do it, and this order was made in its place.
+        case renewed(Order)
     }
 
     package enum Effect: Hashable, Sendable {
@@ -88,7 +58,7 @@ package struct PayoutMachine: Sendable {
         /// Write these into the store, as part of the job that reported them, and answer with `.applied`.
         case apply([Verdict])
         case raise(Alarm)
-        case finished(Withdrawal)
+        case finished(Order)
         /// A bound was reached and something was left to the other mechanisms.
         case leftToOthers
     }
@@ -100,24 +70,24 @@ package struct PayoutMachine: Sendable {
     }
 
     private struct Item: Sendable {
-        var withdrawal: Withdrawal
+        var order: Order
         var place: Place
         /// News came while it was being asked about, so the answer under way may be too old.
         var hasNews = false
         /// The call under way submits it; else it only asks.
-        var isPaying = false
+        var isSubmitting = false
         /// The last one, for an alarm to tell.
         var report: PayoutReport = .unreachable
     }
 
-    private let policy: PayoutPolicy
+    private let policy: OutsidePolicy
     private var random: SplitMix64
-    private var items: [TransferID: Item] = [:]
-    private var toPay = Line<TransferID>()
-    private var toQuery = Line<TransferID>()
-    private var toFind = Line<TransferID>()
+    private var items: [Order.ID: Item] = [:]
+    private var toSubmit = Line<Order.ID>()
+    private var toQuery = Line<Order.ID>()
+    private var toFind = Line<Order.ID>()
     private var isFinding = false
-    private var alarms = AlarmClock()
+    private var alarms = AlarmClock<Order.ID>()
     private var callsInFlight = 0
     private var nextSweepAt: Duration?
     private var isSweeping = false
@@ -125,7 +95,7 @@ package struct PayoutMachine: Sendable {
     /// memory: until this time they sweep, too. `nil` before the first tick.
     private var recoversUntil: Duration?
 
-    package init(policy: PayoutPolicy, seed: UInt64) {
+    package init(policy: OutsidePolicy, seed: UInt64) {
         precondition(policy.batchMax > 0 && policy.concurrencyMax > 0 && policy.trackedMax > 0)
         precondition(policy.sweepPageMax > 0 && policy.alarmAfterAttempts > 0 && policy.backoffFirstMilliseconds > 0)
         self.policy = policy
@@ -138,16 +108,18 @@ package struct PayoutMachine: Sendable {
     package mutating func step(_ input: Input, now: Duration) -> [Effect] {
         var effects: [Effect] = []
         switch input {
-        case .promised(let withdrawal): track(withdrawal, &effects) { $0.toPay.append($1) }
+        case .promised(let order): track(order, &effects) { $0.toSubmit.append($1) }
+        case .submitted(let order):
+            if policy.mechanisms.contains(.delayedQuery) { track(order, &effects) { $0.sleep($1, now) } }
         case .callback(let id): if policy.mechanisms.contains(.callback) { takeNews(of: id, &effects) }
         case .tick: tick(now, &effects)
-        case .found(let withdrawals):
+        case .found(let orders):
             isFinding = false
-            for withdrawal in withdrawals { track(withdrawal, &effects) { $0.toQuery.append($1) } }
-        case .swept(let withdrawals, let isWhole):
+            for order in orders { track(order, &effects) { $0.toQuery.append($1) } }
+        case .swept(let orders, let isWhole):
             isSweeping = false
-            if withdrawals == nil { recoversUntil = nil }
-            for withdrawal in withdrawals ?? [] { track(withdrawal, &effects) { $0.toQuery.append($1) } }
+            if orders == nil { recoversUntil = nil }
+            for order in orders ?? [] { track(order, &effects) { $0.toQuery.append($1) } }
             nextSweepAt = isWhole ? now + .seconds(policy.sweepIntervalSeconds) : now
         case .reported(let ids, let reports): take(reports, of: ids, &effects)
         case .applied(let ids, let applied):
@@ -159,21 +131,21 @@ package struct PayoutMachine: Sendable {
     }
 
     private mutating func track(
-        _ withdrawal: Withdrawal,
+        _ order: Order,
         _ effects: inout [Effect],
-        _ enqueue: (inout Self, TransferID) -> Void
+        _ enqueue: (inout Self, Order.ID) -> Void
     ) {
-        let id = withdrawal.transferID
-        guard withdrawal.state == .pending, items[id] == nil else { return }
+        let id = order.id
+        guard order.isWorthAsking, items[id] == nil else { return }
         guard items.count < policy.trackedMax else {
             recoversUntil = nil
             return effects.append(.leftToOthers)
         }
-        items[id] = Item(withdrawal: withdrawal, place: .waiting)
+        items[id] = Item(order: order, place: .waiting)
         enqueue(&self, id)
     }
 
-    private mutating func takeNews(of id: TransferID, _ effects: inout [Effect]) {
+    private mutating func takeNews(of id: Order.ID, _ effects: inout [Effect]) {
         switch items[id]?.place {
         case nil:
             if toFind.count < policy.lookupsMax { toFind.append(id) } else { effects.append(.leftToOthers) }
@@ -183,7 +155,7 @@ package struct PayoutMachine: Sendable {
         }
     }
 
-    private mutating func wake(_ id: TransferID) {
+    private mutating func wake(_ id: Order.ID) {
         items[id]?.place = .waiting
         toQuery.append(id)
     }
@@ -206,26 +178,26 @@ package struct PayoutMachine: Sendable {
     }
 
     /// An order that the channel has never seen is submitted, under the same number; all else goes to the store.
-    private mutating func take(_ reports: [PayoutReport], of ids: [TransferID], _ effects: inout [Effect]) {
+    private mutating func take(_ reports: [PayoutReport], of ids: [Order.ID], _ effects: inout [Effect]) {
         var verdicts: [Verdict] = []
         for (position, id) in ids.enumerated() {
             guard var item = items[id] else { preconditionFailure("a report on what nobody asked about") }
             let place = Mutant.isOn(.mixesUpReports) ? ids.count - 1 - position : position
             var report = place < reports.count ? reports[place] : .unreachable
             if Mutant.isOn(.takesUnknownAsFailed), report == .unknownOrder { report = .failed }
-            if report == .unknownOrder, !item.isPaying {
+            if report == .unknownOrder, !item.isSubmitting {
                 item.place = .waiting
                 items[id] = item
-                toPay.append(id)
+                toSubmit.append(id)
                 continue
             }
             item.report = report
             items[id] = item
             verdicts.append(
                 Verdict(
-                    withdrawal: item.withdrawal,
+                    order: item.order,
                     report: report,
-                    retryAfterSeconds: seconds(delay(after: item.withdrawal.attempts)),
+                    retryAfterSeconds: seconds(delay(after: item.order.attempts)),
                     retryAfterContradictionSeconds: seconds(policy.backoffLongestMilliseconds)
                 )
             )
@@ -233,45 +205,56 @@ package struct PayoutMachine: Sendable {
         if verdicts.isEmpty { callsInFlight -= 1 } else { effects.append(.apply(verdicts)) }
     }
 
-    private mutating func settle(_ id: TransferID, _ applied: Applied?, _ now: Duration, _ effects: inout [Effect]) {
+    private mutating func settle(_ id: Order.ID, _ applied: Applied?, _ now: Duration, _ effects: inout [Effect]) {
         guard var item = items[id] else { preconditionFailure("an outcome of what nobody asked about") }
-        item.isPaying = false
-        if let withdrawal = applied?.withdrawal { item.withdrawal = withdrawal }
-        var delay = delay(after: item.withdrawal.attempts)
+        item.isSubmitting = false
+        if let order = applied?.order { item.order = order }
+        var delay = delay(after: item.order.attempts)
         switch applied?.progress {
         case .settled, .released:
             items[id] = nil
-            effects.append(.finished(item.withdrawal))
+            effects.append(.finished(item.order))
             return
+        case .returned:
+            items[id] = nil
+            effects.append(.raise(.returned(item.order, item.report)))
+            effects.append(.finished(item.order))
+            return
+        case .renewed: effects.append(.raise(.renewed(item.order)))
         case .alreadyFinal, .notFound:
             items[id] = nil
             return
         case .contradiction:
-            effects.append(.raise(.contradiction(item.withdrawal, item.report)))
+            effects.append(.raise(.contradiction(item.order, item.report)))
             delay = policy.backoffLongestMilliseconds
             item.hasNews = false
-            guard item.withdrawal.state == .pending else {
+            guard item.order.isOpen else {
                 items[id] = nil
                 return
             }
         case .waiting:
-            if item.withdrawal.attempts % policy.alarmAfterAttempts == 0 {
-                effects.append(.raise(.tooManyAttempts(item.withdrawal)))
+            if item.order.attempts % policy.alarmAfterAttempts == 0 {
+                effects.append(.raise(.tooManyAttempts(item.order)))
             }
-        case nil: break
+        case .inTime, nil: break
         }
         if item.hasNews {
             item.hasNews = false
             items[id] = item
             wake(id)
         } else if policy.mechanisms.contains(.delayedQuery) {
-            let due = now + .milliseconds(delay)
-            item.place = .sleeping(until: due)
             items[id] = item
-            alarms.insert(due, id)
+            sleep(id, now, milliseconds: delay)
         } else {
             items[id] = nil
         }
+    }
+
+    private mutating func sleep(_ id: Order.ID, _ now: Duration, milliseconds: Int64? = nil) {
+        guard let attempts = items[id]?.order.attempts else { return }
+        let due = now + .milliseconds(milliseconds ?? delay(after: attempts))
+        items[id]?.place = .sleeping(until: due)
+        alarms.insert(due, id)
     }
 
     private mutating func pump(_ effects: inout [Effect]) {
@@ -279,19 +262,19 @@ package struct PayoutMachine: Sendable {
             isFinding = true
             effects.append(.start(.find(toFind.take(policy.batchMax))))
         }
-        while callsInFlight < policy.concurrencyMax, toPay.count > 0 || toQuery.count > 0 {
-            let isPaying = toPay.count > 0
-            let ids = isPaying ? toPay.take(policy.batchMax) : toQuery.take(policy.batchMax)
-            var batch: [Withdrawal] = []
+        while callsInFlight < policy.concurrencyMax, toSubmit.count > 0 || toQuery.count > 0 {
+            let isSubmitting = toSubmit.count > 0
+            let ids = isSubmitting ? toSubmit.take(policy.batchMax) : toQuery.take(policy.batchMax)
+            var batch: [Order] = []
             for id in ids {
                 guard var item = items[id] else { preconditionFailure("an item vanished from its line") }
                 item.place = .asking
-                item.isPaying = isPaying
+                item.isSubmitting = isSubmitting
                 items[id] = item
-                batch.append(item.withdrawal)
+                batch.append(item.order)
             }
             callsInFlight += 1
-            effects.append(.start(isPaying ? .pay(batch) : .query(batch)))
+            effects.append(.start(isSubmitting ? .submit(batch) : .query(batch)))
         }
     }
 
