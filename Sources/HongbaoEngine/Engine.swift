@@ -11,6 +11,7 @@ package struct Engine: Sendable {
         package var granting = Granting.Configuration()
         package var poster = Poster.Configuration()
         package var payouts = PayoutPolicy()
+        package var outside = Outside.Policies()
         package var packets = Packets.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
@@ -30,12 +31,17 @@ package struct Engine: Sendable {
     package let budgets: Budgets
     package let reloads: Reloads
     package let withdrawals: Withdrawals
-    package let payouts: Payouts
+    package let outside: Outside
     package let packets: Packets
     package let packetSweeps: PacketSweeps
 
+    package var payouts: Payouts { outside.payouts }
+    package var transfers: Transfers { outside.transfers }
+    package var refunds: Refunds { outside.refunds }
+    package var payments: Payments { outside.payments }
+
     /// In the order in which they must start; graceful shutdown goes the other way round.
-    package var services: [any Service] { [poster, payouts, packetSweeps, granting] }
+    package var services: [any Service] { [poster] + outside.services + [packetSweeps, granting] }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
@@ -48,7 +54,7 @@ package struct Engine: Sendable {
         store: any Store,
         campaigns set: CampaignSet,
         keyring: Keyring,
-        channel: any PayoutChannel,
+        channels: Channels,
         clock: WallClock = .system,
         seed: UInt64,
         signatures: VerifiedSignatures = VerifiedSignatures(),
@@ -138,13 +144,18 @@ package struct Engine: Sendable {
             listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
             whenPosted: { [weak granting] count in granting?.notePosted(count) }
         )
-        let payouts = Payouts(
+        let outside = Outside(
+            channels,
             store: store,
-            channel: channel,
-            policy: configuration.payouts,
+            payouts: configuration.payouts,
+            policies: configuration.outside,
+            terms: Payment.Terms(
+                payWithinSeconds: configuration.packets.payWithinSeconds,
+                lifeSeconds: configuration.packets.lifeSeconds
+            ),
             seed: seed,
             digestKey: keyring.identityHash,
-            surroundings: Payouts.Surroundings(clock),
+            surroundings: OutsideSurroundings(clock),
             alarms: alarms,
             logger: logger
         )
@@ -152,6 +163,7 @@ package struct Engine: Sendable {
             store: store,
             clock: clock,
             configuration: configuration.packets.sweeps,
+            refundPromised: { outside.refunds.promised($0) },
             logger: logger
         )
         return Engine(
@@ -182,15 +194,16 @@ package struct Engine: Sendable {
                     try await poster.postNow(person, in: book)
                     try await packetSweeps.settle(person, in: book)
                 },
-                promised: { payouts.promised($0) }
+                promised: { outside.payouts.promised($0) }
             ),
-            payouts: payouts,
+            outside: outside,
             packets: Packets(
                 store: store,
                 clock: clock,
                 vault: SeedVault(keyring),
                 alarms: alarms,
-                configuration: configuration.packets
+                configuration: configuration.packets,
+                promised: { outside.transfers.promised($0) }
             ),
             packetSweeps: packetSweeps
         )
@@ -199,10 +212,7 @@ package struct Engine: Sendable {
     /// Takes an authentic word of an outside system about an order as a hint, and asks it (M9). Answers `false` when
     /// that's no order of ours.
     package func callback(_ system: OutsideSystem, order: String) -> Bool {
-        switch system {
-        case .payouts: payouts.callback(order: order)
-        case .payments, .transfers, .refunds: false
-        }
+        outside.callback(system, order: order)
     }
 
     /// Answers all epochs that are known now.

@@ -115,7 +115,6 @@ package struct PacketServices: Sendable {
 }
 
 extension PacketServices {
-    /// `openPayment` has no cashier to ask yet.
     package init(_ engine: Engine) {
         self.init(
             subsidyAmount: { (subsidy) throws(StoreError) in try await engine.granting.find(subsidy.order)?.amount },
@@ -123,7 +122,12 @@ extension PacketServices {
                 if let subsidy { return await engine.packets.send(draft, by: subsidy.order) }
                 return await engine.packets.send(draft)
             },
-            openPayment: { _ in nil },
+            openPayment: { packet in
+                switch await engine.payments.open(packet) {
+                case .page(let url): url
+                case .unavailable: nil
+                }
+            },
             look: { (id, person) throws(StoreError) in try await engine.packets.look(id, as: person) },
             claim: { await engine.packets.claim($0, by: $1) },
             claims: { (id, position, limit) throws(StoreError) in

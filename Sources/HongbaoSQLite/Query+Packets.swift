@@ -6,6 +6,8 @@ extension Query {
         video, listed, state, funding_person, funding_part, published_at, expires_at, closed_at, claimed, claimed_count,
         luckiest_position, luckiest_share, transferred, refunded, attempts, next_check_at
         """
+    private static let refundColumns =
+        "packet, number, person, book, amount, reason, created_at, state, attempts, next_check_at, final_at"
     private static let claimColumns =
         "packet, position, person, book, kind, share, at, state, attempts, next_check_at, done_at"
 
@@ -33,7 +35,12 @@ extension Query {
             """
         case .packetsToCheck:
             """
-            SELECT \(Self.packetColumns) FROM packet WHERE state < 7 AND next_check_at BETWEEN ? AND ?
+            SELECT \(Self.packetColumns) FROM packet WHERE state < 7 AND state <> 2 AND next_check_at BETWEEN ? AND ?
+            ORDER BY next_check_at LIMIT ?
+            """
+        case .packetsToPay:
+            """
+            SELECT \(Self.packetColumns) FROM packet WHERE state = 2 AND next_check_at BETWEEN ? AND ?
             ORDER BY next_check_at LIMIT ?
             """
         case .packetPage: Self.page(of: "packet", Self.packetColumns, key: "id", ">")
@@ -46,6 +53,17 @@ extension Query {
             "SELECT \(Self.claimColumns) FROM claim WHERE packet = ? AND position >= ? ORDER BY position LIMIT ?"
         case .claimsOfPerson:
             "SELECT \(Self.claimColumns) FROM claim WHERE person = ? AND book = ? ORDER BY packet"
+        case .addRefund: "INSERT INTO refund (\(Self.refundColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        case .putRefund:
+            """
+            UPDATE refund SET state = ?, attempts = ?, next_check_at = ?, final_at = ? WHERE packet = ? AND number = ?
+            """
+        case .refundsOfPacket: "SELECT \(Self.refundColumns) FROM refund WHERE packet = ? ORDER BY number"
+        case .refundsToCheck:
+            """
+            SELECT \(Self.refundColumns) FROM refund WHERE state = 1 AND next_check_at BETWEEN ? AND ?
+            ORDER BY next_check_at LIMIT ?
+            """
         default: nil
         }
     }

@@ -7,7 +7,8 @@ enum Query: Int, CaseIterable {
     case mints, epochs, budgets, allLeases, batches
     case accountPage, transferPage, holdPage, withdrawalPage
     case packet, sentPacket, claim, addPacket, putPacket, addClaim, putClaim
-    case packetsToCheck, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
+    case packetsToCheck, packetsToPay, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
+    case addRefund, putRefund, refundsOfPacket, refundsToCheck
 
     private static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"

@@ -1,7 +1,7 @@
 import HongbaoCore
 import HongbaoEngine
 
-// Red packets and claims in rows, in the order of columns of `Query+Packets`.
+// Red packets, claims and refunds in rows, in the order of columns of `Query+Packets`.
 extension PreparedStatement {
     func bind(_ key: SendKey) {
         bind(1, bits: key.sender.rawValue)
@@ -79,6 +79,51 @@ extension PreparedStatement {
         bind(4, claim.doneAt?.milliseconds)
         bind(5, bits: claim.key.packet.rawValue)
         bind(6, Int64(claim.position))
+    }
+}
+
+extension PreparedStatement {
+    func bindNew(_ refund: Refund) {
+        bind(1, bits: refund.packet.rawValue)
+        bind(2, Int64(refund.number))
+        bind(3, bits: refund.person.rawValue)
+        bind(4, Int64(refund.book.rawValue))
+        bind(5, refund.amount.fen)
+        bind(6, Int64(refund.reason.rawValue))
+        bind(7, refund.createdAt.milliseconds)
+        bind(8, Int64(refund.state.rawValue))
+        bind(9, Int64(refund.attempts))
+        bind(10, refund.nextCheckAt.milliseconds)
+        bind(11, refund.finalAt?.milliseconds)
+    }
+
+    func bindChanged(_ refund: Refund) {
+        bind(1, Int64(refund.state.rawValue))
+        bind(2, Int64(refund.attempts))
+        bind(3, refund.nextCheckAt.milliseconds)
+        bind(4, refund.finalAt?.milliseconds)
+        bind(5, bits: refund.packet.rawValue)
+        bind(6, Int64(refund.number))
+    }
+
+    func refund() throws(StoreError) -> Refund {
+        guard let reason = Refund.Reason(rawValue: try number(5)) else { throw unreadable(5) }
+        guard let state = Refund.State(rawValue: try number(7)) else { throw unreadable(7) }
+        let packet: UInt64 = bits(0)
+        guard packet > 0 else { throw unreadable(0) }
+        return Refund(
+            packet: RedPacketID(packet),
+            number: try number(1),
+            book: BookID(try number(3)),
+            person: PersonID(bits(2)),
+            amount: try amount(4),
+            reason: reason,
+            createdAt: time(6),
+            state: state,
+            attempts: try number(8),
+            nextCheckAt: time(9),
+            finalAt: isNull(10) ? nil : time(10)
+        )
     }
 }
 

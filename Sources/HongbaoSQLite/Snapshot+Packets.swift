@@ -16,11 +16,33 @@ extension Snapshot {
     }
 
     func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket] {
-        let statement = try prepared(.packetsToCheck)
+        try due(.packetsToCheck, times, limit).all { row throws(StoreError) in try row.packet() }
+    }
+
+    func packets(toPayIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket] {
+        try due(.packetsToPay, times, limit).all { row throws(StoreError) in try row.packet() }
+    }
+
+    func refunds(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [Refund] {
+        try due(.refundsToCheck, times, limit).all { row throws(StoreError) in try row.refund() }
+    }
+
+    private func due(
+        _ query: Query,
+        _ times: ClosedRange<Timestamp>,
+        _ limit: Int
+    ) throws(StoreError) -> PreparedStatement {
+        let statement = try prepared(query)
         statement.bind(1, times.lowerBound.milliseconds)
         statement.bind(2, times.upperBound.milliseconds)
         statement.bind(3, Int64(limit))
-        return try statement.all { row throws(StoreError) in try row.packet() }
+        return statement
+    }
+
+    func refunds(of packet: RedPacketID) throws(StoreError) -> [Refund] {
+        let statement = try prepared(.refundsOfPacket)
+        statement.bind(1, bits: packet.rawValue)
+        return try statement.all { row throws(StoreError) in try row.refund() }
     }
 
     func packets(after id: RedPacketID?, limit: Int) throws(StoreError) -> [RedPacket] {

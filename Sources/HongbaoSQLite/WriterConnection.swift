@@ -176,6 +176,7 @@ final class WriterConnection {
         }
         let packets = try loadPackets(footprint)
         let claims = try loadClaims(footprint.claims)
+        let refunds = try loadRefunds(of: footprint.refunds)
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
@@ -183,7 +184,8 @@ final class WriterConnection {
             leases: leases,
             mints: mints,
             packets: packets,
-            claims: claims
+            claims: claims,
+            refunds: refunds
         )
     }
 
@@ -211,6 +213,16 @@ final class WriterConnection {
             if let row = try statement.first({ row throws(StoreError) in try row.claim() }) { claims.append(row) }
         }
         return claims
+    }
+
+    private func loadRefunds(of packets: [RedPacketID]) throws(StoreError) -> [Refund] {
+        var refunds: [Refund] = []
+        for packet in Set(packets) {
+            let statement = try prepared(.refundsOfPacket)
+            statement.bind(1, bits: packet.rawValue)
+            refunds += try statement.all { row throws(StoreError) in try row.refund() }
+        }
+        return refunds
     }
 
     private func loadMint(_ id: MintID) throws(StoreError) -> MintRecord? {
@@ -265,6 +277,9 @@ final class WriterConnection {
         try write(books.newClaims, .addClaim) { $0.bindNew($1) }
         try write(books.changedPackets, .putPacket) { $0.bindChanged($1) }
         try write(books.changedClaims, .putClaim) { $0.bindChanged($1) }
+        // A refund is checked against its packet as it is after, and against those before it.
+        try write(books.changedRefunds, .putRefund) { $0.bindChanged($1) }
+        try write(books.newRefunds, .addRefund) { $0.bindNew($1) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

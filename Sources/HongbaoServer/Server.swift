@@ -50,7 +50,7 @@ package enum Server {
                 store: store,
                 campaigns: campaigns,
                 keyring: keyring,
-                channel: channel(configuration, client, logger),
+                channels: Channels(payouts: channel(configuration, client, logger)),
                 seed: .random(in: 0...UInt64.max),
                 configuration: configuration.engine,
                 logger: logger

@@ -67,7 +67,7 @@ final class SimulatedProcess: Sendable {
                         store: connection,
                         campaigns: campaigns(),
                         keyring: setup.keyring,
-                        channel: payouts,
+                        channels: Channels(payouts: payouts),
                         clock: clock,
                         seed: seed,
                         signatures: setup.signatures,
@@ -105,7 +105,9 @@ final class SimulatedProcess: Sendable {
 
     private func serve(_ engine: Engine) async {
         // Nobody sends red packets here yet, and looking for them would only take turns.
-        let used = engine.services.filter { !($0 is PacketSweeps) }
+        let used = engine.services.filter {
+            !($0 is PacketSweeps || $0 is Transfers || $0 is Refunds || $0 is Payments.Work)
+        }
         // As in the server: the last is asked to end first, and each has ended before the next is asked.
         let group = ServiceGroup(
             configuration: .init(

@@ -14,6 +14,7 @@ struct Commit: Sendable {
     var epochs: [EpochRecord] = []
     var packets: [RedPacket] = []
     var claims: [Claim] = []
+    var refunds: [Refund] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -25,6 +26,7 @@ extension Commit: CustomStringConvertible {
         parts += withdrawals.map { "withdrawal \($0.payoutOrder) \($0.state), asked \($0.attempts) times" }
         parts += packets.map { "packet \($0.id.rawValue) \($0.state), \($0.claimedCount) shares claimed" }
         parts += claims.map { "claim \($0.transferOrder) of \($0.share.fen) fen \($0.state)" }
+        parts += refunds.map { "refund \($0.refundOrder) of \($0.amount.fen) fen \($0.state)" }
         parts += leases.map { "lease of scene \($0.id.scene.rawValue): \($0.issued.fen) of \($0.allotted.fen) fen" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
         parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
@@ -46,6 +48,8 @@ struct Tables: Sendable {
     private(set) var packets: [RedPacketID: RedPacket] = [:]
     private(set) var sent: [SendKey: RedPacketID] = [:]
     private(set) var claims: [ClaimKey: Claim] = [:]
+    /// Of each packet, in order of number.
+    private(set) var refunds: [RedPacketID: [Refund]] = [:]
     /// Of each packet, by position.
     private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
@@ -115,7 +119,8 @@ struct Tables: Sendable {
             mints: footprint.mints.compactMap { mints[$0] },
             packets: footprint.packets.compactMap { packets[$0] }
                 + footprint.sends.compactMap { sent[$0].flatMap { packets[$0] } },
-            claims: footprint.claims.compactMap { claims[$0] }
+            claims: footprint.claims.compactMap { claims[$0] },
+            refunds: Set(footprint.refunds).flatMap { refunds[$0] ?? [] }
         )
     }
 
@@ -132,6 +137,7 @@ struct Tables: Sendable {
         commit.epochs = books.newEpochs
         commit.packets = (books.newPackets + books.changedPackets).sorted { $0.id < $1.id }
         commit.claims = books.newClaims + books.changedClaims.sorted { $0.transferID < $1.transferID }
+        commit.refunds = books.changedRefunds.sorted { $0.id < $1.id } + books.newRefunds
         if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
@@ -152,6 +158,10 @@ struct Tables: Sendable {
         }
         for row in commit.claims where claims.updateValue(row, forKey: row.key) == nil {
             claimants[row.key.packet, default: []].append(row.key.person)
+        }
+        for row in commit.refunds {
+            let place = refunds[row.packet]?.firstIndex { $0.number == row.number }
+            if let place { refunds[row.packet]?[place] = row } else { refunds[row.packet, default: []].append(row) }
         }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
@@ -196,6 +206,22 @@ struct Tables: Sendable {
                 continue
             }
             if before.position != row.position || before.state == .done { return "M10: a claim changes" }
+        }
+        return refusal(ofRefunds: commit.refunds)
+    }
+
+    private func refusal(ofRefunds rows: [Refund]) -> String? {
+        var refunds = refunds
+        for row in rows {
+            let before = refunds[row.packet] ?? []
+            guard let place = before.firstIndex(where: { $0.number == row.number }) else {
+                if before.contains(where: { $0.state != .failed }) { return "M7: a second refund" }
+                if row.number != before.count + 1 { return "M7: the packet has no such refund" }
+                refunds[row.packet, default: []].append(row)
+                continue
+            }
+            if before[place].state != .pending { return "M10: a final refund changes" }
+            refunds[row.packet]?[place] = row
         }
         return nil
     }
@@ -264,7 +290,26 @@ struct TableSnapshot: StoreSnapshot {
     func packet(_ key: SendKey) -> RedPacket? { tables.sent[key].flatMap { tables.packets[$0] } }
 
     func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) -> [RedPacket] {
-        let due = tables.packets.values.filter { !$0.state.isFinal && times.contains($0.nextCheckAt) }
+        packets(in: times, limit) { !$0.state.isFinal && $0.state != .paying }
+    }
+
+    func packets(toPayIn times: ClosedRange<Timestamp>, limit: Int) -> [RedPacket] {
+        packets(in: times, limit) { $0.state == .paying }
+    }
+
+    private func packets(
+        in times: ClosedRange<Timestamp>,
+        _ limit: Int,
+        _ isMeant: (RedPacket) -> Bool
+    ) -> [RedPacket] {
+        let due = tables.packets.values.filter { isMeant($0) && times.contains($0.nextCheckAt) }
+        return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
+    }
+
+    func refunds(of packet: RedPacketID) -> [Refund] { tables.refunds[packet] ?? [] }
+
+    func refunds(toCheckIn times: ClosedRange<Timestamp>, limit: Int) -> [Refund] {
+        let due = tables.refunds.values.joined().filter { $0.state == .pending && times.contains($0.nextCheckAt) }
         return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
     }
 

@@ -20,7 +20,7 @@ package struct EngineRig: Sendable {
     package let clock = TestClock()
     package var campaigns: CampaignSet
     package var configuration = Engine.Configuration.patient
-    package var channel: any PayoutChannel = InstantChannel()
+    package var channels = Channels(payouts: InstantChannel())
     /// Wraps the store, to put faults between it and the engine.
     package var wrap: @Sendable (SQLiteStore) -> any Store = { $0 }
 
@@ -83,7 +83,7 @@ package struct EngineRig: Sendable {
             store: store,
             campaigns: campaigns,
             keyring: keyring,
-            channel: channel,
+            channels: channels,
             clock: WallClock { clock.now },
             seed: 42,
             configuration: configuration,

@@ -126,18 +126,13 @@ import Testing
             #expect(settled == [.settled, .settled])
             #expect(try await Self.due(store, .c2c).map(\.position) == [2])
             let end = Fixture.now.advanced(bySeconds: RedPacket.lifeSeconds)
-            let need = try await store.transact(Footprint(ending: [packet])) { books in
+            let closing = try await store.transact(Footprint(ending: [packet])) { books in
                 books.advance(packet.id, now: end, retryAfterSeconds: 60)
             }
-            guard case .refund(let closing) = need else {
-                Issue.record("\(need)")
-                return
-            }
-            #expect(closing.unclaimed.fen == 700)
-            let last = try await store.transact(Footprint(ending: [closing])) { books in
-                books.refund(packet.id, by: .paid(closing.unclaimed), now: end, retryAfterSeconds: 60)
-            }
-            #expect(last == .settled)
+            #expect(closing?.unclaimed.fen == 700)
+            let refund = try #require(try await Self.refunds(store, packet.id).first)
+            #expect(try await Self.report(.paid(Fixture.fen(700)), on: refund, store, end) == .settled)
+            #expect(try await Self.refunds(store, packet.id).map(\.state) == [.done])
             _ = try await store.transact(Footprint(settling: [claims[2]])) { books in
                 books.settle(claims[2].key, by: .paid(claims[2].share), now: end, retryAfterSeconds: 9)
             }
@@ -154,6 +149,102 @@ import Testing
         try await store.read { snapshot throws(StoreError) in
             let times = Fixture.now...Fixture.later
             return try snapshot.claims(of: kind, toTransferIn: times, limit: 10)
+        }
+    }
+
+    private static func refunds(_ store: any Store, _ id: RedPacketID) async throws -> [Refund] {
+        try await store.read { snapshot throws(StoreError) in try snapshot.refunds(of: id) }
+    }
+
+    private static func report(
+        _ report: PayoutReport,
+        on order: some OutsideOrder,
+        _ store: any Store,
+        _ now: Timestamp
+    ) async throws -> OrderProgress {
+        try await store.transact(type(of: order).footprint(of: [order])) { books in
+            order.apply(report, to: &books, now, retryAfterSeconds: 60)
+        }
+    }
+
+    /// RP-4, M7, M15: refunds follow each other in rows, one is done, and each column comes back.
+    @Test(arguments: Backend.all)
+    func refundsFollowEachOther(_ backend: Backend) async throws {
+        let end = Fixture.now.advanced(bySeconds: RedPacket.lifeSeconds)
+        try await backend.withRestart { store in
+            let packet = try await Self.open(store, UInt64.max - 1, try Self.draft("a"))
+            _ = try await store.transact(Footprint(ending: [packet])) { books in
+                books.advance(packet.id, now: end, retryAfterSeconds: 60)
+            }
+            for number in 1...2 {
+                let refund = try #require(try await Self.refunds(store, packet.id).last)
+                #expect(Int(refund.number) == number)
+                #expect(try await Self.report(.unreachable, on: refund, store, end) == .waiting)
+                #expect(try await Self.report(.failed, on: refund, store, end) == .renewed)
+                #expect(try await Self.report(.failed, on: refund, store, end) == .alreadyFinal)
+                #expect(try await Self.report(.paid(Fixture.fen(1_000)), on: refund, store, end) == .contradiction)
+            }
+        } then: { store in
+            let id = RedPacketID(UInt64.max - 1)
+            let refunds = try await Self.refunds(store, id)
+            let next = end.advanced(bySeconds: 60)
+            let expected = (1...3 as ClosedRange<UInt32>).map { number in
+                Refund(
+                    packet: id,
+                    number: number,
+                    book: Fixture.book,
+                    person: PersonID(9),
+                    amount: Fixture.fen(1_000),
+                    reason: .unclaimed,
+                    createdAt: end,
+                    state: number == 3 ? .pending : .failed,
+                    attempts: [0, 1, 3, 4][Int(number)],
+                    nextCheckAt: next,
+                    finalAt: number == 3 ? nil : end
+                )
+            }
+            #expect(refunds == expected)
+            func due(_ times: ClosedRange<Timestamp>) async throws -> [Refund] {
+                try await store.read { snapshot throws(StoreError) in
+                    try snapshot.refunds(toCheckIn: times, limit: 10)
+                }
+            }
+            #expect(try await due(end...next) == [expected[2]])
+            #expect(try await due(Fixture.now...end) == [])
+            #expect(try await Self.report(.paid(Fixture.fen(999)), on: refunds[2], store, end) == .contradiction)
+            #expect(try await Self.report(.paid(Fixture.fen(1_000)), on: refunds[2], store, end) == .settled)
+            #expect(try await Self.packet(store, id)?.state == .closed)
+            #expect(try await due(end...next) == [])
+            #expect(try await store.account(.refunds(of: Fixture.book)).credits.fen == 1_000)
+        }
+    }
+
+    /// A payment of another amount goes back whole, straight from where it came in.
+    @Test(arguments: Backend.all)
+    func otherPaymentsGoBack(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            let draft = try Self.draft("a")
+            let (id, seal) = (RedPacketID(5), Self.seal)
+            _ = try await store.transact(Footprint(sending: draft.key, as: id)) { books in
+                books.send(draft, as: id, seal: seal, now: Fixture.now, nextCheckAt: Fixture.later)
+            }
+            _ = try await store.transact(Footprint(packet: id)) { $0.startPaying(id, nextCheckAt: Fixture.later) }
+            let times = Fixture.now...Fixture.later
+            let (toPay, others) = try await store.read { snapshot throws(StoreError) in
+                (try snapshot.packets(toPayIn: times, limit: 5), try snapshot.packets(toCheckIn: times, limit: 5))
+            }
+            #expect(toPay.map(\.id) == [id] && others == [])
+            let terms = Payment.Terms(payWithinSeconds: 60, lifeSeconds: 60)
+            let payment = Payment(try #require(toPay.first), terms)
+            #expect(try await Self.report(.paid(Fixture.fen(999)), on: payment, store, Fixture.later) == .returned)
+            #expect(try await Self.report(.paid(Fixture.fen(999)), on: payment, store, Fixture.later) == .alreadyFinal)
+            #expect(try await Self.packet(store, id)?.state == .abandoned)
+            let refund = try #require(try await Self.refunds(store, id).first)
+            #expect(refund.reason == .wrongAmount && refund.amount.fen == 999)
+            #expect(try await Self.report(.paid(Fixture.fen(999)), on: refund, store, Fixture.later) == .settled)
+            #expect(try await store.account(.cashier(of: Fixture.book)).available == -999)
+            #expect(try await store.account(.refunds(of: Fixture.book)).available == 999)
+            #expect(try await LedgerCheck.read(store).breaches == [])
         }
     }
 

@@ -9,7 +9,8 @@ import Testing
 @Suite struct SQLitePacketSchemaTests {
     private static let fixed = "x'\(String(repeating: "00", count: 32))', x'00', '', ''"
 
-    /// Packet 1 is published with 2 of 3 shares claimed, 2 created, 3 closed with a refund, 4 closing, 5 exhausted.
+    /// Packet 1 is published with 2 of 3 shares claimed, 2 created, 3 closed with a refund, 4 closing, 5 exhausted,
+    /// 7 abandoned with a refund that is pending.
     private static let valid = """
         INSERT INTO packet VALUES
             (1, 9, 31, 'a', 1, 2, 100, 3, 1, 5, 3, 1, 11, 10, 20, NULL, 70, 2, 0, 50, 50, 0, 0, 20, \(fixed), x''),
@@ -17,7 +18,10 @@ import Testing
                 \(fixed), x'0000000000000001'),
             (3, 9, 31, 'c', 1, 2, 100, 3, 1, 5, 7, 3, 11, 10, 20, 30, 70, 2, 0, 50, 70, 30, 0, 20, \(fixed), x''),
             (4, 9, 31, 'd', 1, 2, 100, 3, 1, 5, 6, 4, 11, 10, 20, NULL, 70, 2, 0, 50, 50, 0, 0, 20, \(fixed), x''),
-            (5, 9, 31, 'e', 1, 2, 100, 3, 1, 5, 4, 5, 11, 10, 20, NULL, 100, 3, 0, 50, 50, 0, 0, 20, \(fixed), x'');
+            (5, 9, 31, 'e', 1, 2, 100, 3, 1, 5, 4, 5, 11, 10, 20, NULL, 100, 3, 0, 50, 50, 0, 0, 20, \(fixed), x''),
+            (7, 9, 31, 'g', 1, 2, 100, 3, 1, 5, 8, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 20,
+                \(fixed), x'');
+        INSERT INTO refund VALUES (7, 1, 9, 31, 40, 3, 5, 1, 0, 5, NULL);
         """
 
     /// Invariant, SQLite's complaint, statement. `$rest` stands for all columns after the sender's key.
@@ -83,6 +87,23 @@ import Testing
         M15 | M15    | UPDATE claim SET share = 21 WHERE person = 72
         M15 | M15    | UPDATE claim SET person = 73 WHERE person = 72
         M15 | M15    | DELETE FROM claim WHERE person = 71
+        M7  | M7     | INSERT INTO refund VALUES (4, 1, 9, 31, 29, 1, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (4, 1, 9, 31, 30, 2, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (4, 2, 9, 31, 30, 1, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (4, 1, 8, 31, 30, 1, 5, 1, 0, 5, NULL)
+        M13 | M7     | INSERT INTO refund VALUES (4, 1, 9, 32, 30, 1, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (4, 1, 9, 31, 30, 1, 5, 2, 0, 5, 6)
+        M7  | M7     | INSERT INTO refund VALUES (1, 1, 9, 31, 30, 1, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (3, 1, 9, 31, 30, 1, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (2, 1, 9, 31, 30, 3, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (6, 1, 9, 31, 30, 3, 5, 1, 0, 5, NULL)
+        M7  | UNIQUE | INSERT INTO refund VALUES (7, 2, 9, 31, 40, 3, 5, 1, 0, 5, NULL)
+        M7  | M7     | INSERT INTO refund VALUES (7, 2, 9, 31, 41, 3, 5, 1, 0, 5, NULL)
+        M10 | CHECK  | UPDATE refund SET state = 2 WHERE packet = 7
+        M10 | CHECK  | UPDATE refund SET final_at = 6 WHERE packet = 7
+        M15 | M15    | UPDATE refund SET amount = 41 WHERE packet = 7
+        M15 | M15    | UPDATE refund SET person = 8 WHERE packet = 7
+        M15 | M15    | DELETE FROM refund WHERE packet = 7
         M2  | CHECK  | INSERT INTO account VALUES (31, 5, 1, 101, 100, 0, 0)
         M2  | CHECK  | INSERT INTO account VALUES (31, 7, 0, 1, 0, 0, 0)
         M2  | CHECK  | INSERT INTO account VALUES (31, 9, 0, 0, 1, 0, 0)
@@ -96,6 +117,11 @@ import Testing
         UPDATE packet SET claimed = 100, claimed_count = 3, state = 4 WHERE id = 1
         UPDATE claim SET attempts = 3, next_check_at = 99 WHERE person = 73
         UPDATE claim SET state = 2, done_at = 30 WHERE person = 73
+        INSERT INTO refund VALUES (4, 1, 9, 31, 30, 1, 5, 1, 0, 5, NULL)
+        UPDATE refund SET state = 3, final_at = 6 WHERE packet = 4
+        INSERT INTO refund VALUES (4, 2, 9, 31, 30, 1, 5, 1, 0, 5, NULL)
+        UPDATE refund SET attempts = 9, next_check_at = 8 WHERE packet = 4 AND number = 2
+        UPDATE refund SET state = 2, final_at = 9 WHERE packet = 4 AND number = 2
         UPDATE packet SET state = 7, refunded = 30, transferred = 70, closed_at = 40 WHERE id = 4
         UPDATE packet SET state = 8 WHERE id = 2
         INSERT INTO account VALUES (31, 6, 0, 100, 0, 0, 0)

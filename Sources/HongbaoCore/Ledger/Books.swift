@@ -14,6 +14,8 @@ package struct Footprint: Sendable {
     /// Red packets by what their senders call them.
     package var sends: [SendKey] = []
     package var claims: [ClaimKey] = []
+    /// Packets all of whose refunds are loaded.
+    package var refunds: [RedPacketID] = []
 
     package init() {}
 
@@ -96,6 +98,8 @@ package struct Books: Sendable {
     private var packets: [RedPacketID: RedPacket] = [:]
     private var sent: [SendKey: RedPacketID] = [:]
     private var claims: [ClaimKey: Claim] = [:]
+    /// In order of number.
+    private var refunds: [RedPacketID: [Refund]] = [:]
 
     package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
     package private(set) var changedBudgets: Set<SceneID> = []
@@ -107,6 +111,9 @@ package struct Books: Sendable {
     private var changedPacketIDs: Set<RedPacketID> = []
     private var newClaimKeys: [ClaimKey] = []
     private var changedClaimKeys: Set<ClaimKey> = []
+    /// How many refunds of a packet were loaded; those after them are new.
+    private var loadedRefunds: [RedPacketID: Int] = [:]
+    private var changedRefundsByPacket: [RedPacketID: Set<UInt32>] = [:]
 
     package init(
         ledger: Ledger = Ledger(),
@@ -115,7 +122,8 @@ package struct Books: Sendable {
         leases: [Lease] = [],
         mints: [MintRecord] = [],
         packets: [RedPacket] = [],
-        claims: [Claim] = []
+        claims: [Claim] = [],
+        refunds: [Refund] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
@@ -128,6 +136,11 @@ package struct Books: Sendable {
         }
         self.claims.reserveCapacity(claims.count)
         for claim in claims { self.claims[claim.key] = claim }
+        for refund in refunds.sorted(by: { $0.number < $1.number })
+        where self.refunds[refund.packet]?.last?.number != refund.number {
+            self.refunds[refund.packet, default: []].append(refund)
+            loadedRefunds[refund.packet, default: 0] += 1
+        }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -141,11 +154,23 @@ package struct Books: Sendable {
     package func packet(_ key: SendKey) -> RedPacket? { sent[key].flatMap { packets[$0] } }
     package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
 
+    /// All that were ever promised for a packet, in order of number.
+    package func refunds(of packet: RedPacketID) -> [Refund] { refunds[packet] ?? [] }
+
     package var newPackets: [RedPacket] { newPacketIDs.compactMap { packets[$0] } }
     package var changedPackets: [RedPacket] { changedPacketIDs.compactMap { packets[$0] } }
     /// In the order in which they were made.
     package var newClaims: [Claim] { newClaimKeys.compactMap { claims[$0] } }
     package var changedClaims: [Claim] { changedClaimKeys.compactMap { claims[$0] } }
+    package var newRefunds: [Refund] {
+        refunds.values.flatMap { $0.dropFirst(loadedRefunds[$0[0].packet] ?? 0) }.sorted { $0.id < $1.id }
+    }
+    /// Of those that were loaded.
+    package var changedRefunds: [Refund] {
+        changedRefundsByPacket.flatMap { packet, numbers in
+            refunds(of: packet).prefix(loadedRefunds[packet] ?? 0).filter { numbers.contains($0.number) }
+        }
+    }
 
     mutating func put(_ withdrawal: Withdrawal) {
         withdrawals[withdrawal.key] = withdrawal
@@ -180,6 +205,15 @@ package struct Books: Sendable {
     mutating func put(_ claim: Claim) {
         claims[claim.key] = claim
         changedClaimKeys.insert(claim.key)
+    }
+
+    mutating func add(_ refund: Refund) { refunds[refund.packet, default: []].append(refund) }
+    mutating func put(_ refund: Refund) {
+        guard let index = refunds[refund.packet]?.firstIndex(where: { $0.number == refund.number }) else {
+            preconditionFailure("a refund outside the footprint")
+        }
+        refunds[refund.packet]?[index] = refund
+        changedRefundsByPacket[refund.packet, default: []].insert(refund.number)
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").

@@ -16,8 +16,8 @@ package struct SendKey: Hashable, Sendable {
 /// Money that a sender offers to the first `split.count` people who claim a share (红包).
 ///
 /// It is held in an account of its own, the escrow, from publishing until all of it is with those who claimed it or
-/// back where it came from. The row of the packet is also the promise to bring it to its end (M15): the payment and the
-/// refund are the outside's orders `paymentOrder` and `refundOrder`.
+/// back where it came from. The row of the packet is also the promise to bring it to its end (M15): its payment is the
+/// cashier's order `paymentOrder`. What goes back to a payment has rows of its own (`Refund`).
 package struct RedPacket: Hashable, Sendable {
     /// Only goes forward, along `next` (RP-5, M10). The raw values are stored.
     package enum State: UInt8, Hashable, Sendable, CaseIterable {
@@ -106,7 +106,7 @@ package struct RedPacket: Hashable, Sendable {
     package internal(set) var transferred: Amount = .zero
     /// What has left it for where it came from: nothing, or all that nobody claimed (M7).
     package internal(set) var refunded: Amount = .zero
-    /// How often the outside has been asked in the present state.
+    /// How often the cashier has been asked in the present state.
     package internal(set) var attempts: UInt32 = 0
     /// When to look at it next; meaningless once final.
     package internal(set) var nextCheckAt: Timestamp
@@ -206,9 +206,9 @@ package struct RedPacket: Hashable, Sendable {
     /// M8: all that was sent has been transferred or refunded.
     package var isSettled: Bool { transferred == claimed && refunded == unclaimed }
 
-    /// The order numbers that the cashier and the refund channel know it by.
-    package var paymentOrder: String { "p_\(id.rawValue)" }
-    package var refundOrder: String { "r_\(id.rawValue)" }
+    /// The order number that the cashier knows it by.
+    package var paymentOrder: String { Self.paymentOrder(of: id) }
+    package static func paymentOrder(of id: RedPacketID) -> String { "p_\(id.rawValue)" }
 
     /// What a sender asks for.
     package var draft: RedPacketDraft {

@@ -90,16 +90,6 @@ extension Books {
         return step(packet, to: .abandoned, nextCheckAt: now)
     }
 
-    /// The cashier couldn't say yet whether it was paid: asks again later.
-    package mutating func keepAsking(_ id: RedPacketID, now: Timestamp, retryAfterSeconds: Int64) -> PacketStep {
-        guard var packet = packet(id) else { return .unknown }
-        guard packet.state == .paying || packet.state == .closing else { return .illegal(packet.state) }
-        packet.attempts &+= 1
-        packet.nextCheckAt = now.advanced(bySeconds: retryAfterSeconds)
-        put(packet)
-        return .done(packet)
-    }
-
     private mutating func step(_ old: RedPacket, to state: RedPacket.State, nextCheckAt: Timestamp) -> PacketStep {
         if old.state == state { return .alreadyDone(old) }
         guard old.state.next.contains(state) else { return .illegal(old.state) }

@@ -1,18 +1,3 @@
-/// What a packet waits for after `Books.advance`.
-package enum PacketNeed: Hashable, Sendable {
-    case unknown
-    /// Nothing until it's paid: whoever looks after payments decides.
-    case payment(RedPacket)
-    /// Nothing before that time.
-    case time(Timestamp)
-    /// The refund channel must be asked to give `unclaimed` back, or about it.
-    case refund(RedPacket)
-    /// Transfers to those who claimed. The last one closes it.
-    case transfers
-    /// Nothing: it's closed or abandoned.
-    case nothing(RedPacket)
-}
-
 extension Footprint {
     /// The rows that transfers of these claims touch.
     package init(settling claims: [Claim]) {
@@ -40,6 +25,7 @@ extension Footprint {
             accounts.append(packet.escrow)
             refunds.insert(account)
             transfers.append(packet.refundID)
+            self.refunds.append(packet.id)
         }
         accounts += refunds
     }
@@ -79,29 +65,6 @@ extension Books {
         }
     }
 
-    /// Applies what is known of a packet's refund (RP-4, M7: one refund, and nothing after it).
-    package mutating func refund(
-        _ id: RedPacketID,
-        by report: PayoutReport,
-        now: Timestamp,
-        retryAfterSeconds: Int64
-    ) -> OrderProgress {
-        guard let packet = packet(id), packet.state == .closing || packet.state == .closed,
-            packet.unclaimed > .zero
-        else { return .notFound }
-        switch (packet.refunded > .zero, report) {
-        case (_, .paid(let amount)) where amount != packet.unclaimed: return .contradiction
-        case (true, .failed): return .contradiction
-        case (true, _): return .alreadyFinal
-        case (false, .paid):
-            put(giveBack(packet, now: now))
-            return .settled
-        case (false, .processing), (false, .unknownOrder), (false, .unreachable), (false, .failed):
-            _ = keepAsking(id, now: now, retryAfterSeconds: retryAfterSeconds)
-            return .waiting
-        }
-    }
-
     private mutating func giveBack(_ old: RedPacket, now: Timestamp) -> RedPacket {
         guard let account = old.refundAccount else { preconditionFailure("a refund of what was never paid") }
         let transfer = Transfer(
@@ -113,20 +76,18 @@ extension Books {
             postedAt: now
         )
         precondition(ledger.post(transfer) == .posted)  // The escrow holds what nobody claimed.
-        var packet = old
-        packet.refunded = old.unclaimed
-        packet.closeWhenSettled(at: now)
-        return packet
+        return old.refunded(old.unclaimed, now: now)
     }
 
-    /// Takes all the steps towards its end that need nobody outside, and says what it waits for then. To be called
-    /// when the packet is due, by `nextCheckAt`; each call that leaves it waiting for the outside counts as an attempt.
+    /// Takes all the steps towards its end that are due and need nobody outside, and promises those that do, in the same
+    /// decision (M15). Answers the packet as it stands then; `nil` when there is none.
     ///
-    /// A packet whose sender never went to the cashier is abandoned.
+    /// A packet whose sender never went to the cashier is abandoned; one that is being paid for is left to the cashier's
+    /// word (`Payment`).
     ///
-    /// - Parameter retryAfterSeconds: when to look again at what needs others.
-    package mutating func advance(_ id: RedPacketID, now: Timestamp, retryAfterSeconds: Int64) -> PacketNeed {
-        guard let old = packet(id) else { return .unknown }
+    /// - Parameter retryAfterSeconds: when to look again at what waits for others.
+    package mutating func advance(_ id: RedPacketID, now: Timestamp, retryAfterSeconds: Int64) -> RedPacket? {
+        guard let old = packet(id) else { return nil }
         var packet = old
         if packet.state == .created, now >= packet.nextCheckAt { packet.go(to: .abandoned, nextCheckAt: now) }
         if packet.state == .published, let end = packet.expiresAt, now >= end {
@@ -134,36 +95,33 @@ extension Books {
         }
         if packet.state == .exhausted || packet.state == .expired { packet.go(to: .closing, nextCheckAt: now) }
         if packet.state == .closing {
-            let isDue = packet.unclaimed > .zero && packet.refunded == .zero
-            if isDue, !packet.kind.source.isOutside {
-                packet = giveBack(packet, now: now)
-            } else {
-                packet.closeWhenSettled(at: now)
+            let isOwed = packet.unclaimed > .zero && packet.refunded == .zero
+            switch (isOwed, packet.kind.source.isOutside) {
+            case (true, false): packet = giveBack(packet, now: now)
+            case (true, true):
+                if refunds(of: id).isEmpty { promiseRefund(of: packet, packet.unclaimed, .unclaimed, now: now) }
+            case (false, _): packet.closeWhenSettled(at: now)
             }
         }
-        if packet.state == .closing || packet.state == .paying {
-            packet.attempts &+= 1
-            packet.nextCheckAt = now.advanced(bySeconds: retryAfterSeconds)
-        }
+        if packet.state == .closing { packet.nextCheckAt = now.advanced(bySeconds: retryAfterSeconds) }
         if packet != old { put(packet) }
-        return packet.need
+        return packet
     }
 }
 
 extension RedPacket {
+    /// After `amount`, all that nobody claimed, has gone back (RP-4, M7).
+    func refunded(_ amount: Amount, now: Timestamp) -> RedPacket {
+        precondition(state == .closing && refunded == .zero && amount == unclaimed)
+        var packet = self
+        packet.refunded = amount
+        packet.closeWhenSettled(at: now)
+        return packet
+    }
+
     fileprivate mutating func closeWhenSettled(at now: Timestamp) {
         guard state == .closing, isSettled else { return }
         go(to: .closed, nextCheckAt: now)
         closedAt = now
-    }
-
-    fileprivate var need: PacketNeed {
-        switch state {
-        case .created, .paying: .payment(self)
-        case .published: .time(nextCheckAt)
-        case .exhausted, .expired: preconditionFailure("a packet that is over begins to close at once")
-        case .closing: refunded == unclaimed ? .transfers : .refund(self)
-        case .closed, .abandoned: .nothing(self)
-        }
     }
 }

@@ -39,8 +39,7 @@ package struct OutsideCalls<Order: OutsideOrder>: Sendable {
 /// Where a store has the orders of one outside system. What it writes of them is `OutsideOrder`'s.
 package struct OutsideRows<Order: OutsideOrder>: Sendable {
     /// Those that are open and whose next check is within these times, the earliest first.
-    package let due:
-        @Sendable (any StoreSnapshot, ClosedRange<Timestamp>, _ limit: Int) throws(StoreError) -> [Order]
+    package let due: @Sendable (any StoreSnapshot, ClosedRange<Timestamp>, _ limit: Int) throws(StoreError) -> [Order]
     /// Those of these that there are.
     package let find: @Sendable (any StoreSnapshot, [Order.ID]) throws(StoreError) -> [Order]
 
@@ -67,6 +66,8 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     private let rows: OutsideRows<Order>
     private let calls: OutsideCalls<Order>
     private let surroundings: Surroundings
+    /// Is told of refunds that were promised with what was written.
+    private let refundsPromised: @Sendable ([Refund]) -> Void
     /// In seconds from now; see the policy.
     private let putOffMax: Int64
     private let digestKey: SymmetricKey
@@ -86,6 +87,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         seed: UInt64,
         digestKey: SymmetricKey,
         surroundings: Surroundings,
+        refundsPromised: @escaping @Sendable ([Refund]) -> Void = { _ in },
         alarms: Alarms,
         logger: Logger
     ) {
@@ -94,6 +96,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         self.rows = rows
         self.calls = calls
         self.surroundings = surroundings
+        self.refundsPromised = refundsPromised
         metrics = OutsideMetrics(system)
         putOffMax = policy.putOffMaxSeconds
         self.digestKey = digestKey
@@ -194,7 +197,11 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         let now = surroundings.clock.now()
         do throws(StoreError) {
             let footprint = Order.footprint(of: verdicts.map(\.order))
-            return try await store.transact(footprint) { books in verdicts.map { books.apply($0, now: now) } }
+            let (applied, refunds) = try await store.transact(footprint) { books in
+                (verdicts.map { books.apply($0, now: now) }, books.newRefunds)
+            }
+            if !refunds.isEmpty { refundsPromised(refunds) }
+            return applied
         } catch {
             metrics.storeFaults.increment()
             logger.error("reports weren't recorded and will be asked for again", metadata: metadata(error))

@@ -6,7 +6,8 @@ import ServiceLifecycle
 /// What happens to red packets without anybody asking: shares that stay inside are moved to who claimed them (RP-9),
 /// packets whose time is over are closed and given back (RP-4).
 ///
-/// What needs the outside is handed on. All of it is found in the store, so nothing is lost with a process (M15).
+/// What needs the outside is promised to it in rows. All of it is found in the store, so nothing is lost with a process
+/// (M15).
 package final class PacketSweeps: Service {
     package struct Configuration: Sendable {
         package var intervalMilliseconds: Int64 = 500
@@ -21,8 +22,8 @@ package final class PacketSweeps: Service {
     private let store: any Store
     private let clock: WallClock
     private let configuration: Configuration
-    /// Is told what needs a channel to the outside, again and again until it's done.
-    private let needs: @Sendable ([PacketNeed]) async -> Void
+    /// Is told of refunds right after they were promised.
+    private let refundPromised: @Sendable (Refund) -> Void
     private let logger: Logger
     private let transfers = Counter(label: "hongbao_share_transfers_total", dimensions: [("to", "wallet")])
     private let closed = Counter(label: "hongbao_packets_closed_total")
@@ -33,14 +34,14 @@ package final class PacketSweeps: Service {
         store: any Store,
         clock: WallClock,
         configuration: Configuration = Configuration(),
-        needs: @escaping @Sendable ([PacketNeed]) async -> Void = { _ in },
+        refundPromised: @escaping @Sendable (Refund) -> Void = { _ in },
         logger: Logger
     ) {
         precondition(configuration.batchMax > 0 && configuration.retryAfterSeconds > 0)
         self.store = store
         self.clock = clock
         self.configuration = configuration
-        self.needs = needs
+        self.refundPromised = refundPromised
         self.logger = logger
     }
 
@@ -120,17 +121,12 @@ package final class PacketSweeps: Service {
         }
         guard !due.isEmpty else { return false }
         let retryAfterSeconds = configuration.retryAfterSeconds
-        let needs = try await store.transact(Footprint(ending: due)) { books in
-            due.map { books.advance($0.id, now: now, retryAfterSeconds: retryAfterSeconds) }
+        let (packets, refunds) = try await store.transact(Footprint(ending: due)) { books in
+            let packets = due.map { books.advance($0.id, now: now, retryAfterSeconds: retryAfterSeconds) }
+            return (packets, books.newRefunds)
         }
-        closed.increment(by: needs.count { if case .nothing = $0 { true } else { false } })
-        let outside = needs.filter { need in
-            switch need {
-            case .payment, .refund: true
-            case .unknown, .time, .transfers, .nothing: false
-            }
-        }
-        if !outside.isEmpty { await self.needs(outside) }
+        closed.increment(by: packets.count { $0?.state.isFinal ?? false })
+        for refund in refunds { refundPromised(refund) }
         return due.count == limit
     }
 }

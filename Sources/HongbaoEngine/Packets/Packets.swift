@@ -77,6 +77,8 @@ package struct Packets: Sendable {
     private let alarms: Alarms
     private let configuration: Configuration
     package let lanes: ClaimLanes
+    /// Is told of claims whose transfer is another system's, right after they're durable.
+    private let promised: @Sendable (Claim) -> Void
     private let sends = SendMetrics()
 
     package init(
@@ -85,7 +87,8 @@ package struct Packets: Sendable {
         vault: SeedVault,
         alarms: Alarms,
         draws: Draws = .system,
-        configuration: Configuration = Configuration()
+        configuration: Configuration = Configuration(),
+        promised: @escaping @Sendable (Claim) -> Void = { _ in }
     ) {
         self.store = store
         self.clock = clock
@@ -93,6 +96,7 @@ package struct Packets: Sendable {
         self.alarms = alarms
         self.draws = draws
         self.configuration = configuration
+        self.promised = promised
         lanes = ClaimLanes(
             Claiming(store: store, clock: clock, vault: vault),
             relate: configuration.relate,
@@ -216,7 +220,10 @@ package struct Packets: Sendable {
     // MARK: Claiming and looking
 
     package func claim(_ id: RedPacketID, by person: PersonID) async -> ClaimAnswer {
-        await lanes.claim(id, by: person)
+        let answer = await lanes.claim(id, by: person)
+        // Nobody waits for the transfer (RP-9).
+        if case .decided(.claimed(let claim, _)) = answer, claim.isOpen { promised(claim) }
+        return answer
     }
 
     /// `nil` when there is no such packet.

@@ -102,7 +102,7 @@ package struct Audit {
             try audit.readWithdrawals(snapshot)
             try audit.readAccounts(snapshot)
             try audit.readBudgets(snapshot)
-            try audit.packets.read(snapshot, &audit.forward, &audit.totals)
+            try audit.packets.read(snapshot, &audit.forward, &audit.payouts, &audit.totals)
             return audit.report
         }
     }

@@ -23,12 +23,15 @@ struct PacketAudit {
     mutating func read(
         _ snapshot: any StoreSnapshot,
         _ forward: inout AuditCheck,
+        _ agreed: inout AuditCheck,
         _ totals: inout AuditReport.Totals
     ) throws(StoreError) {
         var last: RedPacketID?
         while true {
             let page = try snapshot.packets(after: last, limit: Self.page)
             for packet in page {
+                let refunds = try snapshot.refunds(of: packet.id)
+                check(refunds, of: packet, &agreed, &forward)
                 try read(packet, snapshot)
                 checkStates(packet, &forward)
                 guard packet.state.isFunded else { continue }
@@ -78,6 +81,49 @@ struct PacketAudit {
         checkMoney(packet, tally, try snapshot.account(packet.escrow), place)
     }
 
+    /// M7: of all refunds one is done or may yet be, the last one, of what is owed. M9: it's done when, and only when,
+    /// the ledger has moved its money.
+    private mutating func check(
+        _ refunds: [Refund],
+        of packet: RedPacket,
+        _ agreed: inout AuditCheck,
+        _ forward: inout AuditCheck
+    ) {
+        let place = "packet \(packet.id.rawValue)"
+        let isOver = packet.state == .closing || packet.state == .closed
+        let isOwed = packet.kind.source.isOutside && isOver && packet.unclaimed > .zero
+        conserved.expect(
+            refunds.dropLast().allSatisfy { $0.state == .failed } && refunds.last?.state != .failed
+                && refunds.enumerated().allSatisfy { Int($1.number) == $0 + 1 }
+                && (isOwed ? !refunds.isEmpty : refunds.isEmpty || packet.state == .abandoned),
+            "\(place): \(packet.state) with \(packet.unclaimed.fen) fen unclaimed and refunds "
+                + "\(refunds.map { "\($0.number) \($0.state)" })"
+        )
+        for refund in refunds {
+            conserved.expect(
+                refund.person == packet.key.sender && refund.book == packet.key.book
+                    && refund.amount == refunds[0].amount && (refund.reason == .unclaimed) == packet.state.isFunded
+                    && (refund.reason != .unclaimed || refund.amount == packet.unclaimed),
+                "\(place): refund \(refund.number) of \(refund.amount.fen) fen as \(refund.reason)"
+            )
+            forward.expect(
+                (refund.state == .pending) == (refund.finalAt == nil),
+                "\(place): refund \(refund.number) is \(refund.state), final at "
+                    + "\(refund.finalAt?.milliseconds ?? 0)"
+            )
+        }
+        let done = refunds.first { $0.state == .done }
+        guard packet.kind.source.isOutside else { return }
+        let moved =
+            packet.state.isFunded
+            ? transfers[packet.refundID] : transfers.removeValue(forKey: packet.refundID)
+        agreed.expect(
+            done.map { moved?.movesTheSame(as: $0.transfer(at: $0.createdAt)) ?? false } ?? (moved == nil),
+            "\(place): refund \(done.map { "\($0.number) of \($0.amount.fen) fen" } ?? "none") is done, "
+                + "\(moved?.amount.fen ?? 0) fen went back"
+        )
+    }
+
     private struct Tally {
         var count = 0
         var claimed = Int128(0)
@@ -119,7 +165,8 @@ struct PacketAudit {
             packet.state.isFunded ? funding.map { packet.kind.source.funds(packet, by: $0) } ?? false : funding == nil,
             "\(place): \(packet.state) and \(funding.map { "funded with \($0.amount.fen) fen" } ?? "not funded")"
         )
-        let refund = transfers.removeValue(forKey: packet.refundID)
+        // What went back without ever having been in the escrow was seen with its refund.
+        let refund = packet.state.isFunded ? transfers.removeValue(forKey: packet.refundID) : nil
         conserved.expect(
             (refund?.amount ?? .zero) == packet.refunded && (refund.map { $0.credit == packet.refundAccount } ?? true),
             "\(place): \(refund?.amount.fen ?? 0) fen went back, its row says \(packet.refunded.fen)"

@@ -121,8 +121,15 @@ package protocol StoreSnapshot {
 
     func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
     func packet(_ key: SendKey) throws(StoreError) -> RedPacket?
-    /// Packets that aren't final and whose next check is within these times, the earliest first.
+    /// Packets that aren't final, don't wait for the cashier, and whose next check is within these times, the earliest
+    /// first.
     func packets(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket]
+    /// Packets that wait for the cashier and whose next check is within these times, the earliest first.
+    func packets(toPayIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [RedPacket]
+    /// All refunds of a packet, in order of number.
+    func refunds(of packet: RedPacketID) throws(StoreError) -> [Refund]
+    /// Refunds that aren't final and whose next check is within these times, the earliest first.
+    func refunds(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [Refund]
     /// Those of these claims that there are.
     func claims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim]
     /// Claims of a packet at this position and those after it, in order of position.

@@ -1,5 +1,5 @@
 extension Schema {
-    /// Red packets and claims, and the accounts that they need.
+    /// Red packets, claims and refunds, and the accounts that they need.
     ///
     /// SQLite can't change a CHECK, so `account`, `transfer` and `hold` are made again with four more kinds of account
     /// and all their rows. A packet's tables carry M7 and M8 by themselves: at most `count` claims, one for each person
@@ -73,7 +73,8 @@ extension Schema {
                 -- SU-4: a subsidy or a payment pays for one packet.
                 UNIQUE (funding_person, funding_part)
             ) STRICT;
-            CREATE INDEX packet_due ON packet (next_check_at) WHERE state < 7;
+            CREATE INDEX packet_due ON packet (next_check_at) WHERE state < 7 AND state <> 2;
+            CREATE INDEX packet_to_pay ON packet (next_check_at) WHERE state = 2;
             CREATE TRIGGER packet_goes_forward BEFORE UPDATE ON packet
                 WHEN NEW.state < OLD.state OR (OLD.state = 7 AND NEW.state <> 7) OR (NEW.state = 8 AND OLD.state > 2
                         AND OLD.state <> 8) OR (OLD.state = 4 AND NEW.state = 5)
@@ -127,8 +128,54 @@ extension Schema {
                 BEGIN SELECT RAISE(ABORT, 'M15: what was claimed is never changed'); END;
             CREATE TRIGGER claim_stays BEFORE DELETE ON claim
                 BEGIN SELECT RAISE(ABORT, 'M15: a claim is never deleted'); END;
-            """
+
+            """ + refunds
     )
+
+    private static let refunds = """
+        CREATE TABLE refund (
+            packet INTEGER NOT NULL,
+            number INTEGER NOT NULL CHECK (number BETWEEN 1 AND 4294967295),
+            person INTEGER NOT NULL CHECK (person <> 0),
+            book INTEGER NOT NULL,
+            amount INTEGER NOT NULL CHECK (amount > 0),
+            -- 1 unclaimed, 2 another amount was paid, 3 the payment came too late
+            reason INTEGER NOT NULL CHECK (reason BETWEEN 1 AND 3),
+            created_at INTEGER NOT NULL,
+            -- 1 pending, 2 done, 3 failed
+            state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),
+            attempts INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 4294967295),
+            next_check_at INTEGER NOT NULL,
+            final_at INTEGER,
+            -- M10: final when, and only when, there is a time at which it became so.
+            CHECK ((state = 1) = (final_at IS NULL)),
+            PRIMARY KEY (packet, number)
+        ) STRICT, WITHOUT ROWID;
+        -- M7: of a packet's refunds at most one is done or may yet be.
+        CREATE UNIQUE INDEX refund_is_one ON refund (packet) WHERE state < 3;
+        CREATE INDEX refund_due ON refund (next_check_at) WHERE state = 1;
+        CREATE TRIGGER refund_fits BEFORE INSERT ON refund
+            WHEN NEW.state <> 1
+                OR NEW.number <> 1 + (SELECT count(*) FROM refund WHERE packet = NEW.packet)
+                OR EXISTS (
+                    SELECT 1 FROM refund
+                    WHERE packet = NEW.packet AND (amount <> NEW.amount OR reason <> NEW.reason)
+                )
+                OR NOT EXISTS (
+                    -- What came by subsidy goes back inside, without an order.
+                    SELECT 1 FROM packet WHERE id = NEW.packet AND sender = NEW.person AND book = NEW.book AND kind = 1
+                        AND CASE NEW.reason WHEN 1 THEN state = 6 AND refunded = 0 AND NEW.amount = amount - claimed
+                            ELSE state = 8 END
+                )
+            BEGIN SELECT RAISE(ABORT, 'M7: the packet has no such refund'); END;
+        CREATE TRIGGER refund_goes_forward BEFORE UPDATE ON refund WHEN OLD.state <> 1
+            BEGIN SELECT RAISE(ABORT, 'M10: a refund that is final stays as it is'); END;
+        CREATE TRIGGER refund_is_promised
+            BEFORE UPDATE OF packet, number, person, book, amount, reason, created_at ON refund
+            BEGIN SELECT RAISE(ABORT, 'M15: what a refund gives back is never changed'); END;
+        CREATE TRIGGER refund_stays BEFORE DELETE ON refund
+            BEGIN SELECT RAISE(ABORT, 'M15: a refund is never deleted'); END;
+        """
 
     private static let moreKindsOfAccount = """
         CREATE TABLE new_account (

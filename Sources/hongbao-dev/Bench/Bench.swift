@@ -74,7 +74,7 @@ struct Bench: Sendable {
             store: store,
             campaigns: campaigns,
             keyring: keyring,
-            channel: NoChannel(),
+            channels: Channels(payouts: NoChannel()),
             seed: .random(in: 0...UInt64.max),
             logger: logger
         )

@@ -115,9 +115,9 @@ import Testing
         if state == .created || state == .paying || state == .abandoned { return }
         // In the end everything is where it belongs.
         world.now = world.now.advanced(bySeconds: 2 * RedPacket.lifeSeconds)
-        if case .refund(let packet) = world.books.advance(PacketWorld.id, now: world.now, retryAfterSeconds: 1) {
-            let report = PayoutReport.paid(packet.unclaimed)
-            #expect(world.books.refund(packet.id, by: report, now: world.now, retryAfterSeconds: 1) == .settled)
+        _ = world.books.advance(PacketWorld.id, now: world.now, retryAfterSeconds: 1)
+        if let refund = world.books.refunds(of: PacketWorld.id).last, refund.isOpen {
+            #expect(world.report(.paid(refund.amount), on: refund) == .settled)
         }
         for claim in answers.values {
             _ = world.books.settle(claim.key, by: .paid(claim.share), now: world.now, retryAfterSeconds: 1)
@@ -143,8 +143,9 @@ import Testing
         case 5:
             let fen = Int64.random(in: 0...50, using: &random)
             let wrong = try #require(Amount(fen: fen))
-            let report = Bool.random(using: &random) ? PayoutReport.paid(wrong) : .paid(try world.packet().unclaimed)
-            _ = world.books.refund(id, by: report, now: now, retryAfterSeconds: 1)
+            guard let refund = world.books.refunds(of: id).randomElement(using: &random) else { return }
+            let reports: [PayoutReport] = [.paid(wrong), .paid(refund.amount), .failed, .failed, .unreachable]
+            _ = world.report(reports[Int.random(in: 0..<5, using: &random)], on: refund)
         case 6...12:
             let persons = (0..<Int.random(in: 1...4, using: &random)).map { _ in
                 UInt64.random(in: 1...64, using: &random)

@@ -82,6 +82,16 @@ struct PacketWorld {
         return books.claim(Self.id, by: claimants, now: now) { split.share(at: $0, draws) }
     }
 
+    /// What the outside says of an order.
+    mutating func report(_ report: PayoutReport, on order: some OutsideOrder) -> OrderProgress {
+        order.apply(report, to: &books, now, retryAfterSeconds: 60)
+    }
+
+    /// The packet's payment, payable for half an hour.
+    func payment() throws -> Payment {
+        Payment(try packet(), Payment.Terms(payWithinSeconds: 1_800, lifeSeconds: RedPacket.lifeSeconds))
+    }
+
     /// What M7 and M8 say of any instant.
     func check(_ comment: Comment? = nil) throws {
         let packet = try packet()
@@ -97,6 +107,12 @@ struct PacketWorld {
         #expect(escrow.credits.fen == sent && escrow.debits.fen == done + packet.refunded.fen, comment)
         #expect(sent >= packet.transferred.fen + packet.refunded.fen, comment)
         #expect(packet.refunded == .zero || packet.refunded == packet.unclaimed, comment)
+        let refunds = books.refunds(of: Self.id)
+        #expect(refunds.map { Int($0.number) } == Array(1..<refunds.count + 1), comment)
+        #expect(refunds.dropLast().allSatisfy { $0.state == .failed } && refunds.last?.state != .failed, comment)
+        let back = refunds.filter { $0.state == .done }.reduce(0) { $0 + $1.amount.fen }
+        #expect(back == (kind == .b2c ? 0 : books.ledger.account(.refunds(of: Self.book)).credits.fen), comment)
+        if packet.state.isFunded, kind == .c2c { #expect(packet.refunded.fen == back, comment) }
         if packet.state == .closed { #expect(sent == packet.transferred.fen + packet.refunded.fen, comment) }
     }
 }

@@ -55,8 +55,8 @@ struct PacketRig: Sendable {
         )
     }
 
-    func sweeps(needs: @escaping @Sendable ([PacketNeed]) async -> Void = { _ in }) -> PacketSweeps {
-        PacketSweeps(store: store, clock: wallClock, needs: needs, logger: .silent)
+    func sweeps(refundPromised: @escaping @Sendable (Refund) -> Void = { _ in }) -> PacketSweeps {
+        PacketSweeps(store: store, clock: wallClock, refundPromised: refundPromised, logger: .silent)
     }
 
     static func draft(

@@ -150,47 +150,37 @@ import Testing
         }
     }
 
-    /// What needs the outside is said again and again, until it's done; nobody else has to remember it (M15).
-    @Test func theOutsideIsAskedFor() async throws {
+    /// What needs the outside is promised once, in the transaction that closes the packet (M15).
+    @Test func theOutsideIsPromised() async throws {
         try await PacketRig.run { rig in
             let packets = rig.packets()
-            let heard = Mutex<[PacketNeed]>([])
-            let sweeps = rig.sweeps { needs in heard.withLock { $0 += needs } }
-            func hear() async -> [PacketNeed] {
-                await sweeps.sweep()
-                return heard.withLock { needs in
-                    defer { needs = [] }
-                    return needs
-                }
-            }
+            let told = Mutex<[Refund]>([])
+            let sweeps = rig.sweeps { refund in told.withLock { $0.append(refund) } }
             let packet = try await rig.open(packets, .c2c, .of(1_000, 8))
             guard case .sent(let unpaid) = await packets.send(try PacketRig.draft(.c2c, .of(5, 5), id: "unpaid")),
                 case .sent(let paying) = await packets.send(try PacketRig.draft(.c2c, .of(5, 5), id: "paying"))
             else { throw Unexpected("not sent") }
             _ = try await packets.startPaying(paying.id, checkAfterSeconds: 60)
-            #expect(await hear() == [])
-            rig.clock.advance(byMilliseconds: 60_000)
-            guard case .payment(let asked) = await hear().first, asked.id == paying.id else {
-                throw Unexpected("nobody asks the cashier")
-            }
-            #expect(await hear() == [])
-            _ = try await packets.abandon(paying.id)
             rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
             for _ in 0..<3 {
-                guard case .refund(let closing) = await hear().first, closing.id == packet.id else {
-                    throw Unexpected("nobody asks the refund channel")
-                }
+                await sweeps.sweep()
                 rig.clock.advance(byMilliseconds: 60_000)
             }
             #expect(try await rig.packet(unpaid.id).state == .abandoned)
-            let now = rig.clock.now
+            // Only the cashier knows whether it was paid.
+            #expect(try await rig.packet(paying.id).state == .paying)
             let closing = try await rig.packet(packet.id)
-            #expect(closing.attempts == 3)
-            let outcome = try await rig.store.transact(Footprint(ending: [closing])) { books in
-                books.refund(packet.id, by: .paid(closing.unclaimed), now: now, retryAfterSeconds: 60)
+            #expect(closing.state == .closing && closing.attempts == 0)
+            let refunds = try await rig.store.read { (snapshot) throws(StoreError) in
+                try snapshot.refunds(of: packet.id)
+            }
+            #expect(refunds.map(\.amount) == [packet.split.amount] && refunds.map(\.number) == [1])
+            #expect(told.withLock { $0 } == refunds)
+            let now = rig.clock.now
+            let outcome = try await rig.store.transact(Refund.footprint(of: refunds)) { books in
+                refunds[0].apply(.paid(refunds[0].amount), to: &books, now, retryAfterSeconds: 60)
             }
             #expect(outcome == .settled)
-            #expect(await hear() == [])
             #expect(try await rig.packet(packet.id).state == .closed)
         }
     }

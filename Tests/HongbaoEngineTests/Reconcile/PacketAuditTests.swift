@@ -22,7 +22,7 @@ import Testing
     }
 
     /// A: C2C, three of five claimed, nothing transferred. B: B2C by a granted subsidy, closed with a refund. C: C2C,
-    /// all claimed. D: never paid.
+    /// all claimed. D: never paid. E: C2C, one of two claimed, the rest refunded.
     private static func grown() async throws -> EngineRig {
         let rig = try EngineRig()
         try await rig.runByHand { engine in
@@ -33,8 +33,20 @@ import Testing
                 throw Unexpected("b wasn't sent")
             }
             for person in 1...3 as ClosedRange<UInt64> { _ = await packets.claim(b.id, by: PersonID(person)) }
+            guard case .sent(let e) = await packets.send(try draft("e", .c2c, .of(100, 2, .equal))),
+                case .done = try await packets.startPaying(e.id, checkAfterSeconds: 60),
+                case .published = try await packets.paid(e, e.split.amount)
+            else { throw Unexpected("e wasn't published") }
+            _ = await packets.claim(e.id, by: PersonID(1))
             rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
             await engine.packetSweeps.sweep()
+            let now = rig.clock.now
+            let refunds = try await engine.store.read { (snapshot) throws(StoreError) in try snapshot.refunds(of: e.id)
+            }
+            let refund = try #require(refunds.first)
+            _ = try await engine.store.transact(Refund.footprint(of: refunds)) { books in
+                refund.apply(.paid(refund.amount), to: &books, now, retryAfterSeconds: 60)
+            }
             for (id, split, claims) in [("a", Split.of(500, 5), 3), ("c", .of(60, 6, .equal), 6)] {
                 guard case .sent(let packet) = await packets.send(try draft(id, .c2c, split)),
                     case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
@@ -59,9 +71,9 @@ import Testing
         let report = try await Self.audit(rig.folder, rig.keyring)
         #expect(report.holds, "\(report.checks.flatMap(\.breaches))")
         let examined = Dictionary(uniqueKeysWithValues: report.checks.map { ($0.invariant, $0.examined) })
-        #expect(examined["RP"] == 12 && (examined["M7"] ?? 0) >= 20 && (examined["M8"] ?? 0) >= 20)
-        #expect(report.totals.packetsSent == 3 && report.totals.sentFen == 1_560)
-        #expect(report.totals.transferredFen + report.totals.refundedFen == 1_000)
+        #expect(examined["RP"] == 13 && (examined["M7"] ?? 0) >= 20 && (examined["M8"] ?? 0) >= 20)
+        #expect(report.totals.packetsSent == 4 && report.totals.sentFen == 1_660)
+        #expect(report.totals.transferredFen + report.totals.refundedFen == 1_050)
     }
 
     /// What is done to the file, and which checks must notice: exactly these.
@@ -89,6 +101,14 @@ import Testing
                  WHERE send_id = 'a'
         M7 M8 M10 | UPDATE packet SET state = 8 WHERE send_id = 'a'
         M8     | DELETE FROM packet WHERE send_id = 'a'
+        M9     | UPDATE refund SET state = 1, final_at = NULL
+        M7 M9  | UPDATE refund SET amount = 49
+        M7 M9  | UPDATE refund SET state = 3
+        M7 M9  | DELETE FROM refund
+        M7     | UPDATE refund SET number = 2
+        M7     | UPDATE refund SET person = 8
+        M7 M9  | UPDATE refund SET reason = 2
+        M10    | UPDATE refund SET final_at = NULL
         """
 
     @Test func eachCheckCanFail() async throws {

@@ -1,0 +1,108 @@
+package import Crypto
+package import HongbaoCore
+package import Logging
+package import ServiceLifecycle
+
+/// The work of one process at all outside systems (AS-1).
+package struct Outside: Sendable {
+    package struct Policies: Sendable {
+        package var payments = OutsidePolicy()
+        package var transfers = OutsidePolicy()
+        package var refunds = OutsidePolicy()
+
+        package init() {}
+    }
+
+    package let payouts: Payouts
+    package let transfers: Transfers
+    package let refunds: Refunds
+    package let payments: Payments
+
+    /// In the order in which they must start. Payments promise refunds.
+    package var services: [any Service] { [payouts, refunds, transfers, payments.work] }
+
+    package init(
+        _ channels: Channels,
+        store: any Store,
+        payouts: OutsidePolicy,
+        policies: Policies,
+        terms: Payment.Terms,
+        seed: UInt64,
+        digestKey: SymmetricKey,
+        surroundings: OutsideSurroundings,
+        alarms: Alarms,
+        logger: Logger
+    ) {
+        func work<Order: OutsideOrder>(
+            _ system: OutsideSystem,
+            _ rows: OutsideRows<Order>,
+            _ calls: OutsideCalls<Order>,
+            _ policy: OutsidePolicy,
+            seed: UInt64,
+            refundsPromised: @escaping @Sendable ([Refund]) -> Void = { _ in }
+        ) -> OutsideWork<Order> {
+            OutsideWork(
+                system,
+                store: store,
+                rows: rows,
+                calls: calls,
+                policy: policy,
+                seed: seed,
+                digestKey: digestKey,
+                surroundings: surroundings,
+                refundsPromised: refundsPromised,
+                alarms: alarms,
+                logger: logger
+            )
+        }
+        self.payouts = Payouts(
+            store: store,
+            channel: channels.payouts,
+            policy: payouts,
+            seed: seed,
+            digestKey: digestKey,
+            surroundings: surroundings,
+            alarms: alarms,
+            logger: logger
+        )
+        let refunds = work(
+            .refunds,
+            .refunds,
+            OutsideCalls(channels.refunds) { PayoutOrder($0) },
+            policies.refunds,
+            seed: seed &+ 1
+        )
+        self.refunds = refunds
+        transfers = work(
+            .transfers,
+            .transfers,
+            OutsideCalls(channels.transfers) { PayoutOrder($0) },
+            policies.transfers,
+            seed: seed &+ 2
+        )
+        payments = Payments(
+            store: store,
+            cashier: channels.cashier,
+            surroundings: surroundings,
+            terms: terms,
+            work: work(
+                .payments,
+                .payments(terms),
+                OutsideCalls(channels.cashier, surroundings.clock),
+                policies.payments,
+                seed: seed &+ 3
+            ) { promised in for refund in promised { refunds.promised(refund) } }
+        )
+    }
+
+    /// Takes an authentic word of an outside system about an order as a hint, and asks it (M9). Answers `false` when
+    /// that's no order of ours.
+    package func callback(_ system: OutsideSystem, order: String) -> Bool {
+        switch system {
+        case .payments: payments.work.callback(order: order)
+        case .payouts: payouts.callback(order: order)
+        case .transfers: transfers.callback(order: order)
+        case .refunds: refunds.callback(order: order)
+        }
+    }
+}
