@@ -48,6 +48,7 @@ package struct Engine: Sendable {
     /// - Parameters:
     ///   - seed: random, for the hash of the order table and for jitter.
     ///   - signatures: what earlier processes have verified.
+    ///   - alarms: `nil` makes some that are only counted and logged.
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
     /// meanwhile.
     package static func start(
@@ -59,9 +60,10 @@ package struct Engine: Sendable {
         seed: UInt64,
         signatures: VerifiedSignatures = VerifiedSignatures(),
         configuration: Configuration = Configuration(),
+        alarms: Alarms? = nil,
         logger: Logger
     ) async throws(StoreError) -> Engine {
-        let alarms = Alarms(logger: logger)
+        let alarms = alarms ?? Alarms(logger: logger)
         let campaigns = Campaigns(set)
         let tokens = TokenLists()
         let reader = LogReader(wrappingKey: keyring.walletWrapping)

@@ -28,6 +28,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case cursor
     /// Campaign files.
     case campaign
+    /// What outside systems and the platform send each other.
+    case outside
 
     package func check(_ input: [UInt8]) throws(FuzzBreach) {
         switch self {
@@ -38,13 +40,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .order: try TextProperties.checkOrder(input)
         case .cursor: try TextProperties.checkCursor(input)
         case .campaign: try CampaignProperties.check(input)
+        case .outside: try OutsideProperties.check(input)
         }
     }
 
     /// No longer inputs are made, in bytes.
     package var lengthMax: Int {
         switch self {
-        case .json, .campaign: 4096
+        case .json, .campaign, .outside: 4096
         case .protobuf, .token, .record: 1024
         case .order, .cursor: 96
         }
@@ -74,6 +77,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .order:
             Self.words("_ __ 0 00 1 -1 +1 255 256 65535 65536 4294967296 18446744073709551616 ４ １") + [[0], [0x20]]
         case .cursor: Self.words("= == A AA - _ + / // AQ ________ %3D")
+        case .outside:
+            Self.words(
+                #"""
+                { } [ ] : , " \ \u0061 \u0000 \ud800 \u202E -0 0 1e2 100.0 01 -1 9007199254740991 9007199254740992
+                9223372036854775807 9223372036854775808 true null "" "42" "orders" "results" "order" "person" "amount"
+                "payment" "closesAt" "state" "url" "processing" "paid" "failed" "unknown" "conflict" "code"
+                "StatusCode" "http://a" "https://" "javascript:a" "p_1" "r_1" "w_1_7_1"
+                """#
+            )
         case .campaign:
             Self.words(
                 """

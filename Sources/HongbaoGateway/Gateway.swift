@@ -1,4 +1,3 @@
-import Crypto
 package import Hummingbird
 import HummingbirdCore
 package import Logging
@@ -72,11 +71,7 @@ package enum Gateway {
                 takesPayments: configuration.takesPayments
             ).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
-        routes +=
-            CallbackRoutes(
-                services: services,
-                callbacks: configuration.callbackSecret.map { CallbackGuard(key: SymmetricKey(data: $0)) }
-            ).routes
+        routes += CallbackRoutes(services: services, secrets: configuration.callbackSecrets).routes
         routes += PageRoutes().routes
         var issuers = configuration.issuers
         if let demo = configuration.demo {

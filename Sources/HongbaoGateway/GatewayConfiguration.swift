@@ -1,5 +1,6 @@
 import Crypto
 import HongbaoCore
+package import HongbaoEngine
 
 /// Everything about the gateway that an operator can set.
 package struct GatewayConfiguration: Sendable {
@@ -10,8 +11,8 @@ package struct GatewayConfiguration: Sendable {
     package var issuers: [JWTIssuer] = []
     /// The demo's own account centre; `nil` where there are real people.
     package var demo: DemoConfiguration?
-    /// Payout channels sign their callbacks with this; `nil` takes none.
-    package var callbackSecret: [UInt8]?
+    /// What outside systems sign their callbacks with; from those that have none, none are taken.
+    package var callbackSecrets: [OutsideSystem: [UInt8]] = [:]
     /// Whether people may send red packets that they pay for (C2C): there is a cashier, and the systems that bring
     /// shares to people's change and give back the rest.
     package var takesPayments = false

@@ -45,20 +45,26 @@ package enum Server {
         let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
         let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
         let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        let webhook = configuration.webhook.map {
+            AlarmWebhook($0, client: client, metrics: registry, logger: logger)
+        }
         do {
             let engine = try await Engine.start(
                 store: store,
                 campaigns: campaigns,
                 keyring: keyring,
-                channels: Channels(payouts: channel(configuration, client, logger)),
+                channels: Channels(configuration, client: client, logger: logger),
                 seed: .random(in: 0...UInt64.max),
                 configuration: configuration.engine,
+                alarms: Alarms(logger: logger) { webhook?.raise($0, $1) },
                 logger: logger
             )
             let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
             logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
             let reloads = CampaignReloads(loading, engine.reloads, hangUps: hangUps, logger: logger)
-            try await serve(engine, reloads, configuration, keyring, registry, logger, onReady)
+            // The chat is told of alarms before all else begins and after all else has ended.
+            let background: [any Service] = (webhook.map { [$0] } ?? []) + engine.services + [reloads]
+            try await serve(engine, background, configuration, keyring, registry, logger, onReady)
         } catch {
             try await client.shutdown()
             throw error
@@ -70,7 +76,7 @@ package enum Server {
 
     private static func serve(
         _ engine: Engine,
-        _ reloads: CampaignReloads,
+        _ background: [any Service],
         _ configuration: ServerConfiguration,
         _ keyring: Keyring,
         _ registry: PrometheusRegistry,
@@ -81,13 +87,15 @@ package enum Server {
             Readiness.Check("log") { engine.granting.isAccepting }
         ])
         var services = GatewayServices(engine, readiness: readiness, metrics: registry)
-        if configuration.payoutURL == nil {
+        if configuration.outside[.payouts] == nil {
             let request = services.requestWithdrawal
             // Nobody could pay it out. What was accepted before is still answered.
             services.requestWithdrawal = { key, amount, now, _ in await request(key, amount, now, false) }
         }
         var gateway = configuration.gateway
-        gateway.callbackSecret = configuration.payoutSecret.map { Array($0.utf8) }
+        gateway.callbackSecrets = configuration.outside.mapValues { Array($0.secret.utf8) }
+        // What is paid must be able to reach somebody.
+        gateway.takesPayments = [.payments, .transfers, .refunds].allSatisfy { configuration.outside[$0] != nil }
         if configuration.isDemo {
             gateway.demo = DemoConfiguration(seed: keyring.jwtSeed.withUnsafeBytes { Array($0) })
         }
@@ -100,8 +108,8 @@ package enum Server {
         // the poster.
         let group = ServiceGroup(
             configuration: .init(
-                services: engine.services.map { .init(service: $0) } + [
-                    .init(service: reloads), .init(service: application),
+                services: background.map { .init(service: $0) } + [
+                    .init(service: application),
                     .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
@@ -153,27 +161,6 @@ package enum Server {
         }
         return try Keyring.load(path: path)
     }
-
-    private static func channel(
-        _ configuration: ServerConfiguration,
-        _ client: HTTPClient,
-        _ logger: Logger
-    ) -> any PayoutChannel {
-        guard let url = configuration.payoutURL else { return ClosedChannel() }
-        return HTTPPayoutChannel(
-            client: client,
-            base: url,
-            key: SymmetricKey(data: Array((configuration.payoutSecret ?? "").utf8)),
-            now: WallClock.system.now,
-            logger: logger
-        )
-    }
-}
-
-/// Stands where no payout channel is configured: nothing is ever known of an order.
-private struct ClosedChannel: PayoutChannel {
-    func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
-    func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
 }
 
 /// Makes the process unready before anything else stops, and gives load balancers the time to see it.

@@ -16,9 +16,11 @@ package struct ServerConfiguration: Sendable {
     /// Plays the campaigns as if their live phase began now.
     package var isRehearsal = false
     package var isDemo = false
-    /// Base address of the payout channel; without one, withdrawals are closed.
-    package var payoutURL: String?
-    package var payoutSecret: String?
+    /// Where the systems outside are, and the secrets that we share with them. Without payouts, withdrawals are closed;
+    /// without any of the others, sending red packets that are paid for.
+    package var outside: [OutsideSystem: OutsideAddress] = [:]
+    /// Where alarms are told; `nil`: in the log and the metrics only.
+    package var webhook: AlarmWebhook.Configuration?
     package var logLevel = Logger.Level.info
     package var shutdownSeconds = 30
     package var unreadySeconds = 1
@@ -48,8 +50,19 @@ package struct ServerConfiguration: Sendable {
         ("demo.relations", "who follows whom is made up from people's numbers; else nobody follows anybody (false)"),
         ("service-keys", "list of name:sha256-of-key:scope+scope[:campaign+campaign]"),
         ("issuers", "account centres: list of name:EdDSA|ES256:base64-of-public-key[:audience]"),
+        ("channels.url", "base address of all systems outside, for those without one of their own"),
+        ("channels.secret", "shared secret that requests and callbacks are signed with, for the same"),
         ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
-        ("payouts.secret", "shared secret that requests and callbacks are signed with"),
+        ("payouts.secret", "shared secret with the payout channel"),
+        ("payments.url", "base address of the cashier; without one nobody sends packets that are paid for"),
+        ("payments.secret", "shared secret with the cashier"),
+        ("transfers.url", "base address of what brings shares to people's change; needed for sending, too"),
+        ("transfers.secret", "shared secret with it"),
+        ("refunds.url", "base address of what gives payments back; needed for sending, too"),
+        ("refunds.secret", "shared secret with it"),
+        ("alarms.webhook", "address of a Lark bot that tells a chat of alarms; a secret, too"),
+        ("alarms.webhook-secret", "secret of a bot that checks signatures"),
+        ("alarms.instance", "what the chat knows this server by (host name and data folder)"),
         ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
         ("posting.batches", "batches of the log in one posting transaction while grants come in (24)"),
         ("posting.quiet-batches", "the same when none come in: larger transactions drain faster (256)"),
@@ -79,10 +92,13 @@ package struct ServerConfiguration: Sendable {
         isRehearsal = try settings.bool("campaigns.rehearse") ?? false
         isDemo = try settings.bool("demo.enabled") ?? false
         if try settings.bool("demo.relations") ?? false { engine.packets.relate = DemoRelations.relate }
-        payoutURL = settings.string("payouts.url")
-        payoutSecret = settings.string("payouts.secret", isSecret: true)
-        if payoutURL != nil, payoutSecret == nil {
-            throw Invalid(key: "payouts.secret", reason: "is needed when payouts.url is set")
+        for system in OutsideSystem.allCases { outside[system] = try OutsideAddress(system, settings) }
+        if let url = try settings.address("alarms.webhook", isSecret: true) {
+            webhook = AlarmWebhook.Configuration(
+                url: url,
+                secret: settings.string("alarms.webhook-secret", isSecret: true),
+                instance: settings.string("alarms.instance") ?? "\(ProcessInfo.processInfo.hostName) \(dataFolder)"
+            )
         }
         engine.granting.postsFirst = try settings.bool("posting.first") ?? false
         engine.poster.batchesMax = try settings.int("posting.batches", in: 1...1000) ?? engine.poster.batchesMax
@@ -106,9 +122,40 @@ package struct ServerConfiguration: Sendable {
     }
 }
 
+/// Where a system outside is, and the secret that it shares with us.
+package struct OutsideAddress: Hashable, Sendable {
+    package let url: String
+    package let secret: String
+
+    /// `nil` when nothing says where it is. What is set for all systems counts for those without settings of their own.
+    fileprivate init?(_ system: OutsideSystem, _ settings: Settings) throws(ServerConfiguration.Invalid) {
+        let ownURL = try settings.address("\(system.rawValue).url")
+        let commonURL = try settings.address("channels.url")
+        guard let url = ownURL ?? commonURL else { return nil }
+        let group = ownURL == nil ? "channels" : system.rawValue
+        let ownSecret = settings.string("\(system.rawValue).secret", isSecret: true)
+        guard let secret = ownSecret ?? settings.string("channels.secret", isSecret: true), !secret.isEmpty else {
+            throw ServerConfiguration.Invalid(key: "\(group).secret", reason: "is needed when \(group).url is set")
+        }
+        self.url = url
+        self.secret = secret
+    }
+}
+
 /// Reads settings and says which one is wrong, instead of falling back to the default in silence.
 private struct Settings {
     let reader: ConfigReader
+
+    /// The address of a web server: http or https and a host, without blanks.
+    func address(_ key: String, isSecret: Bool = false) throws(ServerConfiguration.Invalid) -> String? {
+        guard let text = string(key, isSecret: isSecret) else { return nil }
+        guard ["http://", "https://"].contains(where: { text.hasPrefix($0) && text.utf8.count > $0.utf8.count }),
+            !text.contains(where: \.isWhitespace)
+        else {
+            throw ServerConfiguration.Invalid(key: key, reason: "must be like http://127.0.0.1:9600")
+        }
+        return text
+    }
 
     func string(_ key: String, isSecret: Bool = false) -> String? {
         reader.string(forKey: ConfigKey(stringLiteral: key), isSecret: isSecret)

@@ -66,11 +66,9 @@ import Testing
         return Payouts(
             store: store,
             channel: HTTPPayoutChannel(
-                client: .shared,
+                .payouts,
+                client: SignedClient(client: .shared, key: secret, deadlineMilliseconds: 1_000, now: now),
                 base: base,
-                deadlineMilliseconds: 1_000,
-                key: secret,
-                now: now,
                 logger: logger
             ),
             policy: policy,
@@ -191,7 +189,7 @@ import Testing
         let door = CallbackGuard(key: Self.secret)
         let verdicts = Mutex<[CallbackVerdict]>([])
         let router = Router()
-        router.post("callbacks") { request, _ -> HTTPResponse.Status in
+        router.post("v1/callbacks/payouts") { request, _ -> HTTPResponse.Status in
             let body = Array(try await request.body.collect(upTo: 65_536).readableBytesView)
             func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { request.headers[$0] } }
             let verdict = door.check(
@@ -206,24 +204,13 @@ import Testing
             target.withLock { $0 }?.callback(order: order)
             return .noContent
         }
-        let (ports, port) = AsyncStream<Int>.makeStream()
-        let server = Application(
-            router: router,
-            configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in port.yield(channel.localAddress?.port ?? 0) },
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = ports.makeAsyncIterator()
-            let callbackPort = try #require(await iterator.next())
+        try await withLoopbackServer(router) { address in
             let sandbox = try await BuiltProgram(
                 "hongbao-dev",
                 [
                     "sandbox", "--port", "0", "--data", folder.file("sandbox.log"), "--delay", "100", "--duplicates",
                     "500",
-                    "--callback", "http://127.0.0.1:\(callbackPort)/callbacks",
+                    "--callback", address,
                 ]
             )
             let payouts = Self.payouts(store, sandbox.firstLine, .callback)

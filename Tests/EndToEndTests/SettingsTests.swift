@@ -73,6 +73,10 @@ import Testing
         ("service-keys: [\"name:short:grant\"]\n", "service-keys: "),
         ("issuers: [\"name:RS256:AAAA\"]\n", "issuers: "),
         ("payouts:\n  url: http://127.0.0.1:1\n", "payouts.secret: is needed"),
+        ("payouts:\n  url: 127.0.0.1:1\n", "payouts.url: must be like http://127.0.0.1:9600"),
+        ("channels:\n  url: http://127.0.0.1:1\n", "channels.secret: is needed when channels.url is set"),
+        ("payments:\n  url: http://127.0.0.1:1\n", "payments.secret: is needed when payments.url is set"),
+        ("alarms:\n  webhook: open.feishu.example/hook\n", "alarms.webhook: must be like"),
         ("http: [\n", "settings.yaml"),
     ])
     func wrongSettingsAreNamed(file: String, words: String) async throws {

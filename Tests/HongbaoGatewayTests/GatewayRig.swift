@@ -55,7 +55,10 @@ struct GatewayRig: Sendable {
             JWTIssuer(name: "es", key: .es256(Array(p256.publicKey.x963Representation)), audience: "hongbao"),
         ]
         configuration.demo = DemoConfiguration(seed: demoSeed)
-        configuration.callbackSecret = callbackSecret
+        configuration.callbackSecrets = Dictionary(
+            uniqueKeysWithValues: OutsideSystem.allCases.map { ($0, callbackSecret) }
+        )
+        configuration.takesPayments = true
         return configuration
     }
 

@@ -4,6 +4,9 @@ import Synchronization
 
 /// Something that a person must look at. Each is counted; the log says it at most once a second for each kind.
 package final class Alarms: Sendable {
+    /// Is told of each alarm, in the task that raises it: it must not wait, nor make the detail without need.
+    package typealias Listener = @Sendable (_ kind: Kind, _ detail: () -> String) -> Void
+
     package enum Kind: String, Sendable, CaseIterable {
         /// An order number came again with other content (GR-3).
         case orderConflict = "order_conflict"
@@ -34,12 +37,14 @@ package final class Alarms: Sendable {
     }
 
     private let logger: Logger
+    private let listener: Listener
     private let counters: [Kind: Counter]
     private let lastLogged = Mutex<[Kind: ContinuousClock.Instant]>([:])
     private let counts = Mutex<[Kind: Int]>([:])
 
-    package init(logger: Logger) {
+    package init(logger: Logger, listener: @escaping Listener = { _, _ in }) {
         self.logger = logger
+        self.listener = listener
         counters = Dictionary(
             uniqueKeysWithValues: Kind.allCases.map {
                 ($0, Counter(label: "hongbao_alarms_total", dimensions: [("kind", $0.rawValue)]))
@@ -51,6 +56,7 @@ package final class Alarms: Sendable {
     package func raise(_ kind: Kind, _ detail: @autoclosure () -> String) {
         counters[kind]?.increment()
         counts.withLock { $0[kind, default: 0] += 1 }
+        listener(kind, detail)
         let now = ContinuousClock.now
         let isDue = lastLogged.withLock { last in
             if let earlier = last[kind], earlier.duration(to: now) < .seconds(1) { return false }

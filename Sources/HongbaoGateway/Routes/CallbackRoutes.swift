@@ -1,21 +1,44 @@
+import Crypto
 import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
 import Hummingbird
 import NIOCore
 
-/// What outside parties tell us. Their word is a hint: the channel is asked before anything changes (M9).
+/// What outside systems tell us. Their word is a hint: the system is asked before anything changes (M9).
 struct CallbackRoutes: Sendable {
     let services: GatewayServices
-    /// `nil` believes nobody.
-    let callbacks: CallbackGuard?
+    /// A system that has none isn't believed.
+    let guards: [OutsideSystem: CallbackGuard]
 
-    var routes: [Route] { [Route(.post, "/v1/callbacks/payouts", body: .signed, .open(payout))] }
+    /// - Parameter secrets: what each system signs with. Those with the same secret share a guard, so that what one
+    /// has said can't be repeated under another's name.
+    init(services: GatewayServices, secrets: [OutsideSystem: [UInt8]]) {
+        self.services = services
+        var bySecret: [[UInt8]: CallbackGuard] = [:]
+        guards = secrets.mapValues { secret in
+            if let known = bySecret[secret] { return known }
+            let new = CallbackGuard(key: SymmetricKey(data: secret))
+            bySecret[secret] = new
+            return new
+        }
+    }
 
-    private func payout(_ call: Call) async throws(Problem) -> Response {
+    var routes: [Route] {
+        OutsideSystem.allCases.map { system in
+            Route(
+                .post,
+                "/v1/callbacks/\(system.rawValue)",
+                body: .signed,
+                .open { (call) throws(Problem) in try take(call, from: system) }
+            )
+        }
+    }
+
+    private func take(_ call: Call, from system: OutsideSystem) throws(Problem) -> Response {
         let body = Array(call.body.readableBytesView)
         let headers = call.head.headerFields
-        let verdict = callbacks?.check(
+        let verdict = guards[system]?.check(
             timestamp: headers[.callbackTimestamp],
             nonce: headers[.callbackNonce],
             signature: headers[.callbackSignature],
@@ -33,8 +56,8 @@ struct CallbackRoutes: Sendable {
         } catch {
             throw Problem(error)
         }
-        guard services.callback(.payouts, result.order) else {
-            throw Problem(.malformed, param: "order", detail: "Not the order number of a payout.")
+        guard services.callback(system, result.order) else {
+            throw Problem(.malformed, param: "order", detail: "Not the number of an order of \(system.rawValue).")
         }
         return .json { json in json.object { $0.field("taken", true) } }
     }

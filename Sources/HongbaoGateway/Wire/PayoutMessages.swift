@@ -1,14 +1,16 @@
 package import HongbaoCore
 package import HongbaoEngine
 
-/// The JSON that the platform and a payout channel exchange, read and written the same on both sides.
+/// The JSON that the platform and a system that gives people money exchange, read and written the same on both sides:
+/// payouts, and under their own names transfers and refunds. A refund names the payment that it gives back.
 ///
-///     POST /payouts        {"orders":[{"order","person","amount"}…]} → {"results":[{"order","state","amount"?}…]}
-///     POST /payouts/query  {"orders":["…"…]}                         → {"results":[…]}
+///     POST /payouts        {"orders":[{"order","person","amount","payment"?}…]}
+///                          → {"results":[{"order","state","amount"?}…]}
+///     POST /payouts/query  {"orders":["…"…]} → {"results":[…]}
 ///     callback             {"order","state","amount"?}
 package enum PayoutMessages {
     package static let ordersMax = 1_000
-    /// Longest: `w_`, 20 digits, 5 digits, 10 digits, and separators.
+    /// Longest of a withdrawal: `w_`, 20 digits, 5 digits, 10 digits, and separators.
     package static let orderLength = 1...64
 
     /// What the channel says of one order. `amount` is what it paid.
@@ -46,7 +48,7 @@ package enum PayoutMessages {
     }
 
     private enum OrdersField: String, CaseIterable { case orders }
-    private enum OrderField: String, CaseIterable { case order, person, amount }
+    private enum OrderField: String, CaseIterable { case order, person, amount, payment }
     private enum ResultsField: String, CaseIterable { case results }
     private enum ResultField: String, CaseIterable { case order, state, amount }
     private static let ordersFields = JSONFields<OrdersField>()
@@ -64,6 +66,7 @@ package enum PayoutMessages {
                         $0.field("order", order.order)
                         $0.field("person", decimal: order.person.rawValue)
                         $0.field("amount", order.amount.fen)
+                        if let payment = order.payment { $0.field("payment", payment) }
                     }
                 }
             }
@@ -73,21 +76,23 @@ package enum PayoutMessages {
 
     package static func readPayRequest(_ bytes: [UInt8]) throws(JSONFault) -> [PayoutOrder] {
         var orders: [PayoutOrder] = []
-        try readOrders(bytes) { reader throws(JSONFault) in
+        try readList(bytes, ordersFields) { (reader) throws(JSONFault) in
             var order: String?
             var person: UInt64?
             var amount: Amount?
+            var payment: String?
             try reader.object(orderFields) { (reader, field) throws(JSONFault) in
                 switch field {
                 case .order: order = try reader.identifier(length: orderLength)
                 case .person: person = try reader.decimal(UInt64.self)
                 case .amount: amount = try reader.amount()
+                case .payment: payment = try reader.identifier(length: orderLength)
                 }
             }
             guard let order else { throw .missing(OrderField.order) }
             guard let person else { throw .missing(OrderField.person) }
             guard let amount else { throw .missing(OrderField.amount) }
-            orders.append(PayoutOrder(order: order, person: PersonID(person), amount: amount))
+            orders.append(PayoutOrder(order: order, person: PersonID(person), amount: amount, payment: payment))
         }
         return orders
     }
@@ -103,24 +108,26 @@ package enum PayoutMessages {
 
     package static func readQueryRequest(_ bytes: [UInt8]) throws(JSONFault) -> [String] {
         var orders: [String] = []
-        try readOrders(bytes) { reader throws(JSONFault) in
+        try readList(bytes, ordersFields) { (reader) throws(JSONFault) in
             orders.append(try reader.identifier(length: orderLength))
         }
         return orders
     }
 
-    private static func readOrders(
+    /// Reads an object whose one field is a list of at most `ordersMax` elements.
+    static func readList<Field>(
         _ bytes: [UInt8],
+        _ fields: JSONFields<Field>,
         _ element: (inout JSONReader) throws(JSONFault) -> Void
     ) throws(JSONFault) {
         var reader = JSONReader(bytes)
         var isThere = false
-        try reader.object(ordersFields) { (reader, _) throws(JSONFault) in
+        try reader.object(fields) { (reader, _) throws(JSONFault) in
             isThere = true
             try reader.array(max: ordersMax, element)
         }
         try reader.finish()
-        guard isThere else { throw .missing(OrdersField.orders) }
+        if !isThere, let field = Field.allCases.first { throw .missing(field) }
     }
 
     package static func results(_ results: [Result]) -> [UInt8] {
@@ -134,14 +141,7 @@ package enum PayoutMessages {
 
     package static func readResults(_ bytes: [UInt8]) throws(JSONFault) -> [Result] {
         var results: [Result] = []
-        var reader = JSONReader(bytes)
-        var isThere = false
-        try reader.object(resultsFields) { (reader, _) throws(JSONFault) in
-            isThere = true
-            try reader.array(max: ordersMax) { reader throws(JSONFault) in results.append(try readResult(&reader)) }
-        }
-        try reader.finish()
-        guard isThere else { throw .missing(ResultsField.results) }
+        try readList(bytes, resultsFields) { (reader) throws(JSONFault) in results.append(try readResult(&reader)) }
         return results
     }
 
@@ -173,9 +173,7 @@ package enum PayoutMessages {
         try reader.object(resultFields) { (reader, field) throws(JSONFault) in
             switch field {
             case .order: order = try reader.identifier(length: orderLength)
-            case .state:
-                state = Result.State(rawValue: try reader.identifier())
-                guard state != nil else { throw reader.fault(.outOfRange) }
+            case .state: state = try reader.orderState()
             case .amount: amount = try reader.amount()
             }
         }
@@ -190,5 +188,11 @@ extension JSONReader {
     package mutating func amount() throws(JSONFault) -> Amount {
         guard let amount = Amount(fen: try integer()) else { throw fault(.outOfRange) }
         return amount
+    }
+
+    /// Reads the state of an order at an outside system.
+    mutating func orderState() throws(JSONFault) -> PayoutMessages.Result.State {
+        guard let state = PayoutMessages.Result.State(rawValue: try identifier()) else { throw fault(.outOfRange) }
+        return state
     }
 }

@@ -117,7 +117,7 @@ struct FaultWorld: Sendable {
             programs.tools,
             [
                 "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", Self.secret,
-                "--callback", "http://127.0.0.1:\(port)/v1/callbacks/payouts",
+                "--callback", "http://127.0.0.1:\(port)",
             ] + arguments,
             errorFile: "\(folder)/sandbox.log"
         )

@@ -2,28 +2,18 @@ import HongbaoCore
 import HongbaoEngine
 import HongbaoGateway
 
-/// What the sandbox knows of each order, and what becomes of it. Pure: time is handed in, and chance comes from the
-/// seed and the order's number, so that the same orders fare alike in every run.
+/// What the sandbox's four systems know of each order, and what becomes of it. Pure: time is handed in, and chance
+/// comes from the seed and the order's number, so that the same orders fare alike in every run.
 ///
-/// Each change answers the lines to be written to the journal before anybody is told.
+/// All systems are one: an order comes to something by itself when it's due. Only of payments it's known from outside,
+/// too: people pay them, or give them up, and the platform cancels them. Each change answers the lines to be written to
+/// the journal before anybody is told.
 struct SandboxBank: Sendable {
-    struct Entry: Hashable, Sendable {
-        let order: String
-        let person: PersonID
-        let amount: Amount
-        let acceptedAt: Timestamp
-        let dueAt: Timestamp
-        /// What is paid in the end; `nil` when the order will fail.
-        let payout: Amount?
-        let callbacks: Int
-        var finishedAt: Timestamp?
-
-        var result: PayoutMessages.Result {
-            guard finishedAt != nil else {
-                return PayoutMessages.Result(order: order, state: .processing, amount: nil)
-            }
-            return PayoutMessages.Result(order: order, state: payout == nil ? .failed : .paid, amount: payout)
-        }
+    /// What has just changed.
+    struct Changes: Sendable {
+        /// To be called back about.
+        var entries: [SandboxEntry] = []
+        var lines = ""
     }
 
     struct Totals: Hashable, Sendable {
@@ -35,97 +25,226 @@ struct SandboxBank: Sendable {
     }
 
     private let seed: UInt64
-    private var entries: [String: Entry] = [:]
+    private var entries: [SandboxEntry.Key: SandboxEntry] = [:]
     /// In order of acceptance.
-    private var orders: [String] = []
+    private var orders: [OutsideSystem: [SandboxEntry.Key]] = [:]
     private var due = DueOrders()
-    private(set) var totals = Totals()
+    private var totals: [OutsideSystem: Totals] = [:]
+    /// Of each payment, what refunds have given back or will.
+    private var refunded: [String: Amount] = [:]
 
     init(seed: UInt64) { self.seed = seed }
 
+    subscript(key: SandboxEntry.Key) -> SandboxEntry? { entries[key] }
+
+    func totals(of system: OutsideSystem) -> Totals { totals[system] ?? Totals() }
+
+    func result(of key: SandboxEntry.Key) -> PayoutMessages.Result {
+        entries[key]?.result ?? PayoutMessages.Result(order: key.order, state: .unknown, amount: nil)
+    }
+
     /// The same order again gives its present state; with other content it gives `.conflict` and changes nothing.
     mutating func accept(
-        _ order: PayoutOrder,
+        _ order: SandboxOrder,
+        at system: OutsideSystem,
         settings: SandboxSettings,
         now: Timestamp
     ) -> (result: PayoutMessages.Result, line: String) {
-        if let earlier = entries[order.order] {
-            let isSame = earlier.person == order.person && earlier.amount == order.amount
+        let key = SandboxEntry.Key(system: system, order: order.order)
+        if let earlier = entries[key] {
+            // One that was cancelled before it came has failed, whatever its content.
+            let isSame = earlier.terms == nil || earlier.terms == order
             let conflict = PayoutMessages.Result(order: order.order, state: .conflict, amount: nil)
             return (isSame ? earlier.result : conflict, "")
         }
+        let entry = entry(of: order, key, settings: settings, now: now)
+        add(entry)
+        return (entry.result, Self.line(accepting: entry))
+    }
+
+    private func entry(
+        of order: SandboxOrder,
+        _ key: SandboxEntry.Key,
+        settings: SandboxSettings,
+        now: Timestamp
+    ) -> SandboxEntry {
         var random = SplitMix64(seed: order.order.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 })
         let delay = settings.delay(using: &random)
         let isFailure = random.happens(settings.failures)
         let isWrong = random.happens(settings.wrongAmounts)
         let isLost = random.happens(settings.lostCallbacks)
         let isDuplicated = random.happens(settings.duplicateCallbacks)
-        let wrong = Amount(fen: 1).flatMap { order.amount.adding($0) }
-        let entry = Entry(
-            order: order.order,
-            person: order.person,
-            amount: order.amount,
+        let isLate = random.happens(settings.latePayments)
+        let paysByItself = random.happens(settings.autoPays)
+        let payable = isWrong ? Self.wrong(order.amount, at: key.system) : order.amount
+        let dueAt = Timestamp(milliseconds: now.milliseconds &+ delay)
+        var next = SandboxEntry.Event(at: dueAt, paid: isFailure ? nil : payable)
+        if let closesAt = order.closesAt, !paysByItself || dueAt >= closesAt {
+            next = SandboxEntry.Event(at: closesAt, paid: nil)
+        }
+        if key.system == .refunds, !mayGiveBack(payable, order) {
+            next = SandboxEntry.Event(at: dueAt, paid: nil)
+        }
+        return SandboxEntry(
+            key: key,
+            terms: order,
             acceptedAt: now,
-            dueAt: Timestamp(milliseconds: now.milliseconds &+ delay),
-            payout: isFailure ? nil : isWrong ? wrong ?? order.amount : order.amount,
-            callbacks: isLost ? 0 : isDuplicated ? 3 : 1
+            payable: payable,
+            callbacks: isLost ? 0 : isDuplicated ? 3 : 1,
+            lateMilliseconds: isLate ? delay : nil,
+            next: next
         )
-        add(entry)
-        return (entry.result, Self.line(entry))
     }
 
-    func result(of order: String) -> PayoutMessages.Result {
-        entries[order]?.result ?? PayoutMessages.Result(order: order, state: .unknown, amount: nil)
+    /// One fen too many; of refunds one too few, since never more is given back than was paid.
+    private static func wrong(_ amount: Amount, at system: OutsideSystem) -> Amount {
+        guard let fen = Amount(fen: 1) else { return amount }
+        return (system == .refunds ? amount.subtracting(fen) : amount.adding(fen)) ?? amount
     }
+
+    /// A refund goes to who has paid, and all refunds of a payment together are at most what was paid.
+    private func mayGiveBack(_ amount: Amount, _ order: SandboxOrder) -> Bool {
+        guard let name = order.payment, let payment = entries[SandboxEntry.Key(system: .payments, order: name)],
+            let paid = payment.final?.paid, payment.terms?.person == order.person,
+            let sum = (refunded[name] ?? .zero).adding(amount)
+        else { return false }
+        return sum <= paid
+    }
+
+    // MARK: What happens to orders
 
     /// Finishes what is due.
-    mutating func finish(now: Timestamp) -> (finished: [Entry], lines: String) {
-        var finished: [Entry] = []
-        var lines = ""
-        while let order = due.removeFirst(until: now) {
-            guard let entry = finish(order, at: now) else { continue }
-            finished.append(entry)
-            lines += "F,\(order),\(now.milliseconds)\n"
+    mutating func finish(now: Timestamp) -> Changes {
+        var changes = Changes()
+        while let (key, time) = due.removeFirst(until: now) {
+            // What has happened before may have put something else in its place.
+            guard let next = entries[key]?.next, next.at == time else { continue }
+            come(key, to: SandboxEntry.Event(at: now, paid: next.paid), next: nil, &changes)
         }
-        return (finished, lines)
+        return changes
     }
 
-    /// A line for each order that became final in the 24 hours from `start` on.
-    func dailyFile(from start: Timestamp) -> String {
+    /// A person pays at the cashier's page. Nothing happens when it's too late.
+    mutating func pay(_ order: String, now: Timestamp) -> Changes {
+        var changes = Changes()
+        let key = SandboxEntry.Key(system: .payments, order: order)
+        guard let entry = entries[key], entry.final == nil, let closesAt = entry.terms?.closesAt, now < closesAt else {
+            return changes
+        }
+        come(key, to: SandboxEntry.Event(at: now, paid: entry.payable), next: nil, &changes)
+        return changes
+    }
+
+    /// A person gives up at the cashier's page.
+    mutating func giveUp(_ order: String, now: Timestamp) -> Changes {
+        var changes = Changes()
+        let key = SandboxEntry.Key(system: .payments, order: order)
+        guard let entry = entries[key], entry.final == nil else { return changes }
+        come(key, to: SandboxEntry.Event(at: now, paid: nil), next: nil, &changes)
+        return changes
+    }
+
+    /// The platform cancels a payment: none can come any more, unless the settings want one to come late. One that was
+    /// never made is remembered, so that it can't come after this.
+    mutating func cancel(_ order: String, now: Timestamp) -> Changes {
+        var changes = Changes()
+        let key = SandboxEntry.Key(system: .payments, order: order)
+        guard let entry = entries[key] else {
+            let entry = Self.neverMade(key, at: now)
+            add(entry)
+            changes.lines = Self.line(forbidding: entry)
+            return changes
+        }
+        guard entry.final == nil else { return changes }
+        let late = entry.lateMilliseconds.map {
+            SandboxEntry.Event(at: Timestamp(milliseconds: now.milliseconds &+ $0), paid: entry.payable)
+        }
+        come(key, to: SandboxEntry.Event(at: now, paid: nil), next: late, &changes)
+        return changes
+    }
+
+    private static func neverMade(_ key: SandboxEntry.Key, at time: Timestamp) -> SandboxEntry {
+        SandboxEntry(
+            key: key,
+            terms: nil,
+            acceptedAt: time,
+            payable: .zero,
+            callbacks: 0,
+            lateMilliseconds: nil,
+            final: SandboxEntry.Event(at: time, paid: nil)
+        )
+    }
+
+    private mutating func come(
+        _ key: SandboxEntry.Key,
+        to event: SandboxEntry.Event,
+        next: SandboxEntry.Event?,
+        _ changes: inout Changes
+    ) {
+        guard let entry = set(key, event, next) else { return }
+        changes.entries.append(entry)
+        changes.lines += Self.line(finishing: entry)
+    }
+
+    // MARK: The tables
+
+    private mutating func add(_ entry: SandboxEntry) {
+        entries[entry.key] = entry
+        orders[entry.key.system, default: []].append(entry.key)
+        count(entry, 1)
+        if let next = entry.next { due.insert(entry.key, at: next.at) }
+        if let payment = entry.terms?.payment, let paid = entry.next?.paid {
+            refunded[payment] = (refunded[payment] ?? .zero).adding(paid) ?? paid
+        }
+    }
+
+    private mutating func set(
+        _ key: SandboxEntry.Key,
+        _ event: SandboxEntry.Event,
+        _ next: SandboxEntry.Event?
+    ) -> SandboxEntry? {
+        guard var entry = entries[key] else { return nil }
+        count(entry, -1)
+        entry.final = event
+        entry.next = next
+        count(entry, 1)
+        entries[key] = entry
+        if let next { due.insert(key, at: next.at) }
+        return entry
+    }
+
+    private mutating func count(_ entry: SandboxEntry, _ sign: Int) {
+        var sums = totals(of: entry.key.system)
+        switch entry.final {
+        case nil: sums.processing += sign
+        case let event?:
+            if let paid = event.paid {
+                sums.paid += sign
+                sums.paidAmount &+= paid.fen &* Int64(sign)
+            } else {
+                sums.failed += sign
+            }
+        }
+        totals[entry.key.system] = sums
+    }
+
+    /// A line for each order that became what it is in the 24 hours from `start` on.
+    func dailyFile(of system: OutsideSystem, from start: Timestamp) -> String {
         let end = start.advanced(bySeconds: 24 * 3600)
         var text = "order,person,amount,state,finishedAt\n"
-        for order in orders {
-            guard let entry = entries[order], let at = entry.finishedAt, start <= at, at < end else { continue }
-            let result = entry.result
-            let amount = (result.amount ?? entry.amount).fen
-            text += "\(order),\(entry.person.rawValue),\(amount),\(result.state.rawValue),\(at.milliseconds)\n"
+        for key in orders[system] ?? [] {
+            guard let entry = entries[key], let terms = entry.terms, let final = entry.final,
+                start <= final.at, final.at < end
+            else { continue }
+            let amount = (final.paid ?? terms.amount).fen
+            let state = entry.result.state.rawValue
+            text += "\(key.order),\(terms.person.rawValue),\(amount),\(state),\(final.at.milliseconds)\n"
         }
         return text
     }
-
-    private mutating func add(_ entry: Entry) {
-        entries[entry.order] = entry
-        orders.append(entry.order)
-        due.insert(entry.order, at: entry.dueAt)
-        totals.processing += 1
-    }
-
-    private mutating func finish(_ order: String, at now: Timestamp) -> Entry? {
-        guard var entry = entries[order], entry.finishedAt == nil else { return nil }
-        entry.finishedAt = now
-        entries[order] = entry
-        totals.processing -= 1
-        if let payout = entry.payout {
-            totals.paid += 1
-            totals.paidAmount &+= payout.fen
-        } else {
-            totals.failed += 1
-        }
-        return entry
-    }
 }
 
-// MARK: The journal's lines
+// MARK: Reading a journal back
 
 extension SandboxBank {
     struct Damage: Error, CustomStringConvertible {
@@ -133,82 +252,27 @@ extension SandboxBank {
         var description: String { "line \(line) of the sandbox's journal can't be read" }
     }
 
-    /// Written once an order's callback was answered, so that a restart doesn't send it again.
-    static func acknowledgement(of order: String) -> String { "C,\(order)\n" }
-
-    /// Reads a journal back. Answers the final orders whose callback nobody has acknowledged.
-    mutating func replay(_ text: String) throws(Damage) -> [Entry] {
-        var unacknowledged: [String: Entry] = [:]
+    /// Answers the entries that have come to something and whose callback nobody has acknowledged.
+    mutating func replay(_ text: String) throws(Damage) -> [SandboxEntry] {
+        var unacknowledged: [SandboxEntry.Key: SandboxEntry] = [:]
         for (number, line) in text.split(separator: "\n").enumerated() {
-            let words = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            switch (words.first, words.count) {
-            case ("A", 8):
-                guard let entry = Self.entry(words), entries[entry.order] == nil else { throw Damage(line: number + 1) }
+            guard let line = SandboxLine(line) else { throw Damage(line: number + 1) }
+            switch line {
+            case .accepted(let entry):
+                guard entries[entry.key] == nil else { throw Damage(line: number + 1) }
                 add(entry)
-            case ("F", 3):
-                guard let at = Int64(words[2]), let entry = finish(words[1], at: Timestamp(milliseconds: at)) else {
-                    throw Damage(line: number + 1)
-                }
-                if entry.callbacks > 0 { unacknowledged[entry.order] = entry }
-            case ("C", 2): unacknowledged[words[1]] = nil
-            default: throw Damage(line: number + 1)
+            case .finished(let key, let event, let next):
+                guard let entry = set(key, event, next) else { throw Damage(line: number + 1) }
+                if entry.callbacks > 0 { unacknowledged[key] = entry }
+            case .forbidden(let key, let time):
+                guard entries[key] == nil else { throw Damage(line: number + 1) }
+                add(Self.neverMade(key, at: time))
+            case .acknowledged(let key, let time):
+                if unacknowledged[key]?.final?.at == time { unacknowledged[key] = nil }
             }
         }
-        return unacknowledged.values.sorted { $0.order < $1.order }
-    }
-
-    private static func line(_ entry: Entry) -> String {
-        let words = [
-            "A", entry.order, String(entry.person.rawValue), String(entry.amount.fen),
-            String(entry.acceptedAt.milliseconds), String(entry.dueAt.milliseconds),
-            entry.payout.map { String($0.fen) } ?? "-", String(entry.callbacks),
-        ]
-        return words.joined(separator: ",") + "\n"
-    }
-
-    private static func entry(_ words: [String]) -> Entry? {
-        guard let person = UInt64(words[2]), let amount = Int64(words[3]).flatMap(Amount.init(fen:)),
-            let acceptedAt = Int64(words[4]), let dueAt = Int64(words[5]), let callbacks = Int(words[7])
-        else { return nil }
-        let payout = Int64(words[6]).flatMap(Amount.init(fen:))
-        guard (payout == nil) == (words[6] == "-") else { return nil }
-        return Entry(
-            order: words[1],
-            person: PersonID(person),
-            amount: amount,
-            acceptedAt: Timestamp(milliseconds: acceptedAt),
-            dueAt: Timestamp(milliseconds: dueAt),
-            payout: payout,
-            callbacks: callbacks
-        )
-    }
-}
-
-/// Orders in the order of their time: sorted buckets of one millisecond each.
-private struct DueOrders: Sendable {
-    private var orders: [Timestamp: [String]] = [:]
-    private var times: [Timestamp] = []
-
-    mutating func insert(_ order: String, at time: Timestamp) {
-        if orders[time] == nil {
-            // The earliest is last; new ones are mostly latest, so near the front.
-            var low = 0
-            var high = times.count
-            while low < high {
-                let middle = (low + high) / 2
-                if times[middle] > time { low = middle + 1 } else { high = middle }
-            }
-            times.insert(time, at: low)
+        return unacknowledged.values.sorted { a, b in
+            (a.key.system.rawValue, a.key.order) < (b.key.system.rawValue, b.key.order)
         }
-        orders[time, default: []].append(order)
-    }
-
-    mutating func removeFirst(until now: Timestamp) -> String? {
-        guard let time = times.last, time <= now, let order = orders[time]?.popLast() else { return nil }
-        if orders[time]?.isEmpty == true {
-            orders[time] = nil
-            times.removeLast()
-        }
-        return order
     }
 }

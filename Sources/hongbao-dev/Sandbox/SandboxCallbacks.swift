@@ -1,11 +1,6 @@
-import AsyncHTTPClient
-import Crypto
-import HongbaoCore
 import HongbaoEngine
 import HongbaoGateway
 import Logging
-import NIOCore
-import NIOHTTP1
 import ServiceLifecycle
 
 /// Tells the platform of final orders, signed, and tries again when that isn't acknowledged.
@@ -14,25 +9,24 @@ struct SandboxCallbacks: Service {
     static let atATimeMax = 32
     static let queuedMax = 100_000
 
-    private let url: String
-    private let client: HTTPClient
-    private let signature: CallbackSignature
+    private let base: String
+    private let client: SignedClient
     private let journal: SandboxJournal
     private let logger: Logger
-    private let entries: AsyncStream<SandboxBank.Entry>
-    private let queue: AsyncStream<SandboxBank.Entry>.Continuation
+    private let entries: AsyncStream<SandboxEntry>
+    private let queue: AsyncStream<SandboxEntry>.Continuation
 
-    init(url: String, client: HTTPClient, key: SymmetricKey, journal: SandboxJournal, logger: Logger) {
-        self.url = url
+    /// `base` is like `http://127.0.0.1:8080`; `/v1/callbacks/` and the system's name come behind it.
+    init(base: String, client: SignedClient, journal: SandboxJournal, logger: Logger) {
+        self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
         self.client = client
-        signature = CallbackSignature(key: key)
         self.journal = journal
         self.logger = logger
         (entries, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Self.queuedMax))
     }
 
     /// What doesn't fit into the queue is a lost callback, as such things are in life.
-    func send(_ entry: SandboxBank.Entry) {
+    func send(_ entry: SandboxEntry) {
         for _ in 0..<entry.callbacks { queue.yield(entry) }
     }
 
@@ -52,12 +46,12 @@ struct SandboxCallbacks: Service {
         }
     }
 
-    private func deliver(_ entry: SandboxBank.Entry) async throws {
+    private func deliver(_ entry: SandboxEntry) async throws {
         let body = PayoutMessages.callback(entry.result)
         var pause = Duration.milliseconds(200)
         for attempt in 1...Self.attemptsMax {
-            if await post(body) {
-                journal.append(SandboxBank.acknowledgement(of: entry.order))
+            if await isTaken(body, from: entry.key.system) {
+                journal.append(SandboxBank.line(acknowledging: entry))
                 return try await journal.flush()
             }
             guard attempt < Self.attemptsMax else { return }
@@ -66,23 +60,10 @@ struct SandboxCallbacks: Service {
         }
     }
 
-    private func post(_ body: [UInt8]) async -> Bool {
-        var random = SystemRandomNumberGenerator()
-        let nonce = "hongbao-sandbox-\(random.next())-\(random.next())"
-        let time = Timestamp.now
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.headers.add(name: "Content-Type", value: "application/json")
-        request.headers.add(name: CallbackSignature.timestampHeader, value: String(time.milliseconds))
-        request.headers.add(name: CallbackSignature.nonceHeader, value: nonce)
-        request.headers.add(
-            name: CallbackSignature.signatureHeader,
-            value: signature.sign(timestamp: time, nonce: nonce, body: body)
-        )
-        request.body = .bytes(body)
+    private func isTaken(_ body: [UInt8], from system: OutsideSystem) async -> Bool {
         do {
-            let response = try await client.execute(request, timeout: .seconds(5))
-            return (200..<300).contains(response.status.code)
+            _ = try await client.post("\(base)/v1/callbacks/\(system.rawValue)", body)
+            return true
         } catch {
             logger.debug("a callback wasn't delivered", metadata: ["error": "\(error)"])
             return false

@@ -11,15 +11,23 @@ import UnixSignals
 struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
-        abstract: "Play the payout channel over HTTP: slow, and as unreliable as asked.",
+        abstract: "Play the systems outside over HTTP: a bank and a cashier, slow and as unreliable as asked.",
         discussion: """
-            Takes POST /payouts and POST /payouts/query, signed with the key. It pays each order at most once, \
-            remembers it across crashes, and calls back. GET /payouts tells the totals, GET \
-            /daily-file?date=2022-01-31 gives the file for reconciliation, and PUT /settings changes how it \
-            behaves, with the same names as the options: {"delay": 200, "distribution": "fixed", "failures": 0, \
-            "lostCallbacks": 0, "duplicates": 0, "lostReplies": 0, "hangs": 0, "hangTime": 60000, "wrongAmounts": 0}.
+            Four systems: payouts (what people withdraw), transfers (shares that go to people's change), refunds and \
+            payments. Each takes POST /SYSTEM and POST /SYSTEM/query, signed with the key, carries out each order at \
+            most once, remembers it across crashes, and calls back. A refund names its payment: it goes to who has \
+            paid, and never is more given back than was paid. Payments are made by people at the page whose address \
+            POST /payments answers; POST /payments/cancel lets none come any more, and at their closing time they end \
+            unpaid.
 
-            Its address is printed as one line on standard output when it is ready; logs go to standard error.
+            GET /SYSTEM tells the totals, GET /daily-file?date=2022-01-31&system=payouts gives the file for \
+            reconciliation. PUT /settings changes how all behave and PUT /settings/SYSTEM how one does, with the same \
+            names as the options: {"delay": 200, "distribution": "fixed", "failures": 0, "lostCallbacks": 0, \
+            "duplicates": 0, "lostReplies": 0, "hangs": 0, "hangTime": 60000, "wrongAmounts": 0, "latePayments": 0, \
+            "autoPays": 0}.
+
+            The journal is text, a line for each thing that happened. The sandbox's address is printed as one line on \
+            standard output when it is ready; logs go to standard error.
             """
     )
 
@@ -28,9 +36,11 @@ struct SandboxCommand: AsyncParsableCommand {
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port = 9600
     @Option(help: "File that keeps what was accepted and paid. It is made when it isn't there.")
-    var data = "sandbox-payouts.log"
-    @Option(help: "Where to report final orders; without it nobody is called back.")
+    var data = "sandbox-journal.log"
+    @Option(help: "Base address of the server to call back about final orders; without it nobody is called back.")
     var callback: String?
+    @Option(help: "Base address that people reach the payment pages at, if it's another one than is listened on.")
+    var pages: String?
     @Option(help: "Secret that requests and callbacks are signed with.")
     var key = "hongbao-sandbox"
     @Flag(help: "Take requests without a signature, too.")
@@ -53,11 +63,17 @@ struct SandboxCommand: AsyncParsableCommand {
     var hangs = 0
     @Option(help: "Milliseconds that such a request hangs.")
     var hangTime: Int64 = 60_000
-    @Option(help: "Orders that are paid with one fen too many, in thousandths.")
+    @Option(help: "Orders that are paid with one fen too many, refunds with one too few, in thousandths.")
     var wrongAmounts = 0
+    @Option(help: "Payments that come, after the delay, although they were cancelled, in thousandths.")
+    var latePayments = 0
+    @Option(help: "Payments that are made after the delay without a person at the page, in thousandths.")
+    var autoPays = 0
 
     func validate() throws {
-        for share in [failures, lostCallbacks, duplicates, lostReplies, hangs, wrongAmounts] {
+        for share in [
+            failures, lostCallbacks, duplicates, lostReplies, hangs, wrongAmounts, latePayments, autoPays,
+        ] {
             guard (0...1000).contains(share) else { throw ValidationError("shares are from 0 to 1000 thousandths") }
         }
         guard (0...SandboxSettings.delayMax).contains(delay), (0...SandboxSettings.delayMax).contains(hangTime) else {
@@ -78,7 +94,8 @@ struct SandboxCommand: AsyncParsableCommand {
         let secret = SymmetricKey(data: Array(key.utf8))
         let client = HTTPClient(eventLoopGroupProvider: .singleton)
         let callbacks = callback.map {
-            SandboxCallbacks(url: $0, client: client, key: secret, journal: journal, logger: logger)
+            let signed = SignedClient(client: client, key: secret, deadlineMilliseconds: 5_000) { .now }
+            return SandboxCallbacks(base: $0, client: signed, journal: journal, logger: logger)
         }
         let sandbox = Sandbox(
             bank: bank,
@@ -90,13 +107,15 @@ struct SandboxCommand: AsyncParsableCommand {
         )
         if let callbacks { for entry in unacknowledged { callbacks.send(entry) } }
         let host = host
+        let pages = pages
         let application = Application(
             router: sandbox.routes,
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "sandbox"),
             onServerRunning: { channel in
-                let port = channel.localAddress?.port ?? 0
+                let address = "http://\(host):\(channel.localAddress?.port ?? 0)"
+                sandbox.serves(at: pages ?? address)
                 do {
-                    try FileHandle.standardOutput.write(contentsOf: Data("http://\(host):\(port)\n".utf8))
+                    try FileHandle.standardOutput.write(contentsOf: Data("\(address)\n".utf8))
                 } catch {
                     logger.warning("nobody reads standard output", metadata: ["error": "\(error)"])
                 }
@@ -138,7 +157,9 @@ struct SandboxCommand: AsyncParsableCommand {
             lostReplies: lostReplies,
             hangs: hangs,
             hangMilliseconds: hangTime,
-            wrongAmounts: wrongAmounts
+            wrongAmounts: wrongAmounts,
+            latePayments: latePayments,
+            autoPays: autoPays
         )
     }
 }

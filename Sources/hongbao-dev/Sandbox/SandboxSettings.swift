@@ -3,7 +3,7 @@ import HongbaoCore
 import HongbaoEngine
 import HongbaoGateway
 
-/// How badly the sandbox behaves. Shares are in thousandths; they can be changed while it runs.
+/// How badly one of the sandbox's systems behaves. Shares are in thousandths; they can be changed while it runs.
 struct SandboxSettings: Hashable, Sendable {
     enum Distribution: String, Hashable, Sendable, CaseIterable {
         case fixed
@@ -27,13 +27,18 @@ struct SandboxSettings: Hashable, Sendable {
     /// Requests that are carried out and answered only after `hangMilliseconds`.
     var hangs = 0
     var hangMilliseconds: Int64 = 60_000
-    /// Orders that are paid out with one fen too many.
+    /// Orders that are paid with one fen too many, refunds with one too few.
     var wrongAmounts = 0
+    /// Payments that come, after the delay, although they were cancelled.
+    var latePayments = 0
+    /// Payments that are made after the delay without a person at the page.
+    var autoPays = 0
 
     static let delayMax: Int64 = 24 * 3600 * 1000
 
     private enum Field: String, CaseIterable {
         case delay, distribution, failures, lostCallbacks, duplicates, lostReplies, hangs, hangTime, wrongAmounts
+        case latePayments, autoPays
     }
     private static let fields = JSONFields<Field>()
 
@@ -56,14 +61,15 @@ struct SandboxSettings: Hashable, Sendable {
             case .hangs: new.hangs = try reader.integer(Int.self, in: 0...1000)
             case .hangTime: new.hangMilliseconds = try reader.integer(Int64.self, in: 0...Self.delayMax)
             case .wrongAmounts: new.wrongAmounts = try reader.integer(Int.self, in: 0...1000)
+            case .latePayments: new.latePayments = try reader.integer(Int.self, in: 0...1000)
+            case .autoPays: new.autoPays = try reader.integer(Int.self, in: 0...1000)
             }
         }
         try reader.finish()
         self = new
     }
 
-    var json: [UInt8] {
-        var json = JSONWriter()
+    func write(_ json: inout JSONWriter) {
         json.object {
             $0.field("delay", delayMilliseconds)
             $0.field("distribution", distribution.rawValue)
@@ -74,8 +80,9 @@ struct SandboxSettings: Hashable, Sendable {
             $0.field("hangs", Int64(hangs))
             $0.field("hangTime", hangMilliseconds)
             $0.field("wrongAmounts", Int64(wrongAmounts))
+            $0.field("latePayments", Int64(latePayments))
+            $0.field("autoPays", Int64(autoPays))
         }
-        return json.bytes
     }
 
     func delay(using random: inout SplitMix64) -> Int64 {

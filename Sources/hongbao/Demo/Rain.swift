@@ -73,7 +73,7 @@ struct Rain: Sendable {
 
     private func play(_ api: DemoClient, _ servers: Servers) async throws -> Bool {
         say("server   \(servers.address)  (data in \(servers.dataFolder))")
-        say("payouts  \(servers.sandboxAddress)  (the sandbox: delays, failures, lost and doubled callbacks)")
+        say("outside  \(servers.sandboxAddress)  (the sandbox: delays, failures, lost and doubled callbacks)")
         let people = try await gather(api)
         say("people   \(people.count) on \(Set(people.map(\.app)).count) apps")
 

@@ -16,16 +16,16 @@ struct Servers {
     init(options: Rain.Options, folder: String) throws {
         let random = SymmetricKey(size: .bits256).withUnsafeBytes { Data($0).base64EncodedString() }
         serviceKey = "demo-" + random.filter { $0.isLetter || $0.isNumber }
-        let secret = "payouts-" + random.filter { $0.isLetter || $0.isNumber }.reversed()
+        let secret = "outside-" + random.filter { $0.isLetter || $0.isNumber }.reversed()
         dataFolder = "\(folder)/data"
         let port = options.port == 0 ? try Self.freePort() : options.port
 
         sandbox = try ChildProcess(
             Self.sandboxProgram(),
             [
-                "sandbox", "--port", "0", "--data", "\(folder)/payouts.log", "--key", secret, "--delay", "300",
+                "sandbox", "--port", "0", "--data", "\(folder)/outside.log", "--key", secret, "--delay", "300",
                 "--distribution", "exponential", "--failures", "20", "--lost-callbacks", "100", "--duplicates", "100",
-                "--lost-replies", "20", "--callback", "http://127.0.0.1:\(port)/v1/callbacks/payouts",
+                "--lost-replies", "20", "--callback", "http://127.0.0.1:\(port)",
             ],
             log: "\(folder)/sandbox.log"
         )
@@ -39,8 +39,8 @@ struct Servers {
                 ],
                 environment: [
                     "HONGBAO_SERVICE_KEYS": "demo:\(digest):grant+read",
-                    "HONGBAO_PAYOUTS_URL": sandbox.address,
-                    "HONGBAO_PAYOUTS_SECRET": secret,
+                    "HONGBAO_CHANNELS_URL": sandbox.address,
+                    "HONGBAO_CHANNELS_SECRET": secret,
                     "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
                 ],
                 log: "\(folder)/server.log"

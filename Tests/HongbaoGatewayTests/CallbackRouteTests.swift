@@ -1,0 +1,105 @@
+import Crypto
+import HTTPTypes
+import HongbaoCore
+import HongbaoEngine
+import HongbaoGateway
+import HummingbirdTesting
+import Synchronization
+import Testing
+
+/// `/v1/callbacks/…` of all systems outside: authentic, once, and under the system's own name (AS-1, M9).
+@Suite struct CallbackRouteTests {
+    private struct Taken: Hashable, Sendable {
+        let system: OutsideSystem
+        let order: String
+    }
+
+    private static func send(
+        _ caller: Caller,
+        _ system: OutsideSystem,
+        _ json: String,
+        nonce: String,
+        at time: Timestamp? = nil,
+        secret: [UInt8] = GatewayRig.callbackSecret
+    ) async throws -> TestResponse {
+        let body = Array(json.utf8)
+        let time = time ?? caller.now
+        let signature = CallbackSignature(key: SymmetricKey(data: secret))
+        var headers = HTTPFields()
+        for (name, value) in [
+            (CallbackSignature.timestampHeader, "\(time.milliseconds)"), (CallbackSignature.nonceHeader, nonce),
+            (CallbackSignature.signatureHeader, signature.sign(timestamp: time, nonce: nonce, body: body)),
+        ] { headers[try #require(HTTPField.Name(name))] = value }
+        return try await caller.send(.post, "/v1/callbacks/\(system.rawValue)", body, headers: headers)
+    }
+
+    @Test func eachSystemIsHeardUnderItsName() async throws {
+        let taken = Mutex<[Taken]>([])
+        var rig = try GatewayRig()
+        rig.change = { services in
+            services.callback = { system, order in
+                guard order.hasSuffix("_\(system.rawValue)") else { return false }
+                taken.withLock { $0.append(Taken(system: system, order: order)) }
+                return true
+            }
+        }
+        try await rig.run { caller in
+            for system in OutsideSystem.allCases {
+                let good = #"{"order":"o_\#(system.rawValue)","state":"paid","amount":7}"#
+                let nonce = "nonce-of-\(system.rawValue)-1"
+                #expect(try await Self.send(caller, system, good, nonce: nonce).text == #"{"taken":true}"#)
+                #expect(try await Self.send(caller, system, good, nonce: nonce).problem() == "401 unauthorized")
+                // They have one secret here: what one has said can't be repeated to another.
+                for other in OutsideSystem.allCases {
+                    let again = try await Self.send(caller, other, good, nonce: nonce)
+                    #expect(again.problem() == "401 unauthorized", "\(other)")
+                }
+                for (index, (json, expected)) in [
+                    (#"{"order":"o_x","state":"paid","amount":7}"#, "400 malformed order"),
+                    (#"{"order":"o","state":"Paid"}"#, "400 malformed state"),
+                    (#"{"order":"o","state":"paid","amount":-1}"#, "422 amount_invalid amount"),
+                    (#"{"order":"o","state":"paid","state":"paid"}"#, "400 malformed state"),
+                    (#"{"order":"o","state":"paid","to":1}"#, "400 unknown_field to"), ("}{", "400 malformed"),
+                    (#"{"state":"paid"}"#, "400 malformed order"),
+                ].enumerated() {
+                    let answer = try await Self.send(caller, system, json, nonce: "\(nonce)-bad-\(index)")
+                    #expect(answer.problem() == expected, "\(json)")
+                }
+                let early = caller.now.advanced(bySeconds: 301)
+                let late = caller.now.advanced(bySeconds: -301)
+                for (index, time) in [early, late].enumerated() {
+                    let answer = try await Self.send(caller, system, good, nonce: "\(nonce)-time-\(index)", at: time)
+                    #expect(answer.problem() == "401 unauthorized")
+                }
+                let secret = [UInt8](repeating: 8, count: 32)
+                let forged = try await Self.send(caller, system, good, nonce: "\(nonce)-forged", secret: secret)
+                #expect(forged.problem() == "401 unauthorized")
+            }
+        }
+        #expect(
+            taken.withLock { $0 }
+                == OutsideSystem.allCases.map { Taken(system: $0, order: "o_\($0.rawValue)") }
+        )
+    }
+
+    /// A system without a secret isn't believed, and one's secret is of no use to another.
+    @Test func secretsAreEachSystemsOwn() async throws {
+        var rig = try GatewayRig()
+        let others = [UInt8](repeating: 9, count: 32)
+        rig.configuration.callbackSecrets = [.payouts: GatewayRig.callbackSecret, .payments: others]
+        rig.change = { $0.callback = { _, _ in true } }
+        try await rig.run { caller in
+            let json = #"{"order":"o","state":"paid","amount":7}"#
+            var count = 0
+            for (system, secret, isTaken) in [
+                (OutsideSystem.payouts, GatewayRig.callbackSecret, true), (.payouts, others, false),
+                (.payments, others, true), (.payments, GatewayRig.callbackSecret, false),
+                (.transfers, others, false), (.refunds, GatewayRig.callbackSecret, false), (.refunds, [], false),
+            ] {
+                count += 1
+                let answer = try await Self.send(caller, system, json, nonce: "0123456789-\(count)-abc", secret: secret)
+                #expect(answer.status == (isTaken ? .ok : .unauthorized), "\(system) \(count)")
+            }
+        }
+    }
+}
