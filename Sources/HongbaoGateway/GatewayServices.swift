@@ -117,7 +117,11 @@ package struct PacketServices: Sendable {
 extension PacketServices {
     package init(_ engine: Engine) {
         self.init(
-            subsidyAmount: { (subsidy) throws(StoreError) in try await engine.granting.find(subsidy.order)?.amount },
+            subsidyAmount: { (subsidy) throws(StoreError) in
+                // A grant of anything else isn't money to send: it's somebody's already.
+                guard engine.campaigns.current.scene(subsidy.order.scene)?.kind == .subsidy else { return nil }
+                return try await engine.granting.find(subsidy.order)?.amount
+            },
             send: { draft, subsidy in
                 if let subsidy { return await engine.packets.send(draft, by: subsidy.order) }
                 return await engine.packets.send(draft)

@@ -364,3 +364,36 @@ def test_says_kindly_why_it_was_not_sent(open_page, server, code, status, senten
     page.get_by_label("红包个数").fill("1")
     page.get_by_role("button", name="塞钱进红包").click()
     expect(page.locator("#send-error")).to_contain_text(sentence)
+
+
+# ---- Without made-up answers
+
+
+def test_a_packet_from_the_form_to_three_people(open_page, server, shoot):
+    """RP-2, RP-3, RP-10 on the server itself: sent, paid at the cashier, opened by three, and checked by the last."""
+    sender, others = server.sign_in(), [server.sign_in(), server.sign_in()]
+    page = open_page()
+    page.goto(f"/red-packets/new#jwt={sender.jwt}")
+    page.get_by_label("总金额（元）").fill("10")
+    page.get_by_label("红包个数").fill("3")
+    page.get_by_label("祝福语").fill("新年好")
+    page.get_by_role("button", name="塞钱进红包").click()
+    with page.context.expect_page() as cashier:
+        page.get_by_role("link", name="去付款").click()
+    cashier.value.get_by_role("button", name="支付").click()
+    expect(page.get_by_role("button", name=OPEN)).to_be_visible(timeout=60_000)
+    address = page.url.split("#")[0]
+    page.get_by_role("button", name=OPEN).click()
+    expect(page.locator("#shares")).to_have_text("已领 1 个，还剩 2 个")
+    for number, person in enumerate(others):
+        page = open_page()
+        page.goto(f"{address}#jwt={person.jwt}")
+        expect(page.get_by_role("heading", name="新年好")).to_be_visible()
+        page.get_by_role("button", name=OPEN).click()
+        expect(page.locator("#luck .entry")).to_have_count(2 + number)
+    shares = [int(row.get_attribute("data-amount")) for row in page.locator("#luck .entry").all()]
+    assert sum(shares) == 1_000 and min(shares) > 0
+    expect(page.locator("#luck .is-best")).to_have_count(1)
+    page.get_by_role("button", name="在这台设备上验证").click()
+    expect(page.locator("#verdict")).to_have_text("验证通过：3 份都和发出时的承诺一致")
+    shoot(page, "packet-checked")

@@ -240,6 +240,21 @@ import Testing
         }
     }
 
+    /// M3: a cash grant isn't a subsidy, also while it isn't posted.
+    @Test func cashPaysForNoPacket() async throws {
+        var rig = try GatewayRig()
+        rig.configuration.takesPayments = true
+        try await rig.run { caller in
+            let grant = grantJSON(person: #""9""#, amount: "1000")
+            let granted = try await caller.send(.post, "/v1/grants", json: grant, token: GatewayRig.grantKey)
+            let order = try #require(granted.object["order"] as? String, "\(granted.text)")
+            let json = Self.c2c().replacing(#""c2c","amount":1000"#, with: #""b2c","subsidy":"\#(order)""#)
+            let sent = try await caller.send(.post, "/v1/red-packets", json: json, token: try caller.jwt(9))
+            #expect(sent.problem() == "404 not_found subsidy")
+            try await caller.engine.drain()
+        }
+    }
+
     @Test func sendingNeedsACampaignAndACashier() async throws {
         for (campaigns, json, expected) in [
             ([.forTests(window: (1 << 51)..<(1 << 52))], Self.c2c(), "409 not_in_phase"),

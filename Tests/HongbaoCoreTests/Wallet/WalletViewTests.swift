@@ -11,6 +11,7 @@ import Testing
         var tokens: [OpenGrant] = []
         var posted: [Transfer] = []
         var withdrawals: [Withdrawal] = []
+        var claims: [Claim] = []
     }
 
     private static func grant(_ number: UInt16, _ fen: Int64, at: Int64) throws -> OpenGrant {
@@ -55,7 +56,22 @@ import Testing
     }
 
     private static func view(_ world: World) -> WalletView {
-        WalletView(tokens: world.tokens, posted: world.posted, withdrawals: world.withdrawals)
+        WalletView(tokens: world.tokens, posted: world.posted, withdrawals: world.withdrawals, claims: world.claims)
+    }
+
+    private static func claim(_ packet: UInt64, _ kind: RedPacketKind, _ fen: Int64, at: Int64, _ state: Claim.State)
+        throws -> Claim
+    {
+        Claim(
+            key: ClaimKey(packet: RedPacketID(packet), person: person),
+            book: book,
+            kind: kind,
+            position: Int(packet % 3),
+            share: try #require(Amount(fen: fen)),
+            at: Timestamp(milliseconds: at),
+            state: state,
+            nextCheckAt: Timestamp(milliseconds: at)
+        )
     }
 
     @Test func anEmptyWallet() {
@@ -65,8 +81,9 @@ import Testing
         #expect(view.page(after: nil, limit: 1).next == nil)
     }
 
-    /// Where each grant is (token, ledger, both, twice among the tokens) can't be seen but in `pending`; a page never
-    /// moves when some of them are posted between two pages.
+    /// Where each grant is (token, ledger, both, twice among the tokens), and whether a share has been settled, can't
+    /// be seen but in `pending`; a page never moves when some of them are posted between two pages. Shares that go to
+    /// change aren't the wallet's.
     @Test(arguments: 0..<200 as Range<UInt64>)
     func whereAGrantIsCantBeSeen(seed: UInt64) throws {
         var random = Seeded(seed: seed)
@@ -78,8 +95,16 @@ import Testing
             let state = Withdrawal.State.allCases.randomElement(using: &random) ?? .pending
             withdrawals.append(try Self.withdrawal(serial, 2, at: .random(in: 0...5, using: &random), state))
         }
-        func spread() -> World {
+        let shares = try (1...UInt64.random(in: 1...5, using: &random)).map { packet in
+            (packet: packet, fen: Int64.random(in: 1...9, using: &random), at: Int64.random(in: 0...5, using: &random))
+        }
+        func spread() throws -> World {
             var world = World(withdrawals: withdrawals)
+            for (packet, fen, at) in shares.shuffled(using: &random) {
+                let state = Bool.random(using: &random) ? Claim.State.pending : .done
+                world.claims.append(try Self.claim(packet, .b2c, fen, at: at, state))
+                world.claims.append(try Self.claim(packet + 100, .c2c, fen, at: at, state))
+            }
             for grant in grants.shuffled(using: &random) {
                 switch Int.random(in: 0..<4, using: &random) {
                 case 0: world.tokens.append(grant)
@@ -104,12 +129,13 @@ import Testing
             }
             return world
         }
-        let first = spread()
+        let first = try spread()
         let whole = Self.view(first).page(after: nil, limit: 1000)
-        let income = grants.reduce(0) { $0 + $1.amount.fen }
+        let income = grants.reduce(0) { $0 + $1.amount.fen } + shares.reduce(0) { $0 + $1.fen }
         let out = withdrawals.reduce(0) { $0 + ($1.state == .failed ? 0 : $1.amount.fen) }
         #expect(whole.next == nil)
-        #expect(whole.entries.count == grants.count + withdrawals.count + withdrawals.count { $0.state == .failed })
+        let given = grants.count + shares.count
+        #expect(whole.entries.count == given + withdrawals.count + withdrawals.count { $0.state == .failed })
         #expect(zip(whole.entries, whole.entries.dropFirst()).allSatisfy { $0.position > $1.position })
         #expect(whole.entries.reduce(0) { $0 + $1.amount } == income - out)
 
@@ -117,12 +143,14 @@ import Testing
         var paged: [StatementEntry] = []
         var cursor: StatementCursor?
         repeat {
-            let world = spread()
+            let world = try spread()
             let view = Self.view(world)
             #expect(view.balance == income - out && view.income.fen == income)
             let posted = Set(world.posted.map(\.id))
             let open = grants.filter { !posted.contains(TransferID($0.order)) }
-            #expect(view.pending.fen == open.reduce(0) { $0 + $1.amount.fen })
+            let unsettled = world.claims.filter { $0.kind == .b2c && $0.state == .pending }
+            let pending = open.reduce(0) { $0 + $1.amount.fen } + unsettled.reduce(0) { $0 + $1.share.fen }
+            #expect(view.pending.fen == pending)
             let (page, next) = view.page(after: cursor, limit: limit)
             paged += page
             cursor = next

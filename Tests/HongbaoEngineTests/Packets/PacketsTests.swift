@@ -185,6 +185,30 @@ import Testing
         }
     }
 
+    /// WD-2: what one person has claimed for their wallet is settled on demand, once, and nothing else is.
+    @Test func onePersonsSharesAreSettledOnDemand() async throws {
+        try await PacketRig.run { rig in
+            let packets = rig.packets()
+            let inside = try await rig.open(packets, .b2c, .of(1_000, 4))
+            let outside = try await rig.open(packets, .c2c, .of(1_000, 4), id: "q")
+            for packet in [inside, outside] {
+                for person: UInt64 in [1, 2] { _ = await packets.claim(packet.id, by: PersonID(person)) }
+            }
+            for _ in 1...2 {
+                try await rig.sweeps().settle(PersonID(1), in: PacketRig.book)
+                let claims = try await rig.store.read { (snapshot) throws(StoreError) in
+                    try snapshot.claims(of: inside.id, from: 0, limit: 10)
+                        + snapshot.claims(of: outside.id, from: 0, limit: 10)
+                }
+                #expect(claims.map(\.state) == [.done, .pending, .pending, .pending])
+                let account = try await rig.store.read { (snapshot) throws(StoreError) in
+                    try snapshot.account(.person(PersonID(1), in: PacketRig.book))
+                }
+                #expect(account.available == claims[0].share.fen)
+            }
+        }
+    }
+
     /// A seed that isn't the one a packet was committed to is found before any share is given.
     @Test func anotherKeyringOpensNothing() async throws {
         try await PacketRig.run { rig in
