@@ -1,6 +1,7 @@
 import HongbaoCore
 import HongbaoSQLite
 import HongbaoTesting
+import Synchronization
 import Testing
 
 @testable import HongbaoEngine
