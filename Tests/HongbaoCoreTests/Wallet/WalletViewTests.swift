@@ -95,7 +95,7 @@ import Testing
             let state = Withdrawal.State.allCases.randomElement(using: &random) ?? .pending
             withdrawals.append(try Self.withdrawal(serial, 2, at: .random(in: 0...5, using: &random), state))
         }
-        let shares = try (1...UInt64.random(in: 1...5, using: &random)).map { packet in
+        let shares = (1...UInt64.random(in: 1...5, using: &random)).map { packet in
             (packet: packet, fen: Int64.random(in: 1...9, using: &random), at: Int64.random(in: 0...5, using: &random))
         }
         func spread() throws -> World {
