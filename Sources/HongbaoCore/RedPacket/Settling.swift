@@ -79,11 +79,11 @@ extension Books {
         return old.refunded(old.unclaimed, now: now)
     }
 
-    /// Takes all the steps towards its end that are due and need nobody outside, and promises those that do, in the same
-    /// decision (M15). Answers the packet as it stands then; `nil` when there is none.
+    /// Takes all the steps towards its end that are due and need nobody outside, and promises those that do, in the
+    /// same decision (M15). Answers the packet as it stands then; `nil` when there is none.
     ///
-    /// A packet whose sender never went to the cashier is abandoned; one that is being paid for is left to the cashier's
-    /// word (`Payment`).
+    /// A packet whose sender never went to the cashier is abandoned; one that is being paid for is left to the
+    /// cashier's word (`Payment`).
     ///
     /// - Parameter retryAfterSeconds: when to look again at what waits for others.
     package mutating func advance(_ id: RedPacketID, now: Timestamp, retryAfterSeconds: Int64) -> RedPacket? {

@@ -196,6 +196,22 @@ import Testing
         }
     }
 
+    /// That nobody has paid yet is as expected until the time to pay is over.
+    @Test func waitingForAPaymentIsInTime() throws {
+        var world = try PacketWorld(.c2c, .of(10, 2))
+        _ = try world.send()
+        _ = world.books.startPaying(PacketWorld.id, nextCheckAt: world.now)
+        let payment = try world.payment()
+        #expect(world.report(.processing, on: payment) == .inTime)
+        #expect(world.report(.unreachable, on: payment) == .waiting)
+        world.now = payment.closesAt
+        #expect(world.report(.processing, on: payment) == .waiting)
+        #expect(try world.packet().attempts == 3)
+        #expect(world.report(.failed, on: payment) == .released)
+        #expect(world.report(.unknownOrder, on: payment) == .alreadyFinal)
+        #expect(try world.packet().state == .abandoned)
+    }
+
     /// A report that can't be changes nothing.
     @Test func contradictionsChangeNothing() throws {
         var world = try PacketWorld(.c2c, .of(1_000, 2))
