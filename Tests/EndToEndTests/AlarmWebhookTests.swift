@@ -9,6 +9,7 @@ import HongbaoTesting
 import Hummingbird
 import Logging
 import NIOCore
+import NIOHTTP1
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -185,5 +186,36 @@ import Testing
             }
         }
         #expect(Self.count(metrics, Self.sent) == 0)
+    }
+
+    /// The built server, as an operator sets it up; the bot's address, which is a secret, is in no log.
+    @Test func theServerTellsTheChat() async throws {
+        let bot = Bot()
+        let folder = try TemporaryFolder()
+        try await withLoopbackServer(bot.router) { address in
+            let server = try await LiveServer.start(
+                data: folder.file("data"),
+                log: folder.file("log"),
+                environment: [
+                    "HONGBAO_ALARMS_WEBHOOK": "\(address)/open-apis/bot/v2/hook/a-token",
+                    "HONGBAO_ALARMS_WEBHOOK_SECRET": "s3cret", "HONGBAO_ALARMS_INSTANCE": "the first",
+                ]
+            )
+            let (person, _) = try await server.logIn("alarms")
+            #expect(try await server.grant(person: person).status == 200)
+            for amount in 101...103 as ClosedRange<Int64> {
+                #expect(try await server.grant(person: person, amount: amount).status == 409)
+            }
+            try await BuiltProgram.until("the chat is told") { bot.texts.count == 1 }
+            let metrics = try await server.send(.GET, "/metrics").text
+            #expect(metrics.contains(#"hongbao_alarm_messages_total{result="failed"} 0"#))
+            try await server.stop()
+            #expect(!server.program.errors.contains("a-token") && !server.program.errors.contains("s3cret"))
+        }
+        let texts = bot.texts
+        // The first at once, the others when the server ended.
+        #expect(texts.count == 2 && texts.allSatisfy { $0.contains("order_conflict") && $0.contains("the first") })
+        #expect(texts.last?.contains("times: 2") == true)
+        #expect(bot.messages.withLock { $0.allSatisfy { $0.sign != nil } })
     }
 }

@@ -172,5 +172,9 @@ extension Alarms.Kind {
         .fenced: "This process has stopped accepting. Find out whether two run on copies of one folder.",
         .payoutContradiction: "Nothing was changed. Compare the order with the channel's daily file; a person decides.",
         .payoutStuck: "Look at hongbao_payout_reports_total, then ask the channel's operators about the order.",
+        .outsideContradiction: "Nothing was changed. Compare the order with the system's daily file; a person decides.",
+        .outsideStuck: "Look at hongbao_outside_reports_total, then ask the system's operators about the order.",
+        .paymentReturned: "Nothing is lost: all of it is refunded. Ask the cashier's operators why, if there are many.",
+        .orderRefused: "It goes on by itself. Ask the system's operators why it refused, if it comes again.",
     ]
 }
