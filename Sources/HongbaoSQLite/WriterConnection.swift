@@ -176,6 +176,7 @@ final class WriterConnection {
         }
         let packets = try loadPackets(footprint)
         let claims = try loadClaims(footprint.claims)
+        let subsidies = try loadSubsidies(footprint.subsidies)
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
@@ -183,8 +184,19 @@ final class WriterConnection {
             leases: leases,
             mints: mints,
             packets: packets,
-            claims: claims
+            claims: claims,
+            subsidies: subsidies
         )
+    }
+
+    private func loadSubsidies(_ orders: [OrderNumber]) throws(StoreError) -> [Subsidy] {
+        var subsidies: [Subsidy] = []
+        for order in orders {
+            let statement = try prepared(.subsidy)
+            statement.bind(order)
+            if let row = try statement.first({ row throws(StoreError) in try row.subsidy() }) { subsidies.append(row) }
+        }
+        return subsidies
     }
 
     private func loadPackets(_ footprint: Footprint) throws(StoreError) -> [RedPacket] {
@@ -255,6 +267,8 @@ final class WriterConnection {
             hasMetTransfer = sqlite3_extended_errcode(handle) == SQLITE_CONSTRAINT | 6 << 8
             throw error
         }
+        // A subsidy is checked against the transfer that grants it, and against the packet that it pays for.
+        try write(books.newSubsidies, .addSubsidy) { $0.bindNew($1) }
         try write(books.ledger.changedHolds, .putHold) { $0.bind($1) }
         try write(books.changedWithdrawals.compactMap(books.withdrawal), .putWithdrawal) { $0.bind($1) }
         try write(books.changedBudgets.compactMap(books.budget), .putBudget) { $0.bind($1) }
@@ -265,6 +279,7 @@ final class WriterConnection {
         try write(books.newClaims, .addClaim) { $0.bindNew($1) }
         try write(books.changedPackets, .putPacket) { $0.bindChanged($1) }
         try write(books.changedClaims, .putClaim) { $0.bindChanged($1) }
+        try write(books.changedSubsidies, .useSubsidy) { $0.bindUsed($1) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

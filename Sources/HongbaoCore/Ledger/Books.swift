@@ -14,6 +14,7 @@ package struct Footprint: Sendable {
     /// Red packets by what their senders call them.
     package var sends: [SendKey] = []
     package var claims: [ClaimKey] = []
+    package var subsidies: [OrderNumber] = []
 
     package init() {}
 
@@ -96,6 +97,7 @@ package struct Books: Sendable {
     private var packets: [RedPacketID: RedPacket] = [:]
     private var sent: [SendKey: RedPacketID] = [:]
     private var claims: [ClaimKey: Claim] = [:]
+    private var subsidies: [OrderNumber: Subsidy] = [:]
 
     package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
     package private(set) var changedBudgets: Set<SceneID> = []
@@ -107,6 +109,8 @@ package struct Books: Sendable {
     private var changedPacketIDs: Set<RedPacketID> = []
     private var newClaimKeys: [ClaimKey] = []
     private var changedClaimKeys: Set<ClaimKey> = []
+    package private(set) var newSubsidies: [Subsidy] = []
+    private var changedSubsidyOrders: Set<OrderNumber> = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -115,7 +119,8 @@ package struct Books: Sendable {
         leases: [Lease] = [],
         mints: [MintRecord] = [],
         packets: [RedPacket] = [],
-        claims: [Claim] = []
+        claims: [Claim] = [],
+        subsidies: [Subsidy] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
@@ -128,6 +133,7 @@ package struct Books: Sendable {
         }
         self.claims.reserveCapacity(claims.count)
         for claim in claims { self.claims[claim.key] = claim }
+        for subsidy in subsidies { self.subsidies[subsidy.order] = subsidy }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -140,12 +146,14 @@ package struct Books: Sendable {
     package func packet(_ id: RedPacketID) -> RedPacket? { packets[id] }
     package func packet(_ key: SendKey) -> RedPacket? { sent[key].flatMap { packets[$0] } }
     package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
+    package func subsidy(_ order: OrderNumber) -> Subsidy? { subsidies[order] }
 
     package var newPackets: [RedPacket] { newPacketIDs.compactMap { packets[$0] } }
     package var changedPackets: [RedPacket] { changedPacketIDs.compactMap { packets[$0] } }
     /// In the order in which they were made.
     package var newClaims: [Claim] { newClaimKeys.compactMap { claims[$0] } }
     package var changedClaims: [Claim] { changedClaimKeys.compactMap { claims[$0] } }
+    package var changedSubsidies: [Subsidy] { changedSubsidyOrders.compactMap { subsidies[$0] } }
 
     mutating func put(_ withdrawal: Withdrawal) {
         withdrawals[withdrawal.key] = withdrawal
@@ -180,6 +188,13 @@ package struct Books: Sendable {
     mutating func put(_ claim: Claim) {
         claims[claim.key] = claim
         changedClaimKeys.insert(claim.key)
+    }
+
+    mutating func add(_ subsidy: Subsidy) { newSubsidies.append(subsidy) }
+    /// A subsidy that was loaded and goes on.
+    mutating func put(_ subsidy: Subsidy) {
+        subsidies[subsidy.order] = subsidy
+        changedSubsidyOrders.insert(subsidy.order)
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").
