@@ -69,13 +69,11 @@ package struct Engine: Sendable {
         let reader = LogReader(wrappingKey: keyring.walletWrapping)
         let verifier = TokenVerifier(root: keyring.rootPublicKey, signatures: signatures)
 
-        let budgets = Budgets(store: store, campaigns: campaigns, clock: clock)
+        let money = SceneMoney(store: store)
+        let budgets = Budgets(store: store, campaigns: campaigns, money: money, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.
         let known = try await learnEpochs(store, reader, verifier)
-        for (scene, allotted) in try await budgets.fundAsFarAsPossible() {
-            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "allotted": "\(allotted.fen)"]
-            logger.error("budget kept: its file says less than what is leased", metadata: metadata)
-        }
+        for (scene, why) in try await budgets.fundAsFarAsPossible() { logger.kept(scene, why) }
         let opened = try await openEpoch(
             of: configuration.mint,
             store: store,
@@ -120,6 +118,7 @@ package struct Engine: Sendable {
             store: store,
             reader: reader,
             tokens: tokens,
+            money: money,
             clock: clock,
             configuration: configuration.poster,
             alarms: alarms,
@@ -168,6 +167,18 @@ package struct Engine: Sendable {
             refundPromised: { outside.refunds.promised($0) },
             logger: logger
         )
+        let wallets = Wallets(
+            store: store,
+            campaigns: campaigns,
+            tokens: tokens,
+            money: money,
+            verifier: verifier,
+            reader: reader,
+            poster: poster,
+            clock: clock,
+            alarms: alarms,
+            deadline: configuration.walletDeadline
+        )
         return Engine(
             store: store,
             campaigns: campaigns,
@@ -177,17 +188,7 @@ package struct Engine: Sendable {
             verifier: verifier,
             granting: granting,
             poster: poster,
-            wallets: Wallets(
-                store: store,
-                campaigns: campaigns,
-                tokens: tokens,
-                verifier: verifier,
-                reader: reader,
-                poster: poster,
-                clock: clock,
-                alarms: alarms,
-                deadline: configuration.walletDeadline
-            ),
+            wallets: wallets,
             budgets: budgets,
             reloads: Reloads(campaigns: campaigns, budgets: budgets, granting: granting),
             withdrawals: Withdrawals(
@@ -204,6 +205,9 @@ package struct Engine: Sendable {
                 clock: clock,
                 vault: SeedVault(keyring),
                 alarms: alarms,
+                postSubsidy: { (order, tokens) throws(StoreError) in
+                    try await wallets.postSubsidy(order, tokens: tokens)
+                },
                 configuration: configuration.packets,
                 promised: { outside.transfers.promised($0) }
             ),
@@ -245,5 +249,18 @@ package struct Engine: Sendable {
         }
         guard epoch.isRevoked, !Mutant.isOn(.forgetsRevocations) else { return }
         verifier.revoke(MintEpoch(mint: epoch.mint, epoch: epoch.epoch))
+    }
+}
+
+extension Logger {
+    fileprivate func kept(_ scene: SceneID, _ why: FundingRefusal) {
+        switch why {
+        case .allotted(let amount):
+            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "allotted": "\(amount.fen)"]
+            error("budget kept: its file says less than what is leased", metadata: metadata)
+        case .gives(let kind):
+            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "gives": "\(kind)"]
+            error("budget kept: its file says that it gives something else than it has given", metadata: metadata)
+        }
     }
 }

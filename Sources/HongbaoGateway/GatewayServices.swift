@@ -85,9 +85,11 @@ package struct PacketServices: Sendable {
             self.order = order
             self.token = token
         }
+
+        fileprivate var tokens: [[UInt8]] { token.map { [$0] } ?? [] }
     }
 
-    /// What a subsidy is worth; `nil` when there is no such grant.
+    /// What a subsidy is worth; `nil` when there is no such subsidy.
     package var subsidyAmount: @Sendable (Subsidy) async throws(StoreError) -> Amount?
     /// Without a subsidy the packet waits for its payment.
     package var send: @Sendable (RedPacketDraft, Subsidy?) async -> SendAnswer
@@ -118,12 +120,12 @@ extension PacketServices {
     package init(_ engine: Engine) {
         self.init(
             subsidyAmount: { (subsidy) throws(StoreError) in
-                // A grant of anything else isn't money to send: it's somebody's already.
-                guard engine.campaigns.current.scene(subsidy.order.scene)?.kind == .subsidy else { return nil }
-                return try await engine.granting.find(subsidy.order)?.amount
+                try await engine.wallets.subsidy(subsidy.order, tokens: subsidy.tokens)?.amount
             },
             send: { draft, subsidy in
-                if let subsidy { return await engine.packets.send(draft, by: subsidy.order) }
+                if let subsidy {
+                    return await engine.packets.send(draft, by: subsidy.order, tokens: subsidy.tokens)
+                }
                 return await engine.packets.send(draft)
             },
             openPayment: { packet in

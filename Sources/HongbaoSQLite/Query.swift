@@ -9,6 +9,7 @@ enum Query: Int, CaseIterable {
     case packet, sentPacket, claim, addPacket, putPacket, addClaim, putClaim
     case packetsToCheck, packetsToPay, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
     case addRefund, putRefund, refundsOfPacket, refundsToCheck
+    case subsidy, addSubsidy, useSubsidy, subsidiesOfPerson, subsidyPage
 
     private static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"
@@ -17,10 +18,11 @@ enum Query: Int, CaseIterable {
     private static let withdrawalColumns =
         "person, book, id, serial, amount, created_at, state, attempts, next_check_at, final_at"
     private static let accountColumns = "book, kind, owner, debits, credits, held, holds_started"
+    private static let budgetColumns = "scene, total, allotted, kind"
     private static let leaseColumns = "scene, mint, epoch, allotted, issued, expires_at"
     private static let mintColumns = "id, epoch, last_sequence, posted_sequence"
 
-    var sql: String { loading ?? saving ?? aboutPackets ?? asking }
+    var sql: String { loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? asking }
 
     /// One row by its key.
     private var loading: String? {
@@ -31,7 +33,7 @@ enum Query: Int, CaseIterable {
         case .hold: "SELECT \(Self.holdColumns) FROM hold WHERE person = ? AND part = ?"
         case .withdrawal:
             "SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE person = ? AND book = ? AND id = ?"
-        case .budget: "SELECT scene, total, allotted FROM budget WHERE scene = ?"
+        case .budget: "SELECT \(Self.budgetColumns) FROM budget WHERE scene = ?"
         case .leases: "SELECT \(Self.leaseColumns) FROM lease WHERE scene = ? ORDER BY mint"
         case .mint: "SELECT \(Self.mintColumns) FROM mint WHERE id = ?"
         default: nil
@@ -56,7 +58,7 @@ enum Query: Int, CaseIterable {
             """
         case .putBudget:
             """
-            INSERT INTO budget (scene, total, allotted) VALUES (?, ?, ?)
+            INSERT INTO budget (\(Self.budgetColumns)) VALUES (?, ?, ?, ?)
             ON CONFLICT (scene) DO UPDATE SET total = excluded.total, allotted = excluded.allotted
             """
         case .putLease:
@@ -97,7 +99,7 @@ enum Query: Int, CaseIterable {
             """
         case .mints: "SELECT \(Self.mintColumns) FROM mint ORDER BY id"
         case .epochs: "SELECT mint, epoch, certificate, wrapped_data_key, revoked FROM epoch ORDER BY mint, epoch"
-        case .budgets: "SELECT scene, total, allotted FROM budget ORDER BY scene"
+        case .budgets: "SELECT \(Self.budgetColumns) FROM budget ORDER BY scene"
         case .allLeases: "SELECT \(Self.leaseColumns) FROM lease ORDER BY scene, mint"
         case .batches:
             """

@@ -72,6 +72,7 @@ extension PreparedStatement {
         bind(1, Int64(budget.scene.rawValue))
         bind(2, budget.total.fen)
         bind(3, budget.allotted.fen)
+        bind(4, Int64(budget.kind.rawValue))
     }
 
     func bind(_ lease: Lease) {
@@ -189,7 +190,8 @@ extension PreparedStatement {
     }
 
     func budget() throws(StoreError) -> Budget {
-        Budget(scene: SceneID(try number(0)), total: try amount(1), allotted: try amount(2))
+        guard let kind = MoneyKind(rawValue: try number(3)) else { throw unreadable(3) }
+        return Budget(scene: SceneID(try number(0)), kind: kind, total: try amount(1), allotted: try amount(2))
     }
 
     func lease() throws(StoreError) -> Lease {

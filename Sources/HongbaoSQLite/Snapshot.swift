@@ -125,7 +125,7 @@ extension Snapshot {
     }
 
     /// A query for the rows from the key after `id` on; `nil` when there is no such key.
-    private func page(_ query: Query, after id: TransferID?, limit: Int) throws(StoreError) -> PreparedStatement? {
+    func page(_ query: Query, after id: TransferID?, limit: Int) throws(StoreError) -> PreparedStatement? {
         var person = Int64.min
         var part = Int64.min
         if let id {

@@ -177,6 +177,7 @@ final class WriterConnection {
         let packets = try loadPackets(footprint)
         let claims = try loadClaims(footprint.claims)
         let refunds = try loadRefunds(of: footprint.refunds)
+        let subsidies = try loadSubsidies(footprint.subsidies)
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
@@ -185,8 +186,19 @@ final class WriterConnection {
             mints: mints,
             packets: packets,
             claims: claims,
-            refunds: refunds
+            refunds: refunds,
+            subsidies: subsidies
         )
+    }
+
+    private func loadSubsidies(_ orders: [OrderNumber]) throws(StoreError) -> [Subsidy] {
+        var subsidies: [Subsidy] = []
+        for order in orders {
+            let statement = try prepared(.subsidy)
+            statement.bind(order)
+            if let row = try statement.first({ row throws(StoreError) in try row.subsidy() }) { subsidies.append(row) }
+        }
+        return subsidies
     }
 
     private func loadPackets(_ footprint: Footprint) throws(StoreError) -> [RedPacket] {
@@ -267,6 +279,8 @@ final class WriterConnection {
             hasMetTransfer = sqlite3_extended_errcode(handle) == SQLITE_CONSTRAINT | 6 << 8
             throw error
         }
+        // A subsidy is checked against the transfer that grants it, and against the packet that it pays for.
+        try write(books.newSubsidies, .addSubsidy) { $0.bindNew($1) }
         try write(books.ledger.changedHolds, .putHold) { $0.bind($1) }
         try write(books.changedWithdrawals.compactMap(books.withdrawal), .putWithdrawal) { $0.bind($1) }
         try write(books.changedBudgets.compactMap(books.budget), .putBudget) { $0.bind($1) }
@@ -280,6 +294,7 @@ final class WriterConnection {
         // A refund is checked against its packet as it is after, and against those before it.
         try write(books.changedRefunds, .putRefund) { $0.bindChanged($1) }
         try write(books.newRefunds, .addRefund) { $0.bindNew($1) }
+        try write(books.changedSubsidies, .useSubsidy) { $0.bindUsed($1) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

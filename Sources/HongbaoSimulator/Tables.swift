@@ -313,6 +313,10 @@ struct TableSnapshot: StoreSnapshot {
         return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
     }
 
+    // Its campaigns give cash only.
+    func subsidies(after order: OrderNumber?, limit: Int) -> [Subsidy] { [] }
+    func subsidies(of person: PersonID, in book: BookID) -> [Subsidy] { [] }
+
     func claims(_ keys: [ClaimKey]) -> [Claim] { keys.compactMap { tables.claims[$0] } }
 
     func claims(of packet: RedPacketID, from position: Int, limit: Int) -> [Claim] {

@@ -5,11 +5,15 @@ extension Campaign {
     ///
     /// - Parameters:
     ///   - budget: of the scene and the phase, in fen.
+    ///   - subsidies: with a budget, in fen, there is a third scene, `rain-subsidy`.
+    ///   - subsidyKind: what that gives.
     ///   - posting: how the scene posts.
     package static func forTests(
         key: String = "test",
         number: UInt16 = 7,
         budget: Int64 = 1_000_000_000_000,
+        subsidies: Int64? = nil,
+        subsidyKind: RewardKind = .subsidy,
         cap: Int64 = 20_000,
         posting: PostingMode = .async,
         admission: Admission = .everyone,
@@ -26,11 +30,26 @@ extension Campaign {
         else { preconditionFailure("a test campaign that can't be") }
         let cash = RewardID(key: "cash", number: 1)
         let tea = RewardID(key: "tea-coupon", number: 2)
+        let subsidy = RewardID(key: "video-subsidy", number: 4)
         let rule = OrderRule(
             rains: NumberRanges(1...1000),
             awardTypes: NumberRanges(1...9),
             stages: NumberRanges(0...9)
         )
+        let subsidyScene = subsidies.flatMap { Amount(fen: $0) }.map { budget in
+            Scene(
+                id: SceneID(book: book, number: 3),
+                key: "rain-subsidy",
+                play: .rain,
+                kind: subsidyKind,
+                rewardIDs: [subsidy],
+                billTitle: "视频补贴",
+                orders: rule,
+                cap: cap,
+                budget: budget,
+                posting: posting
+            )
+        }
         return Campaign(
             key: key,
             number: number,
@@ -50,6 +69,7 @@ extension Campaign {
                     rewards: [
                         Reward(key: "cash", kind: .cash, ids: [cash, RewardID(key: "cash-big", number: 3)]),
                         Reward(key: "tea", kind: .tea, ids: [tea]),
+                        Reward(key: "subsidy", kind: subsidyKind, ids: [subsidy]),
                     ],
                     scenes: [
                         Scene(
@@ -73,7 +93,7 @@ extension Campaign {
                             billTitle: "奶茶券",
                             orders: rule
                         ),
-                    ],
+                    ] + [subsidyScene].compactMap(\.self),
                     withdrawal: WithdrawalGate(window: open, admission: .everyone)
                 )
             ]

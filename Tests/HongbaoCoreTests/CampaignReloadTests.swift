@@ -153,6 +153,21 @@ import Testing
         }
     }
 
+    /// What gives subsidies has issued something, too.
+    @Test func subsidyScenesStay() throws {
+        var old = Draft(phases: [.live])
+        old.scenes.append(SceneDraft(key: "subsidy", number: 2, kind: .subsidy))
+        let path = "sample:phases.live.scenes.subsidy"
+        #expect(try Self.paths([old], [Draft(phases: [.live])]) == [path])
+        var new = old
+        new.scenes[1].budget = 5
+        #expect(try Self.paths([old], [new]) == [])
+        new.scenes[1].kind = .cash
+        #expect(try Self.paths([old], [new]) == ["\(path).gives"])
+        new.scenes[1] = SceneDraft(key: "subsidy", number: 7, kind: .subsidy)
+        #expect(try Self.paths([old], [new]) == ["\(path).number"])
+    }
+
     @Test func campaignsKeepTheirNumbers() throws {
         #expect(try Self.paths([Draft()], []) == ["sample:"])
         let heir = Draft(key: "heir")

@@ -11,20 +11,18 @@ import Testing
 
 /// `/v1/red-packets` and what is under it (RP-2, RP-3, RP-7, RP-11), each answer and each refusal.
 @Suite(.timeLimit(.minutes(15))) struct RedPacketRouteTests {
-    static let scene = SceneID(book: BookID(campaign: 7, phase: .live), number: 1)
+    static let scene = SceneID(book: BookID(campaign: 7, phase: .live), number: 3)
     static let worth: Int64 = 1_000
 
-    /// The order number of a subsidy. It is worth `worth`, and used by sending it.
+    /// The order number of a subsidy, which `Caller.give` gives.
     static func subsidy(of person: UInt64, _ rain: UInt16 = 1) -> String {
         OrderNumber(person: PersonID(person), scene: scene, rain: RainID(rain), awardType: 1, stage: 0).description
     }
 
     static func rig(_ change: @escaping @Sendable (inout GatewayServices) -> Void = { _ in }) throws -> GatewayRig {
-        var rig = try GatewayRig()
+        var rig = try GatewayRig([.forTests(subsidies: 1_000_000)])
         rig.configuration.takesPayments = true
-        // Subsidies from rain 900 on were never granted.
         rig.change = { services in
-            services.packets.subsidyAmount = { $0.order.rain < RainID(900) ? Amount(fen: Self.worth) : nil }
             services.packets.openPayment = { "https://cashier.example/pay/\($0.paymentOrder)" }
             change(&services)
         }
@@ -123,6 +121,7 @@ import Testing
     @Test func aSubsidyIsSentClaimedAndWithdrawn() async throws {
         try await Self.rig().run(.live) { caller in
             let json = Self.b2c("b-1", of: 9, count: 20)
+            try await caller.give(to: 9)
             let sent = try await caller.send(.post, "/v1/red-packets", json: json, token: try caller.jwt(9))
             let packet = try #require(sent.object["packet"] as? String, "\(sent.text)")
             #expect(sent.object["state"] as? String == "open" && sent.object["payment"] == nil)
@@ -207,6 +206,7 @@ import Testing
     @Test func whatIsNoPacketIsRefused() async throws {
         try await Self.rig().run { caller in
             let sender = try caller.jwt(9)
+            try await caller.give(to: 9)
             for ((good, bad), expected) in Self.badRequests {
                 let json = Self.c2c().replacing(good, with: bad)
                 let answer = try await caller.send(.post, "/v1/red-packets", json: json, token: sender)
@@ -224,6 +224,7 @@ import Testing
     @Test func aSubsidyPaysOnce() async throws {
         try await Self.rig().run { caller in
             let sender = try caller.jwt(9)
+            for rain: UInt16 in [1, 3] { try await caller.give(to: 9, rain) }
             func send(_ id: String, _ rain: UInt16 = 1, by jwt: String) async throws -> TestResponse {
                 try await caller.send(
                     .post,
@@ -255,6 +256,22 @@ import Testing
         }
     }
 
+    /// SU-2, SU-3, TK-4: what the server's list has lost, the sender's token proves.
+    @Test func aTokenProvesASubsidy() async throws {
+        try await Self.rig().run { caller in
+            caller.engine.poster.setPaused(true)
+            let jwt = try caller.jwt(9)
+            let token = String(decoding: Base64URL.encode(try await caller.give(to: 9)), as: UTF8.self)
+            caller.engine.tokens.removeAll()
+            let json = Self.b2c("a", of: 9, count: 2)
+            let unproven = try await caller.send(.post, "/v1/red-packets", json: json, token: jwt)
+            #expect(unproven.problem() == "404 not_found subsidy")
+            let proven = json.dropLast() + #","token":"\#(token)"}"#
+            let sent = try await caller.send(.post, "/v1/red-packets", json: String(proven), token: jwt)
+            #expect(sent.object["state"] as? String == "open", "\(sent.text)")
+        }
+    }
+
     @Test func sendingNeedsACampaignAndACashier() async throws {
         for (campaigns, json, expected) in [
             ([.forTests(window: (1 << 51)..<(1 << 52))], Self.c2c(), "409 not_in_phase"),
@@ -278,6 +295,7 @@ import Testing
             let jwt = try caller.jwt(9)
             let closed = try await caller.send(.post, "/v1/red-packets", json: Self.c2c(), token: jwt)
             #expect(closed.problem() == "409 payment_closed kind")
+            try await caller.give(to: 9)
             let open = try await caller.send(.post, "/v1/red-packets", json: Self.b2c("b", of: 9, count: 2), token: jwt)
             #expect(open.status == .ok)
         }
@@ -310,7 +328,7 @@ import Testing
     @Test(
         arguments: [
             (.conflict, "409 order_conflict id"), (.subsidyMismatch, "422 subsidy_mismatch subsidy"),
-            (.subsidyUsed, "409 subsidy_used subsidy"), (.insufficientFunds, "409 budget_exhausted subsidy"),
+            (.subsidyUsed, "409 subsidy_used subsidy"), (.subsidyUnknown, "404 not_found subsidy"),
             (.unavailable(StoreError(.unavailable, "/var/x")), "503 unavailable"),
             (.unavailable(StoreError(.corrupt, "/var/x")), "500 internal"),
         ] as [(SendAnswer, String)]
@@ -352,6 +370,7 @@ import Testing
                 (1, #""followers""#, [43, 41, 9]), (2, #""friends""#, [43, 9]),
                 (3, #""listed","listed":["42","43"]"#, [42, 43]),
             ] as [(UInt16, String, Set<UInt64>)] {
+                try await caller.give(to: 9, rain)
                 let json = Self.b2c("s\(rain)", of: 9, count: 9, scope: scope, rain: rain)
                 let sent = try await caller.send(.post, "/v1/red-packets", json: json, token: try caller.jwt(9))
                 let packet = try #require(sent.object["packet"] as? String, "\(sent.text)")
@@ -364,6 +383,7 @@ import Testing
                     }
                 }
             }
+            try await caller.give(to: 9, 4)
             let json = Self.b2c("late", of: 9, count: 2, rain: 4)
             let sent = try await caller.send(.post, "/v1/red-packets", json: json, token: try caller.jwt(9))
             let packet = try #require(sent.object["packet"] as? String)
@@ -460,6 +480,15 @@ import Testing
 }
 
 extension Caller {
+    /// Gives a subsidy, and answers its token.
+    @discardableResult
+    fileprivate func give(to person: UInt64, _ rain: UInt16 = 1) async throws -> [UInt8] {
+        let worth = RedPacketRouteTests.worth
+        let asked = GrantRequest.forTests(person: person, rain: rain, amount: worth, scene: "rain-subsidy")
+        guard case .granted(let granted) = await engine.granting.grant([asked]).first else { throw NotGiven() }
+        return granted.token
+    }
+
     func claim(_ packet: String, by person: UInt64) async throws -> TestResponse {
         try await send(.post, "/v1/red-packets/\(packet)/claims", json: "{}", token: try jwt(person))
     }
@@ -486,3 +515,5 @@ extension Caller {
         }
     }
 }
+
+private struct NotGiven: Error {}

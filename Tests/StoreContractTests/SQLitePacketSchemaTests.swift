@@ -10,7 +10,7 @@ import Testing
     private static let fixed = "x'\(String(repeating: "00", count: 32))', x'00', '', ''"
 
     /// Packet 1 is published with 2 of 3 shares claimed, 2 created, 3 closed with a refund, 4 closing, 5 exhausted,
-    /// 7 abandoned with a refund that is pending.
+    /// 7 abandoned with a refund that is pending; 16 is published by a subsidy.
     private static let valid = """
         INSERT INTO packet VALUES
             (1, 9, 31, 'a', 1, 2, 100, 3, 1, 5, 3, 1, 11, 10, 20, NULL, 70, 2, 0, 50, 50, 0, 0, 20, \(fixed), x''),
@@ -20,8 +20,18 @@ import Testing
             (4, 9, 31, 'd', 1, 2, 100, 3, 1, 5, 6, 4, 11, 10, 20, NULL, 70, 2, 0, 50, 50, 0, 0, 20, \(fixed), x''),
             (5, 9, 31, 'e', 1, 2, 100, 3, 1, 5, 4, 5, 11, 10, 20, NULL, 100, 3, 0, 50, 50, 0, 0, 20, \(fixed), x''),
             (7, 9, 31, 'g', 1, 2, 100, 3, 1, 5, 8, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 20,
-                \(fixed), x'');
+                \(fixed), x''),
+            (16, 9, 31, 'z', 2, 2, 100, 3, 1, 5, 3, 9, (31 << 48) + (3 << 32) + 1, 10, 20, NULL,
+                0, 0, NULL, NULL, 0, 0, 0, 20, \(fixed), x'');
         INSERT INTO refund VALUES (7, 1, 9, 31, 40, 3, 5, 1, 0, 5, NULL);
+        INSERT INTO transfer VALUES
+            (9, (31 << 48) + (3 << 32), 2, 3, 9, 9, 100, 1, 1, 0),
+            (9, (31 << 48) + (3 << 32) + 1, 2, 3, 9, 9, 100, 1, 1, 0),
+            (9, (31 << 48) + (3 << 32) + 3, 2, 3, 9, 9, 100, 1, 1, 0),
+            (9, (31 << 48) + (3 << 32) + 4, 2, 3, 3, 9, 100, 1, 1, 0);
+        INSERT INTO subsidy VALUES
+            (9, (31 << 48) + (3 << 32), 100, 1, 1, NULL), (9, (31 << 48) + (3 << 32) + 1, 100, 1, 1, NULL);
+        UPDATE subsidy SET state = 2, packet = 16 WHERE part & 65535 = 1;
         """
 
     /// Invariant, SQLite's complaint, statement. `$rest` stands for all columns after the sender's key.
@@ -106,10 +116,31 @@ import Testing
         M15 | M15    | DELETE FROM refund WHERE packet = 7
         M2  | CHECK  | INSERT INTO account VALUES (31, 5, 1, 101, 100, 0, 0)
         M2  | CHECK  | INSERT INTO account VALUES (31, 7, 0, 1, 0, 0, 0)
-        M2  | CHECK  | INSERT INTO account VALUES (31, 9, 0, 0, 1, 0, 0)
+        M2  | CHECK  | INSERT INTO account VALUES (31, 9, 9, 101, 100, 0, 0)
+        M2  | CHECK  | INSERT INTO account VALUES (31, 10, 0, 0, 1, 0, 0)
         M7  | CHECK  | INSERT INTO transfer VALUES (1, (31 << 48) + (1 << 31), 5, 2, 7, 0, 5, 1, 1, 0)
         M7  | CHECK  | INSERT INTO transfer VALUES (1, 31 << 48 | 5, 5, 1, 7, 0, 5, 1, 1, 0)
         M3  | CHECK  | INSERT INTO transfer VALUES (1, (31 << 48) + (3 << 32), 2, 3, 7, 0, 5, 1, 1, 0)
+        M3  | CHECK  | INSERT INTO transfer VALUES (1, (31 << 48) + (3 << 32), 2, 3, 5, 8, 5, 1, 1, 0)
+        M3  | CHECK  | INSERT INTO transfer VALUES (1, (31 << 48) + (3 << 32), 2, 3, 9, 2, 5, 1, 1, 0)
+        SU4 | CHECK  | INSERT INTO transfer VALUES (8, (31 << 48) + (1 << 32) - 1, 9, 9, 3, 9, 5, 1, 1, 0)
+        SU4 | CHECK  | INSERT INTO transfer VALUES (8, (31 << 48) + (1 << 32) - 1, 9, 9, 5, 7, 5, 1, 1, 0)
+        SU4 | CHECK  | INSERT INTO transfer VALUES (8, (31 << 48) + 5, 9, 9, 5, 8, 5, 1, 1, 0)
+        WD  | CHECK  | INSERT INTO hold VALUES (9, 31 << 48 | 1, 9, 9, 4, 0, 5, 1, 1)
+        M4  | M4     | INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 2, 100, 1, 1, NULL)
+        M4  | M4     | INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 3, 99, 1, 1, NULL)
+        M4  | M4     | INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 4, 100, 1, 1, NULL)
+        SU4 | M4     | INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 3, 100, 1, 2, 16)
+        M3  | UNIQUE | INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 1, 100, 1, 1, NULL)
+        SU4 | CHECK  | UPDATE subsidy SET packet = 16 WHERE part & 65535 = 0
+        SU4 | SU-4   | UPDATE subsidy SET state = 2 WHERE part & 65535 = 0
+        SU4 | SU-4   | UPDATE subsidy SET state = 2, packet = 2 WHERE part & 65535 = 0
+        SU4 | SU-4   | UPDATE subsidy SET state = 2, packet = 16 WHERE part & 65535 = 0
+        SU4 | SU-4   | UPDATE subsidy SET state = 1, packet = NULL WHERE part & 65535 = 1
+        SU4 | SU-4   | UPDATE subsidy SET packet = 2 WHERE part & 65535 = 1
+        M15 | M15    | UPDATE subsidy SET amount = 99 WHERE part & 65535 = 0
+        M15 | M15    | UPDATE subsidy SET part = part + 9 WHERE part & 65535 = 0
+        M15 | M15    | DELETE FROM subsidy WHERE part & 65535 = 0
         """
 
     private static let allowed = """
@@ -126,7 +157,10 @@ import Testing
         UPDATE packet SET state = 8 WHERE id = 2
         INSERT INTO account VALUES (31, 6, 0, 100, 0, 0, 0)
         INSERT INTO transfer VALUES (1, (31 << 48) + (1 << 31), 5, 1, 7, 0, 5, 1, 1, 0)
-        INSERT INTO transfer VALUES (1, (31 << 48) + (3 << 32), 2, 3, 5, 8, 5, 1, 1, 0)
+        INSERT INTO transfer VALUES (9, (31 << 48) + (3 << 32) + 9, 2, 3, 9, 9, 5, 1, 1, 0)
+        INSERT INTO transfer VALUES (8, (31 << 48) + (1 << 32) - 1, 9, 9, 5, 8, 5, 1, 1, 0)
+        INSERT INTO account VALUES (31, 9, 9, 100, 100, 0, 0)
+        INSERT INTO subsidy VALUES (9, (31 << 48) + (3 << 32) + 3, 100, 1, 1, NULL)
         """
 
     /// All columns of a packet after its sender's key.

@@ -15,7 +15,7 @@ import Testing
         INSERT INTO hold VALUES (7, 1 << 48 | 1, 3, 7, 4, 0, 10, 1000, 2), (7, 1 << 48 | 2, 3, 7, 4, 0, 20, 1000, 1);
         INSERT INTO withdrawal VALUES
             (7, 1, 'a', 1, 10, 1000, 2, 1, 1000, 1500), (7, 1, 'b', 2, 20, 1000, 1, 0, 1000, NULL);
-        INSERT INTO budget VALUES (65541, 900, 300);
+        INSERT INTO budget VALUES (65541, 900, 300, 1);
         INSERT INTO mint VALUES (1, 2, 10, 4);
         INSERT INTO lease VALUES (65541, 1, 2, 300, 100, 9999);
         INSERT INTO epoch VALUES (1, 1, x'01', x'02', 1);
@@ -34,7 +34,7 @@ import Testing
         M2  | CHECK    | UPDATE account SET held = 91 WHERE kind = 3
         M2  | CHECK    | UPDATE account SET debits = 901 WHERE kind = 2
         M2  | CHECK    | UPDATE account SET debits = -1 WHERE kind = 1
-        M2  | CHECK    | INSERT INTO account VALUES (1, 9, 0, 0, 0, 0, 0)
+        M2  | CHECK    | INSERT INTO account VALUES (1, 10, 0, 0, 0, 0, 0)
         M2  | UNIQUE   | INSERT INTO account VALUES (1, 3, 7, 0, 0, 0, 0)
         M2  | M2       | UPDATE transfer SET amount = 101
         M2  | M2       | UPDATE transfer SET posted_at = 2001
@@ -57,6 +57,8 @@ import Testing
         M6  | CHECK    | UPDATE budget SET allotted = 901
         M6  | CHECK    | UPDATE budget SET total = 299
         M6  | CHECK    | UPDATE budget SET allotted = -1
+        M4  | M4       | UPDATE budget SET kind = 2
+        M4  | CHECK    | INSERT INTO budget VALUES (65549, 900, 300, 3)
         M6  | CHECK    | UPDATE lease SET issued = 301
         M6  | CHECK    | UPDATE lease SET allotted = 99
         M6  | M6       | UPDATE lease SET issued = 99

@@ -1,12 +1,15 @@
 /// The money that one scene may give away in one phase (BU-1), and how much of it is leased to nodes.
 package struct Budget: Hashable, Sendable {
     package let scene: SceneID
+    /// Fixed when it's first funded: what was granted stays what it is.
+    package let kind: MoneyKind
     package internal(set) var total: Amount
     /// The sum of what all leases of this scene are allotted, issued or not.
     package internal(set) var allotted: Amount
 
-    package init(scene: SceneID, total: Amount, allotted: Amount) {
+    package init(scene: SceneID, kind: MoneyKind, total: Amount, allotted: Amount) {
         self.scene = scene
+        self.kind = kind
         self.total = total
         self.allotted = allotted
     }

@@ -2,6 +2,8 @@
 package enum FundingOutcome: Hashable, Sendable {
     case funded
     case unchanged
+    /// The scene has given another kind of money before.
+    case otherKind
     /// Less than what is already allotted to nodes: reclaim leases first.
     case belowAllotted
     /// The budget was changed since its revisions were counted.
@@ -12,12 +14,14 @@ package enum FundingOutcome: Hashable, Sendable {
 /// A scene's budget as its file says it.
 package struct Funding: Hashable, Sendable {
     package let scene: SceneID
+    package let kind: MoneyKind
     package let total: Amount
     /// How often the budget was changed before.
     package let revision: UInt16
 
-    package init(scene: SceneID, total: Amount, revision: UInt16) {
+    package init(scene: SceneID, kind: MoneyKind = .cash, total: Amount, revision: UInt16) {
         self.scene = scene
+        self.kind = kind
         self.total = total
         self.revision = revision
     }
@@ -31,10 +35,18 @@ package struct Funding: Hashable, Sendable {
 /// What came of bringing several budgets to what their files say.
 package enum FundingsOutcome: Hashable, Sendable {
     case funded
-    /// Nothing was changed. Of each scene whose budget can't be so low: what of it is issued or leased.
-    case refused([SceneID: Amount])
+    /// Nothing was changed, because of these scenes.
+    case refused([SceneID: FundingRefusal])
     /// Nothing was changed, since somebody else has changed a budget: count the revisions again.
     case outdated
+}
+
+/// Why a budget stays as it is.
+package enum FundingRefusal: Hashable, Sendable {
+    /// What it gives, and has given: something else than its file says.
+    case gives(MoneyKind)
+    /// It can't be so low: so much of it is issued or leased.
+    case allotted(Amount)
 }
 
 extension Books {
@@ -45,7 +57,8 @@ extension Books {
     /// The footprint must be that of the funding.
     package mutating func fund(_ funding: Funding, now: Timestamp) -> FundingOutcome {
         let (scene, total) = (funding.scene, funding.total)
-        var budget = budget(scene) ?? Budget(scene: scene, total: .zero, allotted: .zero)
+        var budget = budget(scene) ?? Budget(scene: scene, kind: funding.kind, total: .zero, allotted: .zero)
+        guard budget.kind == funding.kind else { return .otherKind }
         guard total != budget.total else { return .unchanged }
         guard total >= budget.allotted || Mutant.isOn(.lowersBelowAllotted) else { return .belowAllotted }
         let isRaise = total > budget.total
@@ -77,11 +90,13 @@ extension Books {
     /// Brings budgets to what their files say, all of them or none.
     package mutating func fund(_ fundings: [Funding], now: Timestamp) -> FundingsOutcome {
         var changed = self
-        var refused: [SceneID: Amount] = [:]
+        var refused: [SceneID: FundingRefusal] = [:]
         for funding in fundings {
             switch changed.fund(funding, now: now) {
             case .funded, .unchanged: break
-            case .belowAllotted, .overflow: refused[funding.scene] = budget(funding.scene)?.allotted ?? .zero
+            case .otherKind: refused[funding.scene] = budget(funding.scene).map { .gives($0.kind) }
+            case .belowAllotted, .overflow:
+                refused[funding.scene] = .allotted(budget(funding.scene)?.allotted ?? .zero)
             case .outdated: return .outdated
             }
         }

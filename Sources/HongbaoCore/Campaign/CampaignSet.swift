@@ -51,8 +51,8 @@ package struct CampaignSet: Hashable, Sendable {
 
     package func scene(_ id: SceneID) -> Scene? { phase(id.book)?.scene(id) }
 
-    /// Every scene of every phase that gives cash, and so has a budget in the books.
-    package var cashScenes: [Scene] {
-        campaigns.flatMap(\.phases).flatMap(\.scenes).filter { $0.kind == .cash }
+    /// Every scene of every phase that gives money, cash or subsidies, and so has a budget in the books.
+    package var fundedScenes: [Scene] {
+        campaigns.flatMap(\.phases).flatMap(\.scenes).filter(\.kind.carriesAmount)
     }
 }

@@ -77,7 +77,7 @@ private struct Comparison {
             return refuse(path, "the phase \(old.kind.name) \(Self.gone)", hint: "move its end instead")
         }
         // Other kinds aren't issued by this server, so nothing refers to their scenes.
-        for scene in old.scenes where scene.kind == .cash {
+        for scene in old.scenes where scene.kind.carriesAmount {
             compare(scene, new.scene(scene.key), "\(path).scenes.\(scene.key)")
         }
     }

@@ -17,8 +17,19 @@ package enum RewardKind: String, Hashable, Sendable, CaseIterable {
     /// A decoration of the avatar.
     case pendant
 
+    /// What a grant's sum in fen is to its person; `nil` when grants of this kind carry none.
+    package var money: MoneyKind? {
+        switch self {
+        case .cash: .cash
+        case .subsidy: .subsidy
+        case .commercialAds, .ecommerce, .payment, .consumerFinance, .insurance, .creditCard, .tea, .film, .douPlus,
+            .culturalGoods, .pendant:
+            nil
+        }
+    }
+
     /// Whether a grant of this kind carries a sum in fen, and so needs a cap and a budget.
-    package var carriesAmount: Bool { self == .cash || self == .subsidy }
+    package var carriesAmount: Bool { money != nil }
 
     package var isCoupon: Bool {
         switch self {

@@ -7,7 +7,7 @@ package struct GrantRequest: Hashable, Sendable {
     package var stage: UInt8
     package var person: PersonID
     package var app: String
-    /// In fen. Needed for cash.
+    /// In fen. Needed for cash and subsidies.
     package var amount: Int64?
     package var rewardID: String?
     /// When the person opened it; the time of the request when absent.

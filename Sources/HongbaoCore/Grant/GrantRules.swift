@@ -135,6 +135,6 @@ package struct GrantRules: Sendable {
             context.isSceneOpen, context.scene.isPlayed(in: app),
             context.phase.verdict(on: person).isAdmitted
         else { return .notInPhase }
-        return context.scene.kind == .cash ? nil : .switchedOff
+        return context.scene.kind.carriesAmount ? nil : .switchedOff
     }
 }

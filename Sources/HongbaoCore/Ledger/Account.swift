@@ -16,8 +16,10 @@ package enum AccountKind: UInt8, Hashable, Sendable, CaseIterable {
     case change = 7
     /// What has gone back to payments, outside. It only ever receives.
     case refunds = 8
+    /// What a person may send red packets with, and can't withdraw. Owner: the person's ID.
+    case subsidies = 9
 
-    /// M2: a person's, an escrow's and a budget's account is never negative. Only sources of money are overdrawn.
+    /// M2: a person's two accounts, an escrow's and a budget's are never negative. Only sources of money are overdrawn.
     package var mayBeOverdrawn: Bool { self == .treasury || self == .cashier }
 }
 
@@ -40,6 +42,9 @@ package struct AccountID: Hashable, Comparable, Sendable {
     }
     package static func person(_ person: PersonID, in book: BookID) -> Self {
         Self(book: book, kind: .person, owner: person.rawValue)
+    }
+    package static func subsidies(of person: PersonID, in book: BookID) -> Self {
+        Self(book: book, kind: .subsidies, owner: person.rawValue)
     }
     package static func escrow(of packet: RedPacketID, in book: BookID) -> Self {
         Self(book: book, kind: .escrow, owner: packet.rawValue)

@@ -16,6 +16,7 @@ package struct Footprint: Sendable {
     package var claims: [ClaimKey] = []
     /// Packets all of whose refunds are loaded.
     package var refunds: [RedPacketID] = []
+    package var subsidies: [OrderNumber] = []
 
     package init() {}
 
@@ -100,6 +101,7 @@ package struct Books: Sendable {
     private var claims: [ClaimKey: Claim] = [:]
     /// In order of number.
     private var refunds: [RedPacketID: [Refund]] = [:]
+    private var subsidies: [OrderNumber: Subsidy] = [:]
 
     package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
     package private(set) var changedBudgets: Set<SceneID> = []
@@ -114,6 +116,8 @@ package struct Books: Sendable {
     /// How many refunds of a packet were loaded; those after them are new.
     private var loadedRefunds: [RedPacketID: Int] = [:]
     private var changedRefundsByPacket: [RedPacketID: Set<UInt32>] = [:]
+    package private(set) var newSubsidies: [Subsidy] = []
+    private var changedSubsidyOrders: Set<OrderNumber> = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -123,7 +127,8 @@ package struct Books: Sendable {
         mints: [MintRecord] = [],
         packets: [RedPacket] = [],
         claims: [Claim] = [],
-        refunds: [Refund] = []
+        refunds: [Refund] = [],
+        subsidies: [Subsidy] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
@@ -141,6 +146,7 @@ package struct Books: Sendable {
             self.refunds[refund.packet, default: []].append(refund)
             loadedRefunds[refund.packet, default: 0] += 1
         }
+        for subsidy in subsidies { self.subsidies[subsidy.order] = subsidy }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -153,6 +159,7 @@ package struct Books: Sendable {
     package func packet(_ id: RedPacketID) -> RedPacket? { packets[id] }
     package func packet(_ key: SendKey) -> RedPacket? { sent[key].flatMap { packets[$0] } }
     package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
+    package func subsidy(_ order: OrderNumber) -> Subsidy? { subsidies[order] }
 
     /// All that were ever promised for a packet, in order of number.
     package func refunds(of packet: RedPacketID) -> [Refund] { refunds[packet] ?? [] }
@@ -171,6 +178,7 @@ package struct Books: Sendable {
             refunds(of: packet).prefix(loadedRefunds[packet] ?? 0).filter { numbers.contains($0.number) }
         }
     }
+    package var changedSubsidies: [Subsidy] { changedSubsidyOrders.compactMap { subsidies[$0] } }
 
     mutating func put(_ withdrawal: Withdrawal) {
         withdrawals[withdrawal.key] = withdrawal
@@ -214,6 +222,12 @@ package struct Books: Sendable {
         }
         refunds[refund.packet]?[index] = refund
         changedRefundsByPacket[refund.packet, default: []].insert(refund.number)
+    }
+    mutating func add(_ subsidy: Subsidy) { newSubsidies.append(subsidy) }
+    /// A subsidy that was loaded and goes on.
+    mutating func put(_ subsidy: Subsidy) {
+        subsidies[subsidy.order] = subsidy
+        changedSubsidyOrders.insert(subsidy.order)
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").

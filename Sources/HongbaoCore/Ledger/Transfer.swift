@@ -22,7 +22,7 @@ package struct TransferID: Hashable, Comparable, Sendable {
     package enum PacketPart: Hashable, Sendable {
         /// The share at a position, on its way to who claimed it.
         case claim(position: Int)
-        /// The payment that came in.
+        /// What has come in: a payment or a subsidy.
         case payment
         /// What nobody claimed, on its way back.
         case refund
@@ -64,8 +64,7 @@ package struct TransferID: Hashable, Comparable, Sendable {
         return order.scene.number == 0 ? nil : order
     }
 
-    /// The red packet that this transfer belongs to, and what it's for; `nil` for grants, withdrawals and fundings. A
-    /// subsidy that pays for a packet is a grant.
+    /// The red packet that this transfer belongs to, and what it's for; `nil` for grants, withdrawals and fundings.
     package var packet: (id: RedPacketID, part: PacketPart)? {
         guard high > 0, UInt16(truncatingIfNeeded: low >> 32) == 0 else { return nil }
         return PacketPart(serial: UInt32(truncatingIfNeeded: low)).map { (RedPacketID(high), $0) }

@@ -93,7 +93,7 @@ package struct RedPacket: Hashable, Sendable {
     package let cover: Cover
     package let createdAt: Timestamp
     package internal(set) var state: State = .created
-    /// The transfer that brought the money.
+    /// What has paid for it: the transfer of its payment, or the order number of a subsidy.
     package internal(set) var funding: TransferID?
     package internal(set) var publishedAt: Timestamp?
     package internal(set) var expiresAt: Timestamp?
@@ -215,23 +215,15 @@ package struct RedPacket: Hashable, Sendable {
         RedPacketDraft(key: key, kind: kind, split: split, scope: scope, cover: cover)
     }
 
-    /// The transfer by which the cashier pays for it; its ID names the packet, so a payment counts once.
+    /// The subsidy that has paid for it; `nil` when it was a payment, or nothing yet.
+    package var subsidy: OrderNumber? { funding?.order }
+
+    /// The transfer by which its money comes into escrow, all of it, from where its kind says. Its ID names the packet,
+    /// so a packet is paid for once.
     package func payment(at now: Timestamp) -> Transfer {
         Transfer(
             id: TransferID(packet: id, book: key.book, .payment),
-            debit: .cashier(of: key.book),
-            credit: escrow,
-            amount: split.amount,
-            at: now,
-            postedAt: now
-        )
-    }
-
-    /// The transfer by which a subsidy pays for it; its ID is the subsidy's order number, so it pays once (SU-4).
-    package func subsidy(_ order: OrderNumber, at now: Timestamp) -> Transfer {
-        Transfer(
-            id: TransferID(order),
-            debit: .budget(of: order.scene),
+            debit: kind.source.account(of: key),
             credit: escrow,
             amount: split.amount,
             at: now,

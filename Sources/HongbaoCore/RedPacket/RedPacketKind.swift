@@ -18,6 +18,7 @@ package enum RedPacketKind: UInt8, Hashable, Sendable, CaseIterable {
     /// Where a packet's money comes from, and where goes back what nobody claims (RP-4).
     package enum Source: Hashable, Sendable {
         case payment
+        /// What a rain has given the sender, and waits in an account of theirs.
         case subsidy
 
         /// Whether it's another system's money, to be asked for and given back over a channel (AS-1).
@@ -49,23 +50,15 @@ package enum RedPacketKind: UInt8, Hashable, Sendable, CaseIterable {
 }
 
 extension RedPacketKind.Source {
-    /// Whether this transfer brings a packet what it needs: all of the money, from where it must come, and a subsidy
-    /// only from the person whose grant it is.
-    package func funds(_ packet: RedPacket, by transfer: Transfer) -> Bool {
-        guard transfer.credit == packet.escrow, transfer.amount == packet.split.amount,
-            transfer.id.book == packet.key.book
-        else { return false }
+    /// Where the money of a packet of this sender comes from.
+    func account(of key: SendKey) -> AccountID {
         switch self {
-        case .payment:
-            return transfer.debit == .cashier(of: packet.key.book)
-                && transfer.id == TransferID(packet: packet.id, book: packet.key.book, .payment)
-        case .subsidy:
-            guard let order = transfer.id.order else { return false }
-            return transfer.debit == .budget(of: order.scene) && order.person == packet.key.sender
+        case .payment: .cashier(of: key.book)
+        case .subsidy: .subsidies(of: key.sender, in: key.book)
         }
     }
 
-    /// Where the unclaimed rest of what this transfer brought goes back to; `nil` when it's no such transfer.
+    /// Where the unclaimed rest goes back to, by what has paid; `nil` when that can't have paid.
     func refundAccount(of funding: TransferID) -> AccountID? {
         switch self {
         case .payment: .refunds(of: funding.book)

@@ -26,9 +26,11 @@ package enum PublishOutcome: Hashable, Sendable {
     case alreadyPublished(RedPacket)
     /// Its state doesn't wait for money: abandoned, or published by another transfer.
     case illegal(RedPacket.State)
-    /// The transfer isn't one that pays for this packet: another amount, source or person.
+    /// It doesn't pay for this packet: another amount, source or person (SU-5).
     case fundingMismatch
-    /// The transfer was used for something else (SU-4, SU-5). Somebody upstream has a bug: raise an alarm.
+    /// There is no such subsidy, or it isn't in the ledger yet.
+    case fundingUnknown
+    /// It has paid for something else (SU-4).
     case fundingUsed
     case insufficientFunds
     case published(RedPacket)
@@ -48,11 +50,17 @@ extension Footprint {
         packets = [id]
     }
 
-    /// The rows that publishing by this transfer touches. With `key`, the packet may be made in the same decision.
-    package init(publishing id: RedPacketID, by funding: Transfer, key: SendKey? = nil) {
+    /// The rows that publishing by this transfer touches.
+    package init(publishing id: RedPacketID, by funding: Transfer) {
         self.init(posting: [funding])
         packets = [id]
-        sends = key.map { [$0] } ?? []
+    }
+
+    /// The rows that making a packet and paying for it with this subsidy touches.
+    package init(sending packet: RedPacket, by subsidy: OrderNumber, at now: Timestamp) {
+        self.init(publishing: packet.id, by: packet.payment(at: now))
+        sends = [packet.key]
+        subsidies = [subsidy]
     }
 }
 
@@ -99,28 +107,64 @@ extension Books {
         return .done(packet)
     }
 
-    /// Moves the money into escrow and opens the packet for claims (RP-2; M7: nothing before payment).
+    /// Moves a payment into escrow and opens the packet for claims (RP-2; M7: nothing before payment).
     package mutating func publish(
         _ id: RedPacketID,
         by funding: Transfer,
         now: Timestamp,
         lifeSeconds: Int64 = RedPacket.lifeSeconds
     ) -> PublishOutcome {
-        guard var packet = packet(id) else { return .unknown }
+        guard let packet = packet(id) else { return .unknown }
         if packet.funding == funding.id { return .alreadyPublished(packet) }
-        guard packet.state == (packet.kind.source.isOutside ? .paying : .created) else {
-            return .illegal(packet.state)
-        }
-        guard packet.kind.source.funds(packet, by: funding) else { return .fundingMismatch }
-        switch ledger.post(funding) {
+        guard packet.kind.source == .payment, packet.state == .paying else { return .illegal(packet.state) }
+        guard funding.movesTheSame(as: packet.payment(at: now)) else { return .fundingMismatch }
+        return open(packet, by: funding, fundedBy: funding.id, now: now, lifeSeconds: lifeSeconds)
+    }
+
+    /// Uses a subsidy up for the packet and opens it for claims, both or neither (RP-2, SU-4, SU-5).
+    package mutating func publish(
+        _ id: RedPacketID,
+        by order: OrderNumber,
+        now: Timestamp,
+        lifeSeconds: Int64 = RedPacket.lifeSeconds
+    ) -> PublishOutcome {
+        guard let packet = packet(id) else { return .unknown }
+        if packet.subsidy == order { return .alreadyPublished(packet) }
+        guard packet.kind.source == .subsidy, packet.state == .created else { return .illegal(packet.state) }
+        guard order.person == packet.key.sender, order.book == packet.key.book else { return .fundingMismatch }
+        guard var subsidy = subsidy(order) else { return .fundingUnknown }
+        guard subsidy.amount == packet.split.amount else { return .fundingMismatch }
+        guard !subsidy.isUsed else { return .fundingUsed }
+        let outcome = open(
+            packet,
+            by: packet.payment(at: now),
+            fundedBy: TransferID(order),
+            now: now,
+            lifeSeconds: lifeSeconds
+        )
+        guard case .published = outcome else { return outcome }
+        subsidy.packet = id
+        put(subsidy)
+        return outcome
+    }
+
+    private mutating func open(
+        _ old: RedPacket,
+        by transfer: Transfer,
+        fundedBy funding: TransferID,
+        now: Timestamp,
+        lifeSeconds: Int64
+    ) -> PublishOutcome {
+        switch ledger.post(transfer) {
         case .posted: break
         case .alreadyPosted, .idReusedForAnotherTransfer: return .fundingUsed
         case .insufficientFunds, .balanceWouldOverflow: return .insufficientFunds
         case .amountIsZero, .accountsAreTheSame, .booksDiffer: return .fundingMismatch
         }
         let end = now.advanced(bySeconds: lifeSeconds)
+        var packet = old
         packet.go(to: .published, nextCheckAt: end)
-        packet.funding = funding.id
+        packet.funding = funding
         packet.publishedAt = now
         packet.expiresAt = end
         put(packet)

@@ -90,7 +90,8 @@ package struct WalletView: Sendable {
         var balance = Int128(0)
         var seen = Set<UInt128>(minimumCapacity: posted.count + tokens.count)
         for transfer in posted {
-            guard let order = transfer.id.order else { continue }
+            // What is for sending red packets is no cash (SU-1).
+            guard let order = transfer.id.order, transfer.credit.kind == .person else { continue }
             seen.insert(order.bits)
             income += Int128(transfer.amount.fen)
             entries.append(.grant(transfer.id, transfer.amount, transfer.at))

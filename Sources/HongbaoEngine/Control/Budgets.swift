@@ -4,11 +4,13 @@ package import HongbaoCore
 package struct Budgets: Sendable {
     private let store: any Store
     private let campaigns: Campaigns
+    private let money: SceneMoney
     private let clock: WallClock
 
-    package init(store: any Store, campaigns: Campaigns, clock: WallClock) {
+    package init(store: any Store, campaigns: Campaigns, money: SceneMoney, clock: WallClock) {
         self.store = store
         self.campaigns = campaigns
+        self.money = money
         self.clock = clock
     }
 
@@ -25,17 +27,23 @@ package struct Budgets: Sendable {
     /// Moves money between the treasury and the scenes until every budget is what its file says; all in one
     /// transaction, or nothing. Repeating it is harmless.
     ///
-    /// - Returns: the scenes whose file says less than what is issued or leased, with that; then nothing is changed.
-    package func fund(_ campaigns: CampaignSet) async throws(StoreError) -> [SceneID: Amount] {
-        try await fund(campaigns.cashScenes)
+    /// - Returns: the scenes whose budget can't be what their file says, and why; then nothing is changed.
+    package func fund(_ campaigns: CampaignSet) async throws(StoreError) -> [SceneID: FundingRefusal] {
+        let scenes = campaigns.fundedScenes
+        let refused = try await fund(scenes)
+        if refused.isEmpty { _ = try await money.kinds(of: Set(scenes.map(\.id))) }
+        return refused
     }
 
     /// The same at a start, where scenes that can't be funded keep the budget they have, and the others get theirs.
-    package func fundAsFarAsPossible() async throws(StoreError) -> [SceneID: Amount] {
-        var kept: [SceneID: Amount] = [:]
+    package func fundAsFarAsPossible() async throws(StoreError) -> [SceneID: FundingRefusal] {
+        var kept: [SceneID: FundingRefusal] = [:]
         while true {
-            let refused = try await fund(campaigns.current.cashScenes.filter { kept[$0.id] == nil })
-            if refused.isEmpty { return kept }
+            let refused = try await fund(campaigns.current.fundedScenes.filter { kept[$0.id] == nil })
+            if refused.isEmpty {
+                try await money.learn()
+                return kept
+            }
             kept.merge(refused) { _, new in new }
         }
     }
@@ -43,7 +51,7 @@ package struct Budgets: Sendable {
     /// How often others may come in between.
     private static let attemptsMax = 10
 
-    private func fund(_ scenes: [Scene]) async throws(StoreError) -> [SceneID: Amount] {
+    private func fund(_ scenes: [Scene]) async throws(StoreError) -> [SceneID: FundingRefusal] {
         for _ in 0..<Self.attemptsMax {
             let fundings = try await fundings(of: scenes)
             let now = clock.now()
@@ -69,9 +77,9 @@ package struct Budgets: Sendable {
             return revisions
         }
         return scenes.compactMap { scene in
-            scene.budget.map {
-                Funding(scene: scene.id, total: $0, revision: UInt16(clamping: revisions[scene.id] ?? 0))
-            }
+            guard let kind = scene.kind.money, let total = scene.budget else { return nil }
+            let revision = UInt16(clamping: revisions[scene.id] ?? 0)
+            return Funding(scene: scene.id, kind: kind, total: total, revision: revision)
         }
     }
 }

@@ -54,17 +54,28 @@ package final class Reloads: Sendable {
         return .applied(from: old.version, to: next.version)
     }
 
-    private static func problems(of refused: [SceneID: Amount], in campaigns: CampaignSet) -> [ReloadProblem] {
-        refused.sorted { $0.key < $1.key }.compactMap { id, allotted in
+    private static func problems(of refused: [SceneID: FundingRefusal], in campaigns: CampaignSet) -> [ReloadProblem] {
+        refused.sorted { $0.key < $1.key }.compactMap { id, why in
             guard let campaign = campaigns.campaign(id.book), let phase = campaign.phase(id.book),
                 let scene = phase.scene(id), let budget = scene.budget
             else { return nil }
-            return ReloadProblem(
-                campaign: campaign.key,
-                path: "phases.\(phase.kind.name).scenes.\(scene.key).budget",
-                message: "the budget can't be \(budget.fen) fen: \(allotted.fen) fen are issued or leased",
-                hint: "leases are given back when the server stops"
-            )
+            let path = "phases.\(phase.kind.name).scenes.\(scene.key)"
+            return switch why {
+            case .allotted(let allotted):
+                ReloadProblem(
+                    campaign: campaign.key,
+                    path: "\(path).budget",
+                    message: "the budget can't be \(budget.fen) fen: \(allotted.fen) fen are issued or leased",
+                    hint: "leases are given back when the server stops"
+                )
+            case .gives(let kind):
+                ReloadProblem(
+                    campaign: campaign.key,
+                    path: "\(path).gives",
+                    message: "the scene has given \(kind), and must go on doing so",
+                    hint: "make another scene, with a number of its own"
+                )
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ extension Granting {
     }
 
     private func scenesRunningLow(_ mint: MintState) -> [SceneID] {
-        campaigns.current.cashScenes.filter { scene in
+        campaigns.current.fundedScenes.filter { scene in
             guard let budget = scene.budget else { return false }
             return mint.remaining(of: scene.id) < chunk(of: budget).half && !mint.isExhausted(scene.id)
         }.map(\.id)
@@ -63,7 +63,7 @@ extension Granting {
             defer { state.wantedLeases = [:] }
             return (state.wantedLeases, state.reopenings)
         }
-        let scenes = campaigns.current.cashScenes.filter { isRenewal || wanted[$0.id] != nil }
+        let scenes = campaigns.current.fundedScenes.filter { isRenewal || wanted[$0.id] != nil }
         guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
         let amounts = scenes.map { scene in
             wanted[scene.id].map { max($0, chunk(of: scene.budget ?? .zero)) } ?? .zero

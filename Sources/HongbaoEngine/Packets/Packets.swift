@@ -7,12 +7,12 @@ package enum SendAnswer: Hashable, Sendable {
     case replayed(RedPacket)
     /// The same ID came before with other content.
     case conflict
-    /// The subsidy isn't one that pays for this packet: another person's, or another amount.
+    /// The subsidy isn't one that pays for this packet: another person's or phase's (SU-5), or of another amount.
     case subsidyMismatch
-    /// The subsidy has paid for something else (SU-4, SU-5).
+    /// Nobody was given this subsidy, as far as ledger, token list and the tokens sent along say.
+    case subsidyUnknown
+    /// The subsidy has paid for another packet (SU-4).
     case subsidyUsed
-    /// The subsidy's budget hasn't got the money.
-    case insufficientFunds
     case sent(RedPacket)
     /// Nothing is known to have happened. The same request can be repeated safely.
     case unavailable(StoreError)
@@ -70,8 +70,12 @@ package struct Packets: Sendable {
         }
     }
 
+    /// Puts a subsidy into the ledger that isn't in it yet; the bytes are tokens that may prove it.
+    package typealias PostSubsidy = @Sendable (OrderNumber, [[UInt8]]) async throws(StoreError) -> Void
+
     private let store: any Store
     private let clock: WallClock
+    private let postSubsidy: PostSubsidy
     private let vault: SeedVault
     private let draws: Draws
     private let alarms: Alarms
@@ -86,12 +90,14 @@ package struct Packets: Sendable {
         clock: WallClock,
         vault: SeedVault,
         alarms: Alarms,
+        postSubsidy: @escaping PostSubsidy = { _, _ in },
         draws: Draws = .system,
         configuration: Configuration = Configuration(),
         promised: @escaping @Sendable (Claim) -> Void = { _ in }
     ) {
         self.store = store
         self.clock = clock
+        self.postSubsidy = postSubsidy
         self.vault = vault
         self.alarms = alarms
         self.draws = draws
@@ -108,27 +114,35 @@ package struct Packets: Sendable {
 
     /// Makes a packet that waits for its payment.
     package func send(_ draft: RedPacketDraft) async -> SendAnswer {
-        await send(draft) { _ in nil }
+        await make(draft, paidBy: nil, tokens: [])
     }
 
-    /// Makes a packet and pays for it with this subsidy, both or neither. Repeating it is safe (SU-4).
-    package func send(_ draft: RedPacketDraft, by subsidy: OrderNumber) async -> SendAnswer {
-        let now = clock.now()
-        let answer = await send(draft) { $0.subsidy(subsidy, at: now) }
-        if answer == .subsidyUsed {
-            alarms.raise(.orderConflict, "a subsidy of scene \(subsidy.scene.rawValue) was used for another packet")
-        }
-        return answer
-    }
-
-    private func send(
+    /// Makes a packet and uses this subsidy up for it, both or neither (SU-4). Repeating it is safe.
+    ///
+    /// The subsidy is posted first, if it isn't yet, and nothing else is (SU-2).
+    ///
+    /// - Parameter tokens: what may prove the subsidy when the server's own list has lost it.
+    package func send(
         _ draft: RedPacketDraft,
-        funding: @Sendable (RedPacket) -> Transfer?
+        by subsidy: OrderNumber,
+        tokens: [[UInt8]] = []
+    ) async -> SendAnswer {
+        await make(draft, paidBy: subsidy, tokens: tokens)
+    }
+
+    private func make(
+        _ draft: RedPacketDraft,
+        paidBy subsidy: OrderNumber?,
+        tokens: [[UInt8]]
     ) async -> SendAnswer {
         do throws(StoreError) {
+            // Another person's is refused by its number alone (SU-5).
+            if let subsidy, subsidy.person == draft.key.sender, subsidy.book == draft.key.book {
+                try await postSubsidy(subsidy, tokens)
+            }
             // An ID that another packet has is as unlikely as guessing one; then another one is drawn.
             while true {
-                if let answer = try await attempt(draft, funding) {
+                if let answer = try await attempt(draft, subsidy) {
                     sends.count(answer, of: draft.kind)
                     return answer
                 }
@@ -142,31 +156,31 @@ package struct Packets: Sendable {
     /// `nil` when the ID that was drawn is taken.
     private func attempt(
         _ draft: RedPacketDraft,
-        _ funding: @Sendable (RedPacket) -> Transfer?
+        _ subsidy: OrderNumber?
     ) async throws(StoreError) -> SendAnswer? {
         let id = draws.id()
         let now = clock.now()
         let seal = vault.seal(draws.seed(), draft.split, of: id)
         let payBy = now.advanced(bySeconds: configuration.payWithinSeconds)
         let packet = RedPacket(id: id, draft, seal: seal, createdAt: now, nextCheckAt: payBy)
-        let transfer = funding(packet)
         let footprint =
-            transfer.map { Footprint(publishing: id, by: $0, key: draft.key) }
-            ?? Footprint(sending: draft.key, as: id)
+            subsidy.map { Footprint(sending: packet, by: $0, at: now) } ?? Footprint(sending: draft.key, as: id)
         let lifeSeconds = configuration.lifeSeconds
         let decide: @Sendable (inout Books) -> SendAnswer? = { books in
             // Both or neither: what is refused leaves no packet behind.
             var attempted = books
             switch attempted.send(draft, as: id, seal: seal, now: now, nextCheckAt: payBy) {
-            case .replayed(let earlier): return .replayed(earlier)
+            case .replayed(let earlier):
+                // The same ID with another subsidy is other content.
+                return subsidy == nil || earlier.subsidy == subsidy ? .replayed(earlier) : .conflict
             case .conflict: return .conflict
             case .idTaken: return nil
             case .created(let created):
-                guard let transfer else {
+                guard let subsidy else {
                     books = attempted
                     return .sent(created)
                 }
-                let answer = SendAnswer(attempted.publish(id, by: transfer, now: now, lifeSeconds: lifeSeconds))
+                let answer = SendAnswer(attempted.publish(id, by: subsidy, now: now, lifeSeconds: lifeSeconds))
                 if case .sent = answer { books = attempted }
                 return answer
             }
@@ -280,7 +294,7 @@ package struct Packets: Sendable {
 /// Metric handles of sends, made once. No label names a person or a packet.
 private struct SendMetrics: Sendable {
     private static let outcomes = [
-        "sent", "replayed", "order_conflict", "subsidy_mismatch", "subsidy_used", "budget_exhausted", "unavailable",
+        "sent", "replayed", "order_conflict", "subsidy_mismatch", "subsidy_unknown", "subsidy_used", "unavailable",
     ]
     private let counters: [RedPacketKind: [String: Counter]]
 
@@ -303,21 +317,23 @@ private struct SendMetrics: Sendable {
         case .replayed: "replayed"
         case .conflict: "order_conflict"
         case .subsidyMismatch: "subsidy_mismatch"
+        case .subsidyUnknown: "subsidy_unknown"
         case .subsidyUsed: "subsidy_used"
-        case .insufficientFunds: "budget_exhausted"
         case .unavailable: "unavailable"
         }
     }
 }
 
 extension SendAnswer {
+    /// What came of paying with a subsidy.
     fileprivate init(_ outcome: PublishOutcome) {
         switch outcome {
         case .published(let packet): self = .sent(packet)
         case .alreadyPublished(let packet): self = .replayed(packet)
         case .fundingMismatch, .illegal, .unknown: self = .subsidyMismatch
+        case .fundingUnknown: self = .subsidyUnknown
         case .fundingUsed: self = .subsidyUsed
-        case .insufficientFunds: self = .insufficientFunds
+        case .insufficientFunds: self = .unavailable(StoreError(.corrupt, "a subsidy whose money isn't there"))
         }
     }
 }

@@ -33,6 +33,7 @@ package final class Poster: Service {
     private let store: any Store
     private let reader: LogReader
     private let tokens: TokenLists
+    private let money: SceneMoney
     private let clock: WallClock
     private let configuration: Configuration
     private let alarms: Alarms
@@ -52,6 +53,7 @@ package final class Poster: Service {
         store: any Store,
         reader: LogReader,
         tokens: TokenLists,
+        money: SceneMoney,
         clock: WallClock,
         configuration: Configuration = Configuration(),
         alarms: Alarms,
@@ -60,6 +62,7 @@ package final class Poster: Service {
         self.store = store
         self.reader = reader
         self.tokens = tokens
+        self.money = money
         self.clock = clock
         self.configuration = configuration
         self.alarms = alarms
@@ -205,7 +208,8 @@ package final class Poster: Service {
             let last = min(mint.lastSequence, listed ?? .max)
             var next = ahead
             if next == nil {
-                next = try prepare(try await read(mint.id, after: mint.postedSequence, upTo: last, limit: batchesMax))
+                let batches = try await read(mint.id, after: mint.postedSequence, upTo: last, limit: batchesMax)
+                next = try await prepare(batches)
             }
             all.append(Pending(mint: mint, unnoted: unnoted, next: next, batchesMax: batchesMax, last: last))
         }
@@ -239,19 +243,34 @@ package final class Poster: Service {
         return try await store.batches(of: mint, after: after, count: Int(min(last - after, UInt64(limit))))
     }
 
-    private func prepare(_ batches: [LoggedBatch]) throws(StoreError) -> Prepared? {
+    private func prepare(_ batches: [LoggedBatch]) async throws(StoreError) -> Prepared? {
         guard let first = batches.first, let last = batches.last else { return nil }
         let now = clock.now()
+        var kinds = money.known
         var transfers: [Transfer] = []
         transfers.reserveCapacity(batches.count * BatchHeader.countMax)
         for batch in batches {
             let payloads = try open(batch).payloads
             for payload in payloads.prefix(payloads.count - (Mutant.isOn(.leavesOutLastGrant) ? 1 : 0)) {
-                transfers.append(Transfer(payload, postedAt: now))
+                if kinds[payload.scene] == nil { kinds = try await money.learn() }
+                transfers.append(try transfer(OpenGrant(payload), kinds, postedAt: now))
             }
         }
         transfers.sort { $0.id < $1.id }
         return Prepared(first: first.sequence, last: last.sequence, acceptedAt: first.at, transfers: transfers)
+    }
+
+    private func transfer(
+        _ grant: OpenGrant,
+        _ kinds: [SceneID: MoneyKind],
+        postedAt: Timestamp
+    ) throws(StoreError) -> Transfer {
+        let scene = grant.order.scene
+        guard let kind = kinds[scene] else {
+            alarms.raise(.postingStuck, "scene \(scene.rawValue) has no budget")
+            throw StoreError(.corrupt, "a grant of scene \(scene.rawValue), which has no budget")
+        }
+        return Transfer(grant, of: kind, postedAt: postedAt)
     }
 
     private func post(_ next: Prepared, of pending: Pending) async throws(StoreError) {
@@ -266,7 +285,7 @@ package final class Poster: Service {
     /// come, and is an error then.
     private func prepareAhead(_ mint: MintID, after: UInt64, upTo last: UInt64, limit: Int) async -> Prepared? {
         do {
-            return try prepare(try await read(mint, after: after, upTo: last, limit: limit))
+            return try await prepare(try await read(mint, after: after, upTo: last, limit: limit))
         } catch {
             return nil
         }
@@ -286,7 +305,7 @@ package final class Poster: Service {
         }
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
-            let outcomes = transfers.map { books.ledger.post($0) }
+            let outcomes = transfers.map { books.grant($0) }
             let last = Mutant.isOn(.movesWatermarkTooFar) ? books.mint(mint)?.lastSequence : prepared.last
             guard let last, !Mutant.isOn(.forgetsWatermark) else { return outcomes }
             if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint, to: last) }
@@ -363,20 +382,24 @@ package final class Poster: Service {
 
     // MARK: Ahead of the log
 
-    /// Posts a person's open tokens in one book now (TK-7). The log's poster finds them already posted.
+    /// Posts a person's open cash in one book now (TK-7). The log's poster finds it already posted.
     package func postNow(_ person: PersonID, in book: BookID) async throws(StoreError) {
-        try await postFirst(tokens.unposted(of: person, in: book))
+        let open = tokens.unposted(of: person, in: book)
+        let kinds = try await money.kinds(of: Set(open.map(\.order.scene)))
+        try await postFirst(open.filter { kinds[$0.order.scene] == .cash })
     }
 
     /// Posts grants that are in the log, ahead of their turn.
     package func postFirst(_ grants: [OpenGrant]) async throws(StoreError) {
         guard !grants.isEmpty else { return }
         let now = clock.now()
-        let transfers = grants.map { grant in
-            Transfer(grant, postedAt: now)
-        }.sorted { $0.id < $1.id }
-        let outcomes = try await store.transact(Footprint(posting: transfers)) { books in
-            transfers.map { books.ledger.post($0) }
+        let kinds = try await money.kinds(of: Set(grants.map(\.order.scene)))
+        var transfers: [Transfer] = []
+        for grant in grants { transfers.append(try transfer(grant, kinds, postedAt: now)) }
+        transfers.sort { $0.id < $1.id }
+        let posted = transfers
+        let outcomes = try await store.transact(Footprint(posting: posted)) { books in
+            posted.map { books.grant($0) }
         }
         try raiseAlarms(outcomes, transfers)
         tokens.markPosted(
@@ -397,15 +420,8 @@ extension TransferOutcome {
 }
 
 extension Transfer {
-    init(_ payload: GrantPayload, postedAt: Timestamp) {
-        self.init(
-            OpenGrant(order: payload.order, amount: payload.amount, openedAt: payload.openedAt, app: payload.app),
-            postedAt: postedAt
-        )
-    }
-
-    /// Budget account → person's account (LG-1).
-    init(_ grant: OpenGrant, postedAt: Timestamp) {
+    /// Budget account → one of the person's two accounts (LG-1).
+    fileprivate init(_ grant: OpenGrant, of kind: MoneyKind, postedAt: Timestamp) {
         let order = grant.order
         let other = SceneID(book: order.book, number: order.scene.number ^ 3)
         let scene = Mutant.isOn(.debitsAnotherScene) ? other : order.scene
@@ -416,7 +432,7 @@ extension Transfer {
         self.init(
             id: number,
             debit: .budget(of: scene),
-            credit: .person(person, in: grant.order.book),
+            credit: kind.account(of: person, in: grant.order.book),
             amount: amount,
             at: grant.openedAt,
             postedAt: postedAt,

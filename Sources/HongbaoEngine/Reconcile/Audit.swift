@@ -32,6 +32,10 @@ package struct AuditReport: Sendable {
         package var withdrawalsPaid = 0
         package var paidFen: Int128 = 0
         package var heldFen: Int128 = 0
+        package var subsidiesPosted = 0
+        package var subsidiesFen: Int128 = 0
+        package var subsidiesUsed = 0
+        package var subsidiesUsedFen: Int128 = 0
         package var packetsSent = 0
         package var sentFen: Int128 = 0
         package var transferredFen: Int128 = 0
@@ -72,6 +76,8 @@ package struct Audit {
     private var paidOut: [TransferID: Transfer] = [:]
     /// What each budget's account got from the treasury, less what it gave back.
     private var funded: [AccountID: Int128] = [:]
+    /// What each scene gives.
+    private var kinds: [SceneID: MoneyKind] = [:]
     private var packets: PacketAudit
     private var totals = AuditReport.Totals()
 
@@ -95,6 +101,7 @@ package struct Audit {
                 packets: PacketAudit(keyring: keyring)
             )
             try audit.learnEpochs(snapshot)
+            for (budget, _) in try snapshot.budgets() { audit.kinds[budget.scene] = budget.kind }
             for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
             audit.compareCaps()
             try audit.readTransfers(snapshot)
@@ -111,7 +118,7 @@ package struct Audit {
         AuditReport(
             checks: [
                 zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, packets.conserved,
-                packets.settled, payouts, forward, oneBook, packets.shares, log,
+                packets.settled, payouts, forward, oneBook, packets.subsidies.check, packets.shares, log,
             ],
             totals: totals
         )
@@ -230,11 +237,16 @@ package struct Audit {
         }
         totals.grantsPosted += 1
         totals.postedFen += amount
+        if transfer.credit.kind == .subsidies {
+            packets.subsidies.note(transfer, order)
+            totals.subsidiesPosted += 1
+            totals.subsidiesFen += amount
+        }
         let grant = accepted.removeValue(forKey: order.bits)
         if grant?.mustBePosted ?? false { allPosted.expect(true, "") }
         sameEverywhere.expect(
             grant?.fen == transfer.amount.fen && transfer.debit == .budget(of: order.scene)
-                && (transfer.credit == .person(order.person, in: order.book) || transfer.credit.kind == .escrow),
+                && transfer.credit == kinds[order.scene]?.account(of: order.person, in: order.book),
             "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, "
                 + "\(grant.map { "\($0.fen)" } ?? "nothing") accepted"
         )

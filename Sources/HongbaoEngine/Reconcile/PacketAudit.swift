@@ -7,6 +7,7 @@ struct PacketAudit {
     private(set) var settled = AuditCheck(invariant: "M8", title: "packets: sent covers transfers and refund")
     private(set) var shares = AuditCheck(invariant: "RP", title: "shares follow from the committed seeds")
 
+    var subsidies = SubsidyAudit()
     private let vault: SeedVault
     /// Into and out of escrows, until a packet accounts for them.
     private var transfers: [TransferID: Transfer] = [:]
@@ -26,6 +27,7 @@ struct PacketAudit {
         _ agreed: inout AuditCheck,
         _ totals: inout AuditReport.Totals
     ) throws(StoreError) {
+        try subsidies.read(snapshot, &totals)
         var last: RedPacketID?
         while true {
             let page = try snapshot.packets(after: last, limit: Self.page)
@@ -34,6 +36,7 @@ struct PacketAudit {
                 check(refunds, of: packet, &agreed, &forward)
                 try read(packet, snapshot)
                 checkStates(packet, &forward)
+                subsidies.compare(packet)
                 guard packet.state.isFunded else { continue }
                 totals.packetsSent += 1
                 totals.sentFen += Int128(packet.split.amount.fen)
@@ -43,6 +46,7 @@ struct PacketAudit {
             guard let end = page.last else { break }
             last = end.id
         }
+        subsidies.end()
         settled.expect(transfers.isEmpty, "\(transfers.count) transfers of escrows that no packet accounts for")
     }
 
@@ -160,9 +164,12 @@ struct PacketAudit {
     }
 
     private mutating func checkMoney(_ packet: RedPacket, _ tally: Tally, _ escrow: Account, _ place: String) {
-        let funding = packet.funding.flatMap { transfers.removeValue(forKey: $0) }
+        let payment = packet.payment(at: packet.createdAt)
+        let funding = transfers.removeValue(forKey: payment.id)
+        let isNoted = packet.kind.source == .subsidy ? packet.subsidy != nil : packet.funding == payment.id
         conserved.expect(
-            packet.state.isFunded ? funding.map { packet.kind.source.funds(packet, by: $0) } ?? false : funding == nil,
+            packet.state.isFunded
+                ? isNoted && funding?.movesTheSame(as: payment) ?? false : funding == nil && packet.funding == nil,
             "\(place): \(packet.state) and \(funding.map { "funded with \($0.amount.fen) fen" } ?? "not funded")"
         )
         // What went back without ever having been in the escrow was seen with its refund.

@@ -119,6 +119,10 @@ package protocol StoreSnapshot {
     func withdrawals(after key: WithdrawalKey?, limit: Int) throws(StoreError) -> [Withdrawal]
     func packets(after id: RedPacketID?, limit: Int) throws(StoreError) -> [RedPacket]
 
+    func subsidies(after order: OrderNumber?, limit: Int) throws(StoreError) -> [Subsidy]
+    /// All subsidies of a person in a book that are posted, in order of order number.
+    func subsidies(of person: PersonID, in book: BookID) throws(StoreError) -> [Subsidy]
+
     func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
     func packet(_ key: SendKey) throws(StoreError) -> RedPacket?
     /// Packets that aren't final, don't wait for the cashier, and whose next check is within these times, the earliest

@@ -17,6 +17,8 @@ package struct WalletReading: Sendable {
     package let campaign: Campaign
     package let phase: Phase
     package let view: WalletView
+    /// What the person has been given to send red packets with, used or not; the newest first (SU-2).
+    package let subsidies: [Subsidy]
     package let missing: [WalletSource]
     /// Which of the tokens that the client sent along were refused, by index.
     package let rejectedTokens: [Int]
@@ -30,7 +32,7 @@ package enum WalletAnswer: Sendable {
 }
 
 /// Reads wallets (WL-1..3, TK-5, TK-6). Reading writes nothing, except that client tokens which the server's list has
-/// lost are posted.
+/// lost are posted; subsidies are not, only what uses one posts it (SU-2).
 ///
 /// The tokens are read first, then one snapshot of the store: in any other order a grant posted in between is lost or
 /// counted twice (see docs/money-safety.md).
@@ -38,14 +40,15 @@ package final class Wallets: Sendable {
     /// How many tokens a client may send along; more are refused.
     package static let clientTokensMax = 200
 
-    private let store: any Store
+    let store: any Store
     private let campaigns: Campaigns
-    private let tokens: TokenLists
-    private let verifier: TokenVerifier
-    private let reader: LogReader
-    private let poster: Poster
-    private let clock: WallClock
-    private let alarms: Alarms
+    let tokens: TokenLists
+    let money: SceneMoney
+    let verifier: TokenVerifier
+    let reader: LogReader
+    let poster: Poster
+    let clock: WallClock
+    let alarms: Alarms
     private let deadline: Duration
     private let switchedOff = Mutex<Set<WalletSource>>([])
 
@@ -53,6 +56,7 @@ package final class Wallets: Sendable {
         store: any Store,
         campaigns: Campaigns,
         tokens: TokenLists,
+        money: SceneMoney,
         verifier: TokenVerifier,
         reader: LogReader,
         poster: Poster,
@@ -63,6 +67,7 @@ package final class Wallets: Sendable {
         self.store = store
         self.campaigns = campaigns
         self.tokens = tokens
+        self.money = money
         self.verifier = verifier
         self.reader = reader
         self.poster = poster
@@ -78,11 +83,13 @@ package final class Wallets: Sendable {
         }
     }
 
+    var sourcesSwitchedOff: Set<WalletSource> { switchedOff.withLock { $0 } }
+
     package func read(person: PersonID, campaign key: String, tokens sent: [[UInt8]] = []) async -> WalletAnswer {
         guard let campaign = campaigns.current.campaign(key) else { return .campaignUnknown }
         guard let phase = campaign.phaseShown(at: clock.now()) else { return .notInPhase }
         let book = phase.book
-        let off = switchedOff.withLock { $0 }
+        let off = sourcesSwitchedOff
         var missing = WalletSource.allCases.filter { off.contains($0) }
 
         var open = off.contains(.tokens) ? [] : tokens.tokens(of: person, in: book)
@@ -92,11 +99,13 @@ package final class Wallets: Sendable {
         var posted: [Transfer] = []
         var withdrawals: [Withdrawal] = []
         var claims: [Claim] = []
+        var subsidies: [Subsidy] = []
         if !off.contains(.ledger) {
-            if let snapshot = await read(person, book, sent) {
+            if let snapshot = await read(person, book, open.map(\.order), sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
                 claims = snapshot.claims
+                subsidies = snapshot.subsidies
                 sent.judge(by: snapshot.log, posted: posted)
             } else {
                 if !Mutant.isOn(.hidesMissingLedger) { missing.append(.ledger) }
@@ -105,16 +114,13 @@ package final class Wallets: Sendable {
         } else {
             sent.setAside()
         }
-        for epoch in sent.forgedIn {
-            alarms.raise(
-                .forgedToken,
-                "a token of mint \(epoch.mint.rawValue) epoch \(epoch.epoch) verifies but was never issued: "
-                    + "somebody else has its key; revoke the epoch"
-            )
-        }
+        alarms.raiseForged(sent.forgedIn)
         if Mutant.isOn(.readsLedgerFirst) { open = tokens.tokens(of: person, in: book) }
         open += sent.grants
-        await post(sent.grants)
+        let kinds = money.known
+        await post(sent.grants.filter { kinds[$0.order.scene] == .cash })
+        subsidies.merge(open.filter { kinds[$0.order.scene] == .subsidy })
+        open.removeAll { kinds[$0.order.scene] != .cash }
         return .wallet(
             WalletReading(
                 person: person,
@@ -122,6 +128,7 @@ package final class Wallets: Sendable {
                 campaign: campaign,
                 phase: phase,
                 view: WalletView(tokens: open, posted: posted, withdrawals: withdrawals, claims: claims),
+                subsidies: off.contains(.subsidies) ? [] : subsidies,
                 missing: missing,
                 rejectedTokens: sent.rejected
             )
@@ -132,22 +139,31 @@ package final class Wallets: Sendable {
         let posted: [Transfer]
         let withdrawals: [Withdrawal]
         let claims: [Claim]
+        let subsidies: [Subsidy]
         /// The batches that the client's tokens claim to be of.
         let log: [ThinToken: GrantPayload]
     }
 
     /// `nil` when the store fails or takes too long.
-    private func read(_ person: PersonID, _ book: BookID, _ sent: ClientTokens) async -> Snapshot? {
+    private func read(
+        _ person: PersonID,
+        _ book: BookID,
+        _ open: [OrderNumber],
+        _ sent: ClientTokens
+    ) async -> Snapshot? {
+        let money = money
         let reader = reader
         let store = store
         let alarms = alarms
         return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
-                    Snapshot(
+                    try money.learn(scenesOf: open + sent.orders, snapshot)
+                    return Snapshot(
                         posted: try snapshot.transfers(of: person, in: book),
                         withdrawals: try snapshot.withdrawals(of: person, in: book),
                         claims: try snapshot.claims(of: person, in: book),
+                        subsidies: try snapshot.subsidies(of: person, in: book),
                         log: try sent.lookUp(in: snapshot, reader)
                     )
                 }
@@ -166,74 +182,5 @@ package final class Wallets: Sendable {
         } catch {
             return
         }
-    }
-}
-
-/// The tokens that a client sent along, on their way to being believed.
-private struct ClientTokens: Sendable {
-    private var candidates: [(index: Int, token: VerifiedToken, payload: GrantPayload)] = []
-    private(set) var grants: [OpenGrant] = []
-    private(set) var rejected: [Int] = []
-    /// The epoch of each token that verifies and was never issued.
-    private(set) var forgedIn: [MintEpoch] = []
-
-    /// Keeps those that verify for this person and book (TK-9).
-    init(_ tokens: [[UInt8]], person: PersonID, book: BookID, verifier: TokenVerifier, now: Timestamp) {
-        for (index, bytes) in tokens.enumerated() {
-            if index < Wallets.clientTokensMax,
-                case .valid(let token) = verifier.verify(bytes, now: now, person: person, book: book),
-                let payload = token.payload
-            {
-                candidates.append((index, token, payload))
-            } else {
-                rejected.append(index)
-            }
-        }
-    }
-
-    /// The server's own list has these.
-    mutating func drop(listed: [OpenGrant]) {
-        guard !candidates.isEmpty else { return }
-        let listed = Set(listed.map(\.order))
-        candidates.removeAll { listed.contains($0.payload.order) }
-    }
-
-    /// What the log says about the places that the tokens name.
-    func lookUp(in snapshot: any StoreSnapshot, _ reader: LogReader) throws(StoreError) -> [ThinToken: GrantPayload] {
-        var found: [ThinToken: GrantPayload] = [:]
-        for (_, token, _) in candidates {
-            let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
-            let logged = try snapshot.batches(of: token.mint, after: token.sequence - 1, limit: 1).first
-            guard let logged, logged.sequence == token.sequence, token.index < logged.count else { continue }
-            found[thin] = try reader.open(logged).payloads[token.index]
-        }
-        return found
-    }
-
-    /// Shows what was issued and isn't posted; what was never issued is a forgery by somebody with a minting key
-    /// (TK-8).
-    mutating func judge(by log: [ThinToken: GrantPayload], posted: [Transfer]) {
-        guard !candidates.isEmpty else { return }
-        let posted = Set(posted.map(\.id))
-        for (index, token, payload) in candidates {
-            let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
-            guard log[thin] == payload || Mutant.isOn(.trustsTokens) else {
-                forgedIn.append(MintEpoch(mint: token.mint, epoch: token.epoch))
-                rejected.append(index)
-                continue
-            }
-            if !posted.contains(TransferID(payload.order)) { grants.append(OpenGrant(payload)) }
-        }
-        candidates = []
-        rejected.sort()
-    }
-
-    /// The log can't be asked: neither shown nor refused.
-    mutating func setAside() { candidates = [] }
-}
-
-extension OpenGrant {
-    init(_ payload: GrantPayload) {
-        self.init(order: payload.order, amount: payload.amount, openedAt: payload.openedAt, app: payload.app)
     }
 }

@@ -34,8 +34,8 @@ struct RedPacketRoutes: Sendable {
         case .sent(let packet), .replayed(let packet): return try await answer(packet, at: call.now)
         case .conflict: throw Problem(.orderConflict, param: "id")
         case .subsidyMismatch: throw Problem(.subsidyMismatch, param: "subsidy")
+        case .subsidyUnknown: throw Problem(.notFound, param: "subsidy")
         case .subsidyUsed: throw Problem(.subsidyUsed, param: "subsidy")
-        case .insufficientFunds: throw Problem(.budgetExhausted, param: "subsidy")
         case .unavailable(let fault): throw Problem(fault)
         }
     }

@@ -38,7 +38,7 @@ struct WalletRoutes: Sendable {
     }
 
     /// One entry for each token sent; empty, so that it's rejected like any forgery, when it isn't base64url.
-    private static func tokens(_ body: ByteBuffer) throws(Problem) -> [[UInt8]] {
+    static func tokens(_ body: ByteBuffer) throws(Problem) -> [[UInt8]] {
         var reader = JSONReader(body)
         var tokens: [[UInt8]]?
         do throws(JSONFault) {
@@ -64,21 +64,13 @@ struct WalletRoutes: Sendable {
                 json.field("balance", reading.view.balance)
                 json.field("income", reading.view.income.fen)
                 json.field("pending", reading.view.pending.fen)
-                for list in ["coupons", "pendants", "subsidies"] as [StaticString] {
+                for list in ["coupons", "pendants"] as [StaticString] {
                     json.key(list)
                     json.array { (_: inout JSONWriter) in }
                 }
+                json.write(subsidiesOf: reading)
                 json.write(missing: reading)
-                guard hasTokens else { return }
-                json.key("refused")
-                json.array { json in
-                    for index in reading.rejectedTokens {
-                        json.object { json in
-                            json.field("index", Int64(index))
-                            json.field("code", ErrorCode.tokenInvalid.rawValue)
-                        }
-                    }
-                }
+                if hasTokens { json.write(refusedOf: reading) }
             }
         }
     }
@@ -148,11 +140,26 @@ extension WalletAnswer {
 
 extension JSONWriter {
     /// Says which sources didn't answer (WL-3).
-    mutating func write(missing reading: WalletReading) {
-        field("complete", reading.missing.isEmpty)
+    mutating func write(missing reading: WalletReading) { write(missing: reading.missing) }
+
+    mutating func write(missing sources: [WalletSource]) {
+        field("complete", sources.isEmpty)
         key("missing")
         array { json in
-            for source in reading.missing { json.value(source.rawValue) }
+            for source in sources { json.value(source.rawValue) }
+        }
+    }
+
+    /// Which of the tokens that were sent along aren't good for this person.
+    mutating func write(refusedOf reading: WalletReading) {
+        key("refused")
+        array { json in
+            for index in reading.rejectedTokens {
+                json.object { json in
+                    json.field("index", Int64(index))
+                    json.field("code", ErrorCode.tokenInvalid.rawValue)
+                }
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 extension Schema {
-    /// Red packets, claims and refunds, and the accounts that they need.
+    /// Red packets, claims and refunds, the subsidies that pay for packets, and the accounts that they need.
     ///
-    /// SQLite can't change a CHECK, so `account`, `transfer` and `hold` are made again with four more kinds of account
+    /// SQLite can't change a CHECK, so `account`, `transfer` and `hold` are made again with five more kinds of account
     /// and all their rows. A packet's tables carry M7 and M8 by themselves: at most `count` claims, one for each person
     /// and position, none before payment or after the end, one refund of exactly what is left.
     static let redPackets0002 = Migration(
         id: "0002-red-packets",
-        sql: moreKindsOfAccount + """
+        sql: moreKindsOfAccount + kindsOfBudget + """
             CREATE TABLE packet (
                 id INTEGER PRIMARY KEY CHECK (id <> 0),
                 sender INTEGER NOT NULL,
@@ -23,7 +23,7 @@ extension Schema {
                 created_at INTEGER NOT NULL,
                 -- 1 created, 2 paying, 3 published, 4 exhausted, 5 expired, 6 closing, 7 closed, 8 abandoned
                 state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 8),
-                -- The transfer that brought the money.
+                -- The payment's transfer, or the one that granted the subsidy which paid.
                 funding_person INTEGER,
                 funding_part INTEGER,
                 published_at INTEGER,
@@ -70,7 +70,7 @@ extension Schema {
                 CHECK ((state = 7) = (closed_at IS NOT NULL)),
                 -- M14: one packet for each ID that the client chose.
                 UNIQUE (sender, book, send_id),
-                -- SU-4: a subsidy or a payment pays for one packet.
+                -- SU-4: a subsidy (its order number), or a payment, pays for one packet.
                 UNIQUE (funding_person, funding_part)
             ) STRICT;
             CREATE INDEX packet_due ON packet (next_check_at) WHERE state < 7 AND state <> 2;
@@ -129,7 +129,7 @@ extension Schema {
             CREATE TRIGGER claim_stays BEFORE DELETE ON claim
                 BEGIN SELECT RAISE(ABORT, 'M15: a claim is never deleted'); END;
 
-            """ + refunds
+            """ + refunds + subsidies
     )
 
     private static let refunds = """
@@ -177,10 +177,56 @@ extension Schema {
             BEGIN SELECT RAISE(ABORT, 'M15: a refund is never deleted'); END;
         """
 
+    private static let subsidies = """
+        -- A subsidy's key is that of the transfer that grants it: its order number.
+        CREATE TABLE subsidy (
+            person INTEGER NOT NULL,
+            part INTEGER NOT NULL,
+            amount INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            -- 1 granted, 2 used
+            state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 2),
+            -- The red packet that it has paid for.
+            packet INTEGER,
+            CHECK ((state = 2) = (packet IS NOT NULL)),
+            PRIMARY KEY (person, part)
+        ) STRICT, WITHOUT ROWID;
+        -- SU-4: a packet is paid for by one subsidy.
+        CREATE UNIQUE INDEX subsidy_packet ON subsidy (packet) WHERE packet IS NOT NULL;
+        CREATE TRIGGER subsidy_is_booked BEFORE INSERT ON subsidy
+            WHEN NEW.state <> 1 OR NOT EXISTS (
+                SELECT 1 FROM transfer WHERE person = NEW.person AND part = NEW.part AND amount = NEW.amount
+                    AND part >> 32 & 65535 <> 0 AND credit_kind = 9
+            )
+            BEGIN SELECT RAISE(ABORT, 'M4: a subsidy is what was booked'); END;
+        CREATE TRIGGER subsidy_is_used_once BEFORE UPDATE ON subsidy WHEN OLD.state = 2
+            BEGIN SELECT RAISE(ABORT, 'SU-4: a subsidy pays for one packet'); END;
+        CREATE TRIGGER subsidy_fits BEFORE UPDATE ON subsidy
+            WHEN NEW.state = 2 AND NOT EXISTS (
+                SELECT 1 FROM packet WHERE id = NEW.packet AND kind = 2 AND sender = NEW.person
+                    AND book = NEW.part >> 48 & 65535 AND amount = NEW.amount
+                    AND funding_person = NEW.person AND funding_part = NEW.part
+            )
+            BEGIN SELECT RAISE(ABORT, 'SU-4: the packet isn''t paid for by this subsidy'); END;
+        CREATE TRIGGER subsidy_is_promised BEFORE UPDATE OF person, part, amount, at ON subsidy
+            BEGIN SELECT RAISE(ABORT, 'M15: what was granted is never changed'); END;
+        CREATE TRIGGER subsidy_stays BEFORE DELETE ON subsidy
+            BEGIN SELECT RAISE(ABORT, 'M15: a subsidy is never deleted'); END;
+        """
+
+    private static let kindsOfBudget = """
+        -- 1 cash, 2 subsidy
+        ALTER TABLE budget ADD COLUMN kind INTEGER NOT NULL DEFAULT 1 CHECK (kind BETWEEN 1 AND 2);
+        CREATE TRIGGER budget_keeps_its_kind BEFORE UPDATE ON budget WHEN NEW.kind <> OLD.kind
+            BEGIN SELECT RAISE(ABORT, 'M4: what a scene gives stays what it is'); END;
+
+
+        """
+
     private static let moreKindsOfAccount = """
         CREATE TABLE new_account (
             book INTEGER NOT NULL CHECK (book BETWEEN 0 AND 65535),
-            kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 8),
+            kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 9),
             owner INTEGER NOT NULL,
             debits INTEGER NOT NULL CHECK (debits >= 0),
             credits INTEGER NOT NULL CHECK (credits >= 0),
@@ -200,9 +246,9 @@ extension Schema {
         CREATE TABLE new_transfer (
             person INTEGER NOT NULL,
             part INTEGER NOT NULL,
-            debit_kind INTEGER NOT NULL CHECK (debit_kind BETWEEN 1 AND 8),
+            debit_kind INTEGER NOT NULL CHECK (debit_kind BETWEEN 1 AND 9),
             debit_owner INTEGER NOT NULL,
-            credit_kind INTEGER NOT NULL CHECK (credit_kind BETWEEN 1 AND 8),
+            credit_kind INTEGER NOT NULL CHECK (credit_kind BETWEEN 1 AND 9),
             credit_owner INTEGER NOT NULL,
             amount INTEGER NOT NULL CHECK (amount > 0),
             at INTEGER NOT NULL,
@@ -210,13 +256,15 @@ extension Schema {
             app INTEGER NOT NULL CHECK (app BETWEEN 0 AND 65535),
             -- M1: a transfer moves money from one account to another one. Both are of the book in `part` (M13).
             CHECK (debit_kind <> credit_kind OR debit_owner <> credit_owner),
-            -- M3: a grant (its scene number isn't 0) is paid to the person in its order number, or into a red packet,
-            -- which is that person's.
-            CHECK (part >> 32 & 65535 = 0 OR (credit_kind = 3 AND credit_owner = person) OR credit_kind = 5),
+            -- M3: a grant (its scene number isn't 0) is paid to the person in its order number, cash or a subsidy.
+            CHECK (part >> 32 & 65535 = 0 OR (credit_kind IN (3, 9) AND credit_owner = person)),
             -- M4: what comes from a budget comes from that of the scene in the order number.
             CHECK (part >> 32 & 65535 = 0 OR debit_kind <> 2 OR debit_owner = part >> 32 & 65535),
             -- M7: what leaves a packet's escrow leaves it under the packet's own number.
             CHECK (debit_kind <> 5 OR (debit_owner = person AND part >> 31 & 131071 = 1)),
+            -- SU-4: what leaves a person's subsidies goes into a red packet, under the packet's own number.
+            CHECK (debit_kind <> 9 OR (credit_kind = 5 AND credit_owner = person AND part & 4294967295 = 4294967295
+                AND part >> 32 & 65535 = 0)),
             -- M3: at most one transfer for an order number.
             PRIMARY KEY (person, part)
         ) STRICT, WITHOUT ROWID;

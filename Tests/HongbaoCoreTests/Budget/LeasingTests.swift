@@ -121,13 +121,32 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
         let lease = LeaseID(scene: scenes[1], mint: MintID(1))
         #expect(books.extendLease(lease, epoch: 1, by: Amount(fen: 40) ?? .zero, expiresAt: now).fen == 40)
         let refused = books.fund(try fundings([500, 39], revision: 1), now: now)
-        #expect(refused == .refused([scenes[1]: try #require(Amount(fen: 40))]))
+        #expect(refused == .refused([scenes[1]: .allotted(try #require(Amount(fen: 40)))]))
         // Somebody else has used this revision.
         #expect(books.fund(try fundings([500, 60], revision: 0), now: now) == .outdated)
         #expect(scenes.map { books.budget($0)?.total.fen } == [100, 50])
         #expect(books.ledger.newTransfers.count == 2)
         #expect(books.fund(try fundings([500, 40], revision: 1), now: now) == .funded)
         #expect(scenes.map { books.ledger.account(.budget(of: $0)).available } == [500, 40])
+    }
+
+    /// What a scene gives is fixed when it's first funded: what was granted keeps its meaning (SU-1).
+    @Test func aBudgetKeepsItsKind() throws {
+        let scene = SceneID(book: BookID(campaign: 1, phase: .live), number: 1)
+        func funding(_ kind: MoneyKind, _ fen: Int64, _ revision: UInt16) throws -> Funding {
+            Funding(scene: scene, kind: kind, total: try #require(Amount(fen: fen)), revision: revision)
+        }
+        let accounts = Footprint(funding: [try funding(.subsidy, 0, 0)]).accounts.map { Account(id: $0) }
+        let now = Timestamp(milliseconds: 5)
+        var books = Books(ledger: Ledger(accounts: accounts, transfers: [], holds: []))
+        #expect(books.fund(try funding(.subsidy, 100, 0), now: now) == .funded)
+        #expect(books.budget(scene)?.kind == .subsidy)
+        for fen: Int64 in [50, 100, 200] {
+            #expect(books.fund(try funding(.cash, fen, 1), now: now) == .otherKind)
+            #expect(books.fund([try funding(.cash, fen, 1)], now: now) == .refused([scene: .gives(.subsidy)]))
+        }
+        #expect(books.fund(try funding(.subsidy, 200, 1), now: now) == .funded)
+        #expect(books.budget(scene)?.total.fen == 200 && books.ledger.newTransfers.count == 2)
     }
 
     @Test func fundingGoesUpAndDown() throws {

@@ -136,7 +136,7 @@ import Testing
         let now = world.now
         switch Int.random(in: 0..<20, using: &random) {
         case 0: _ = world.books.startPaying(id, nextCheckAt: now)
-        case 1: _ = world.books.publish(id, by: try world.funding(), now: now)
+        case 1: _ = try world.publish()
         case 2: if Int.random(in: 0..<20, using: &random) == 0 { _ = world.books.abandon(id, now: now) }
         case 3: world.now = now.advanced(bySeconds: Int64.random(in: -600...20_000, using: &random))
         case 4: _ = world.books.advance(id, now: now, retryAfterSeconds: 1)

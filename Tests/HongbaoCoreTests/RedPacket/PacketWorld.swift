@@ -29,9 +29,25 @@ struct PacketWorld {
             holdsStarted: 0
         )
         var accounts = [AccountID.cashier, AccountID.change, AccountID.refunds].map { Account(id: $0(Self.book)) }
-        accounts += [budget, Account(id: .escrow(of: Self.id, in: Self.book))]
+        let owned = [AccountID.subsidies(of: Self.sender, in: Self.book), .escrow(of: Self.id, in: Self.book)]
+        accounts += [budget] + owned.map { Account(id: $0) }
         accounts += (0...persons).map { Account(id: .person(PersonID(UInt64($0 + 1)), in: Self.book)) }
         books = Books(ledger: Ledger(accounts: accounts, transfers: [], holds: []))
+        if kind == .b2c { grant(Self.subsidy, split.amount) }
+    }
+
+    /// Gives the sender a subsidy, and loads it as a store does.
+    mutating func grant(_ order: OrderNumber, _ amount: Amount) {
+        let transfer = Transfer(
+            id: TransferID(order),
+            debit: .budget(of: order.scene),
+            credit: .subsidies(of: order.person, in: order.book),
+            amount: amount,
+            at: now,
+            postedAt: now
+        )
+        #expect(books.grant(transfer) == .posted)
+        books = Books(ledger: books.ledger, subsidies: books.newSubsidies)
     }
 
     static func draft(
@@ -61,16 +77,18 @@ struct PacketWorld {
 
     func packet() throws -> RedPacket { try #require(books.packet(Self.id)) }
 
-    func funding() throws -> Transfer {
-        let packet = try packet()
-        return kind == .c2c ? packet.payment(at: now) : packet.subsidy(Self.subsidy, at: now)
+    mutating func publish() throws -> PublishOutcome {
+        switch kind {
+        case .c2c: books.publish(Self.id, by: try packet().payment(at: now), now: now)
+        case .b2c: books.publish(Self.id, by: Self.subsidy, now: now)
+        }
     }
 
     /// Sends, pays and publishes.
     mutating func open(scope: RecipientScope = .everyone) throws {
         _ = try send(scope: scope)
         if kind == .c2c { _ = books.startPaying(Self.id, nextCheckAt: now) }
-        guard case .published = books.publish(Self.id, by: try funding(), now: now) else {
+        guard case .published = try publish() else {
             Issue.record("not published")
             return
         }

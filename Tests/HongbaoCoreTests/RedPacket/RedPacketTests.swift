@@ -97,9 +97,9 @@ import Testing
         #expect(send(try PacketWorld.draft(kind, .of(1_000, 4), id: "q"), PacketWorld.id.rawValue) == .idTaken)
         #expect(world.claim([1]) == [.notPublished])
 
-        let funding = try world.funding()
         if kind == .c2c {
-            #expect(world.books.publish(packet.id, by: funding, now: world.now) == .illegal(.created))
+            #expect(try world.publish() == .illegal(.created))
+            #expect(world.books.publish(packet.id, by: PacketWorld.subsidy, now: world.now) == .illegal(.created))
             let checkAt = world.now.advanced(bySeconds: 5)
             guard case .done = world.books.startPaying(packet.id, nextCheckAt: checkAt) else {
                 Issue.record("not paying")
@@ -113,28 +113,22 @@ import Testing
             #expect(world.books.startPaying(packet.id, nextCheckAt: world.now) == .illegal(.created))
         }
         for wrong in try Self.wrongFundings(of: world) {
-            #expect(world.books.publish(packet.id, by: wrong, now: world.now) == .fundingMismatch)
+            let outcome = world.books.publish(packet.id, by: wrong, now: world.now)
+            #expect(outcome == (kind == .c2c ? .fundingMismatch : .illegal(.created)))
         }
-        guard case .published(let published) = world.books.publish(packet.id, by: funding, now: world.now) else {
+        guard case .published(let published) = try world.publish() else {
             Issue.record("not published")
             return
         }
         #expect(published.expiresAt == world.now.advanced(bySeconds: 86_400))
-        #expect(world.books.publish(packet.id, by: funding, now: world.now) == .alreadyPublished(published))
+        #expect(try world.publish() == .alreadyPublished(published))
         #expect(world.books.abandon(packet.id, now: world.now) == .illegal(.published))
         #expect(world.books.startPaying(packet.id, nextCheckAt: world.now) == .illegal(.published))
         try world.check()
     }
 
     private static func wrongFundings(of world: PacketWorld) throws -> [Transfer] {
-        let right = try world.funding()
-        let another = OrderNumber(
-            person: PersonID(10),
-            scene: PacketWorld.scene,
-            rain: RainID(1),
-            awardType: 1,
-            stage: 0
-        )
+        let right = try world.packet().payment(at: world.now)
         func with(id: TransferID? = nil, debit: AccountID? = nil, fen: Int64? = nil) throws -> Transfer {
             Transfer(
                 id: id ?? right.id,
@@ -145,28 +139,52 @@ import Testing
                 postedAt: right.postedAt
             )
         }
-        // Another amount, another source, another person's subsidy (SU-5).
+        // Another amount, another source, another number.
         return [
             try with(fen: 999), try with(debit: .treasury(of: PacketWorld.book)),
-            try with(debit: .person(PacketWorld.sender, in: PacketWorld.book)), try with(id: TransferID(another)),
+            try with(debit: .person(PacketWorld.sender, in: PacketWorld.book)),
+            try with(id: TransferID(PacketWorld.subsidy)),
         ]
     }
 
-    /// SU-4: a subsidy that has paid for something else pays for nothing more.
+    /// SU-4, SU-5: a subsidy pays for one packet of its own person, all of it, and nothing else does.
     @Test func aSubsidyPaysOnce() throws {
-        var world = try PacketWorld(.b2c, .of(1_000, 4), persons: 9)
-        let grant = Transfer(
-            id: TransferID(PacketWorld.subsidy),
-            debit: .budget(of: PacketWorld.scene),
-            credit: .person(PacketWorld.sender, in: PacketWorld.book),
-            amount: Split.of(1_000, 4).amount,
-            at: world.now,
-            postedAt: world.now
-        )
-        #expect(world.books.ledger.post(grant) == .posted)
+        var world = try PacketWorld(.b2c, .of(1_000, 4))
+        func order(_ rain: UInt16, of person: UInt64 = 9, in book: BookID = PacketWorld.book) -> OrderNumber {
+            let scene = SceneID(book: book, number: 3)
+            return OrderNumber(person: PersonID(person), scene: scene, rain: RainID(rain), awardType: 1, stage: 0)
+        }
         _ = try world.send()
-        #expect(world.books.publish(PacketWorld.id, by: try world.funding(), now: world.now) == .fundingUsed)
-        #expect(try world.packet().state == .created)
+        func publish(_ order: OrderNumber) -> PublishOutcome {
+            var books = world.books
+            let outcome = books.publish(PacketWorld.id, by: order, now: world.now)
+            #expect(books.ledger.newTransfers.count == world.books.ledger.newTransfers.count)
+            #expect(books.changedSubsidies == world.books.changedSubsidies)
+            return outcome
+        }
+        #expect(publish(order(1, of: 10)) == .fundingMismatch)
+        #expect(publish(order(1, in: BookID(campaign: 8, phase: .live))) == .fundingMismatch)
+        #expect(publish(order(2)) == .fundingUnknown)
+        var other = try PacketWorld(.b2c, .of(1_000, 4))
+        other.grant(order(2), Split.of(999, 4).amount)
+        _ = try other.send()
+        #expect(other.books.publish(PacketWorld.id, by: order(2), now: other.now) == .fundingMismatch)
+
+        guard case .published(let packet) = try world.publish() else {
+            Issue.record("not published")
+            return
+        }
+        let account = AccountID.subsidies(of: PacketWorld.sender, in: PacketWorld.book)
+        #expect(packet.subsidy == PacketWorld.subsidy && packet.funding == TransferID(PacketWorld.subsidy))
+        #expect(world.books.ledger.transfer(packet.payment(at: world.now).id)?.debit == account)
+        #expect(world.books.ledger.account(account).available == 0)
+        #expect(world.books.subsidy(PacketWorld.subsidy)?.packet == packet.id)
+        #expect(world.books.changedSubsidies.count == 1)
+        // Another packet of theirs doesn't get it again.
+        let draft = try PacketWorld.draft(.b2c, .of(1_000, 4), id: "q")
+        let next = RedPacketID(78)
+        _ = world.books.send(draft, as: next, seal: PacketWorld.seal, now: world.now, nextCheckAt: world.now)
+        #expect(world.books.publish(next, by: PacketWorld.subsidy, now: world.now) == .fundingUsed)
     }
 
     /// A packet that nobody pays for ends by itself; one that is being paid for waits for the cashier's word.

@@ -23,7 +23,7 @@ struct PacketRig: Sendable {
         try await body(rig)
         #expect(try await LedgerCheck.read(rig.store).breaches == [])
         let report = try await Audit.run(rig.store, keyring: rig.keyring)
-        // Subsidies are granted by the log, which isn't here: M4 belongs to `PacketAuditTests`.
+        // Subsidies are accepted by the log, which isn't here: M4 belongs to `PacketAuditTests`.
         let breached = report.checks.filter { $0.breachCount > 0 && $0.invariant != "M4" }
         #expect(breached.isEmpty, "\(breached.flatMap(\.breaches))")
         try await rig.store.close()
@@ -31,9 +31,23 @@ struct PacketRig: Sendable {
 
     private func fund() async throws {
         let total = try #require(Amount(fen: 1_000_000))
-        let funding = Funding(scene: Self.scene, total: total, revision: 1)
+        let funding = Funding(scene: Self.scene, kind: .subsidy, total: total, revision: 1)
         let now = clock.now
         _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now) }
+    }
+
+    /// Posts a subsidy, as the poster does with what the log has.
+    func grant(_ order: OrderNumber, _ amount: Amount) async throws {
+        let transfer = Transfer(
+            id: TransferID(order),
+            debit: .budget(of: order.scene),
+            credit: .subsidies(of: order.person, in: order.book),
+            amount: amount,
+            at: clock.now,
+            postedAt: clock.now
+        )
+        let outcome = try await store.transact(Footprint(posting: [transfer])) { $0.grant(transfer) }
+        #expect(outcome == .posted)
     }
 
     var wallClock: WallClock {
@@ -90,6 +104,7 @@ struct PacketRig: Sendable {
         let draft = try Self.draft(kind, split, scope: scope, id: id)
         switch kind {
         case .b2c:
+            try await grant(Self.subsidy(), split.amount)
             guard case .sent(let packet) = await packets.send(draft, by: Self.subsidy()) else {
                 throw Unexpected("not sent")
             }

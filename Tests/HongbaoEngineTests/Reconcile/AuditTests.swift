@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15))) struct AuditTests {
     private static let book = BookID(campaign: 7, phase: .live)
     /// These are in `PacketAuditTests`.
-    private static let ofPackets: Set<String> = ["M7", "M8", "RP"]
+    private static let ofPackets: Set<String> = ["M7", "M8", "RP", "SU"]
 
     /// Two campaigns; grants of which some aren't posted; withdrawals in each state.
     private static func grown(seed: UInt64 = 1) async throws -> EngineRig {
@@ -118,7 +118,7 @@ import Testing
         M6     | UPDATE budget SET total = total + 1 WHERE scene >> 16 = 31
         M6     | UPDATE budget SET total = total - 1 WHERE scene >> 16 = 31
         M6     | UPDATE budget SET allotted = allotted - 1 WHERE scene >> 16 = 31
-        M6     | DELETE FROM budget WHERE scene >> 16 = 31
+        M4 M6  | DELETE FROM budget WHERE scene >> 16 = 31
         M9     | UPDATE withdrawal SET state = 3 WHERE state = 2
         M9     | UPDATE withdrawal SET state = 2 WHERE state = 3
         M9     | UPDATE withdrawal SET state = 2, final_at = 5 WHERE state = 1

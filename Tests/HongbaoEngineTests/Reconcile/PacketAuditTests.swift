@@ -24,10 +24,10 @@ import Testing
     /// A: C2C, three of five claimed, nothing transferred. B: B2C by a granted subsidy, closed with a refund. C: C2C,
     /// all claimed. D: never paid. E: C2C, one of two claimed, the rest refunded.
     private static func grown() async throws -> EngineRig {
-        let rig = try EngineRig()
+        let rig = try EngineRig([.forTests(subsidies: 1_000_000)])
         try await rig.runByHand { engine in
             let packets = engine.packets
-            let subsidy = GrantRequest.forTests(person: 50, amount: 1_000)
+            let subsidy = GrantRequest.forTests(person: 50, amount: 1_000, scene: "rain-subsidy")
             let order = try #require(await engine.granting.grant([subsidy]).first?.granted?.order)
             guard case .sent(let b) = await packets.send(try draft("b", .b2c, .of(1_000, 4)), by: order) else {
                 throw Unexpected("b wasn't sent")
@@ -73,6 +73,8 @@ import Testing
         let examined = Dictionary(uniqueKeysWithValues: report.checks.map { ($0.invariant, $0.examined) })
         #expect(examined["RP"] == 13 && (examined["M7"] ?? 0) >= 20 && (examined["M8"] ?? 0) >= 20)
         #expect(report.totals.packetsSent == 4 && report.totals.sentFen == 1_660)
+        #expect(report.totals.subsidiesPosted == 1 && report.totals.subsidiesFen == 1_000)
+        #expect(report.totals.subsidiesUsed == 1 && report.totals.subsidiesUsedFen == 1_000)
         #expect(report.totals.transferredFen + report.totals.refundedFen == 1_050)
     }
 
@@ -91,8 +93,16 @@ import Testing
         M8     | UPDATE claim SET state = 1, done_at = NULL WHERE state = 2 AND position = 0
         M8     | UPDATE claim SET state = 2, done_at = 5 WHERE position = 0 \
                  AND packet = (SELECT id FROM packet WHERE send_id = 'a')
-        M7 M8  | UPDATE packet SET funding_part = funding_part - 1 WHERE send_id = 'a'
-        M7 M8  | UPDATE packet SET funding_part = NULL, funding_person = NULL WHERE send_id = 'a'
+        M7     | UPDATE packet SET funding_part = funding_part - 1 WHERE send_id = 'a'
+        M7     | UPDATE packet SET funding_part = NULL, funding_person = NULL WHERE send_id = 'a'
+        SU     | UPDATE packet SET funding_part = funding_part + 1 WHERE send_id = 'b'
+        SU     | UPDATE subsidy SET state = 1, packet = NULL
+        SU     | UPDATE subsidy SET packet = packet + 1
+        SU     | UPDATE subsidy SET amount = amount + 1
+        SU     | DELETE FROM subsidy
+        M8 SU  | DELETE FROM packet WHERE send_id = 'b'
+        M4     | UPDATE budget SET kind = 1 WHERE kind = 2
+        M2 M4 SU | UPDATE transfer SET credit_kind = 3 WHERE credit_kind = 9
         M10    | UPDATE packet SET closed_at = NULL WHERE send_id = 'b'
         M10    | UPDATE packet SET state = 3 WHERE send_id = 'c'
         M10    | UPDATE packet SET state = 4 WHERE send_id = 'a'

@@ -1,0 +1,88 @@
+import HongbaoCore
+
+/// The tokens that a client sent along, on their way to being believed.
+struct ClientTokens: Sendable {
+    private var candidates: [(index: Int, token: VerifiedToken, payload: GrantPayload)] = []
+    private(set) var grants: [OpenGrant] = []
+    private(set) var rejected: [Int] = []
+    /// The epoch of each token that verifies and was never issued.
+    private(set) var forgedIn: [MintEpoch] = []
+
+    /// Keeps those that verify for this person and book (TK-9).
+    init(_ tokens: [[UInt8]], person: PersonID, book: BookID, verifier: TokenVerifier, now: Timestamp) {
+        for (index, bytes) in tokens.enumerated() {
+            if index < Wallets.clientTokensMax,
+                case .valid(let token) = verifier.verify(bytes, now: now, person: person, book: book),
+                let payload = token.payload
+            {
+                candidates.append((index, token, payload))
+            } else {
+                rejected.append(index)
+            }
+        }
+    }
+
+    /// The server's own list has these.
+    mutating func drop(listed: [OpenGrant]) {
+        guard !candidates.isEmpty else { return }
+        let listed = Set(listed.map(\.order))
+        candidates.removeAll { listed.contains($0.payload.order) }
+    }
+
+    /// Only this one is asked about.
+    mutating func keep(only order: OrderNumber) { candidates.removeAll { $0.payload.order != order } }
+
+    var orders: [OrderNumber] { candidates.map(\.payload.order) }
+
+    /// What the log says about the places that the tokens name.
+    func lookUp(in snapshot: any StoreSnapshot, _ reader: LogReader) throws(StoreError) -> [ThinToken: GrantPayload] {
+        var found: [ThinToken: GrantPayload] = [:]
+        for (_, token, _) in candidates {
+            let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
+            let logged = try snapshot.batches(of: token.mint, after: token.sequence - 1, limit: 1).first
+            guard let logged, logged.sequence == token.sequence, token.index < logged.count else { continue }
+            found[thin] = try reader.open(logged).payloads[token.index]
+        }
+        return found
+    }
+
+    /// Shows what was issued and isn't posted; what was never issued is a forgery by somebody with a minting key
+    /// (TK-8).
+    mutating func judge(by log: [ThinToken: GrantPayload], posted: [Transfer]) {
+        guard !candidates.isEmpty else { return }
+        let posted = Set(posted.map(\.id))
+        for (index, token, payload) in candidates {
+            let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
+            guard log[thin] == payload || Mutant.isOn(.trustsTokens) else {
+                forgedIn.append(MintEpoch(mint: token.mint, epoch: token.epoch))
+                rejected.append(index)
+                continue
+            }
+            if !posted.contains(TransferID(payload.order)) { grants.append(OpenGrant(payload)) }
+        }
+        candidates = []
+        rejected.sort()
+    }
+
+    /// The log can't be asked: neither shown nor refused.
+    mutating func setAside() { candidates = [] }
+}
+
+extension OpenGrant {
+    init(_ payload: GrantPayload) {
+        self.init(order: payload.order, amount: payload.amount, openedAt: payload.openedAt, app: payload.app)
+    }
+}
+
+extension Alarms {
+    /// - Parameter epochs: of tokens that verify and were never issued.
+    func raiseForged(_ epochs: [MintEpoch]) {
+        for epoch in epochs {
+            raise(
+                .forgedToken,
+                "a token of mint \(epoch.mint.rawValue) epoch \(epoch.epoch) verifies but was never issued: "
+                    + "somebody else has its key; revoke the epoch"
+            )
+        }
+    }
+}

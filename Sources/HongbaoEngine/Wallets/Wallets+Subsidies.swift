@@ -1,0 +1,62 @@
+package import HongbaoCore
+
+// One subsidy, as sending a packet with it needs it; lists of them come with the wallet.
+extension Wallets {
+    /// A subsidy as it stands: from the token list, or proven by a token, or from the ledger; `nil` when nobody was
+    /// given it. Asking posts nothing (SU-2).
+    ///
+    /// - Parameter sent: tokens that the person's client holds.
+    package func subsidy(_ order: OrderNumber, tokens sent: [[UInt8]] = []) async throws(StoreError) -> Subsidy? {
+        if let open = try await openSubsidy(order, tokens: sent) {
+            return Subsidy(order: order, amount: open.amount, at: open.openedAt)
+        }
+        return try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.subsidies(of: order.person, in: order.book).first { $0.order == order }
+        }
+    }
+
+    /// Puts a subsidy into the ledger that isn't in it yet. Nothing else is posted (SU-2), and nothing that can't be
+    /// proven; the ledger's word counts afterwards.
+    func postSubsidy(_ order: OrderNumber, tokens sent: [[UInt8]]) async throws(StoreError) {
+        guard let open = try await openSubsidy(order, tokens: sent) else { return }
+        try await poster.postFirst([open])
+    }
+
+    /// The subsidy's grant when it may not be posted yet: the token list says so, or the list has lost it, and a token
+    /// that is in the log proves it.
+    private func openSubsidy(_ order: OrderNumber, tokens sent: [[UInt8]]) async throws(StoreError) -> OpenGrant? {
+        var open: OpenGrant?
+        if !sourcesSwitchedOff.contains(.tokens) {
+            open = tokens.unposted(of: order.person, in: order.book).first { $0.order == order }
+        }
+        if open == nil { open = try await proven(order, by: sent) }
+        guard let open else { return nil }
+        return try await money.kinds(of: [order.scene])[order.scene] == .subsidy ? open : nil
+    }
+
+    private func proven(_ order: OrderNumber, by sent: [[UInt8]]) async throws(StoreError) -> OpenGrant? {
+        guard !sent.isEmpty else { return nil }
+        let (person, book) = (order.person, order.book)
+        var sent = ClientTokens(sent, person: person, book: book, verifier: verifier, now: clock.now())
+        sent.keep(only: order)
+        guard !sent.orders.isEmpty else { return nil }
+        let (reader, asked) = (reader, sent)
+        let (log, posted) = try await store.read { (snapshot) throws(StoreError) in
+            (try asked.lookUp(in: snapshot, reader), try snapshot.transfers([TransferID(order)]))
+        }
+        sent.judge(by: log, posted: posted)
+        alarms.raiseForged(sent.forgedIn)
+        return sent.grants.first
+    }
+}
+
+extension [Subsidy] {
+    /// Adds those that aren't posted yet, each order once, and sorts: the newest first.
+    mutating func merge(_ open: [OpenGrant]) {
+        var seen = Set(map(\.order))
+        for grant in open where seen.insert(grant.order).inserted {
+            append(Subsidy(order: grant.order, amount: grant.amount, at: grant.openedAt))
+        }
+        sort { ($0.at, $0.order) > ($1.at, $1.order) }
+    }
+}
