@@ -17,9 +17,9 @@ import Testing
         let (_, jwt) = try await server.logIn("alice")
         let json = #"{"id":"p","kind":"c2c","amount":100,"count":2,"split":"lucky","scope":"everyone"}"#
         let sent = try await server.send(.POST, "/v1/red-packets", bearer: jwt, json: json)
-        #expect(sent.status == 409 && (try sent.string("code")) == "payment_closed", "\(sent.text)")
+        #expect(try sent.status == 409 && sent.string("code") == "payment_closed", "\(sent.text)")
         let claim = try await server.send(.POST, "/v1/red-packets/7/claims", bearer: jwt, json: "{}")
-        #expect(claim.status == 404 && (try claim.string("code")) == "not_found", "\(claim.text)")
+        #expect(try claim.status == 404 && claim.string("code") == "not_found", "\(claim.text)")
         let nobody = try await server.send(.POST, "/v1/red-packets/7/claims", json: "{}")
         #expect(nobody.status == 401)
         for page in ["/red-packets/7", "/red-packets/new", "/assets/packet.js", "/assets/split.js"] {
@@ -89,7 +89,7 @@ import Testing
         #expect(try sent.string("state") == "awaiting_payment", "\(sent.text)")
         #expect(try await server.send(.POST, "/v1/red-packets", bearer: sender.jwt, json: json).text == sent.text)
         let early = try await server.send(.POST, "/v1/red-packets/\(packet)/claims", bearer: sender.jwt, json: "{}")
-        #expect(early.status == 409 && (try early.string("code")) == "not_paid")
+        #expect(try early.status == 409 && early.string("code") == "not_paid")
 
         let sentObject = try JSONSerialization.jsonObject(with: Data(sent.text.utf8)) as? [String: Any]
         let payment = try #require(sentObject?["payment"] as? [String: String])
