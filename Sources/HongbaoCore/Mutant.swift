@@ -224,6 +224,25 @@ package enum Mutant: Int, CaseIterable, Sendable {
     /// M13: a withdrawal is paid to the account of another phase, and no book is compared.
     case paysOutOfAnotherBook
 
+    // MARK: Red packets
+
+    /// RP-11: a person may claim a packet again and again.
+    case claimsAgain
+    /// RP-11: nobody asks whether a person may claim a packet.
+    case ignoresRecipientScope
+    /// RP-4: a packet can be claimed after its time.
+    case claimsAfterTheEnd
+    /// M7: a packet can be claimed before it's paid.
+    case claimsUnpaidPackets
+    /// RP-3: of equal shares the last is marked as the luckiest.
+    case marksLastLuckiest
+    /// RP-3: who claims is told of one share left too many.
+    case tellsSharesBefore
+    /// M14: claims that are decided together are answered in another order.
+    case mixesUpClaims
+    /// RP-10: the secret of the shares is shown as soon as there are shares.
+    case showsSeedEarly
+
     #if MUTANTS
         package static let areBuiltIn = true
         private static let active = Atomic<Int>(-1)

@@ -49,6 +49,11 @@ struct AuditState: Sendable {
     private var loggedInEpoch: [MintEpoch: Int64] = [:]
     var announcements: Announcements
     private var payments: [String: Payment] = [:]
+    var packets = PacketBooks()
+    /// What other channels than payouts' give to people.
+    private var given: [OutsideSystem: Int64] = [:]
+    /// What the cashier has taken, by its orders.
+    var paid: [String: Int64] = [:]
 
     var asked: [OrderNumber: Set<Int64>] = [:]
     /// The first terms that may have been in force when it was asked for first.
@@ -82,19 +87,38 @@ struct AuditState: Sendable {
         var touched: Set<AccountID> = []
         for transfer in commit.transfers.sorted(by: { $0.id < $1.id }) { take(transfer, &touched) }
         for hold in commit.holds { take(hold, commit, &touched) }
-        for transfer in commit.transfers where transfer.id.order == nil && transfer.id.person.rawValue > 0 {
+        for transfer in commit.transfers
+        where transfer.id.order == nil && transfer.id.packet == nil && transfer.id.person.rawValue > 0 {
             if holds[transfer.id] == nil { fail("M4: a transfer is neither a grant nor a withdrawal") }
         }
         let rows = Set(commit.accounts.map(\.id))
         if !touched.isSubset(of: rows) { fail("M1: a transfer didn't reach both accounts") }
         for account in commit.accounts { take(account) }
         for withdrawal in commit.withdrawals { take(withdrawal, commit) }
+        takePackets(of: commit)
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
         if !commit.batches.isEmpty, logged != leases.values.reduce(0, { $0 + $1.issued.fen }) {
             fail("M6: what is issued isn't what is logged")
         }
+    }
+
+    private mutating func takePackets(of commit: Commit) {
+        guard !commit.packets.isEmpty || !commit.claims.isEmpty else { return }
+        for packet in commit.packets {
+            remember(Int64(packet.state.rawValue) << 32 | Int64(packet.claimedCount))
+            remember(packet.claimed.fen)
+        }
+        for claim in commit.claims { remember(claim.share.fen << 8 | Int64(claim.state.rawValue)) }
+        let (transfers, sums) = (transfers, sums)
+        let change = PacketBooks.Change(
+            packets: commit.packets,
+            claims: commit.claims,
+            transfer: { transfers[$0] },
+            sums: { sums[$0] ?? Sums() }
+        )
+        for text in packets.take(change) { fail(text) }
     }
 
     private mutating func learn(_ epoch: EpochRecord) {
@@ -192,7 +216,8 @@ struct AuditState: Sendable {
         if own.debits != account.debits.fen || own.credits != account.credits.fen || own.held != account.held.fen {
             fail("M2: an account of kind \(account.id.kind) isn't the sum of its entries")
         }
-        if account.id.kind != .treasury, own.credits - own.debits - own.held < 0 { fail("M2: an account is overdrawn") }
+        let isSource = account.id.kind == .treasury || account.id.kind == .cashier
+        if !isSource, own.credits - own.debits - own.held < 0 { fail("M2: an account is overdrawn") }
     }
 
     private mutating func take(_ withdrawal: Withdrawal, _ commit: Commit) {
@@ -280,7 +305,11 @@ struct AuditState: Sendable {
         mints[mint.id] = mint
     }
 
-    mutating func submitted(_ order: PayoutOrder, _ willPay: Bool) {
+    mutating func submitted(_ order: PayoutOrder, to system: OutsideSystem, _ willPay: Bool) {
+        if system != .payouts {
+            if willPay { given[system, default: 0] += order.amount.fen }
+            return
+        }
         payments[order.order] = Payment(person: order.person, amount: order.amount.fen, willPay: willPay)
         let promised = withdrawals.contains { key, row in
             key.person == order.person && row.amount == order.amount.fen
@@ -387,6 +416,15 @@ struct AuditState: Sendable {
         for id in shownAt.keys where transfers[id] == nil { fail("M5: a grant was shown that was never accepted") }
         for hold in holds.values where hold.state == .pending { fail("M15: money stays held: \(hold.amount.fen) fen") }
         for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
+        for text in packets.settled { fail(text) }
+        let taken = sums.filter { $0.key.kind == .cashier }.reduce(0) { $0 + $1.value.debits }
+        let paidIn = self.paid.values.reduce(0, +)
+        if taken != paidIn { fail("M9: the cashier took \(paidIn) fen, the ledger \(taken)") }
+        for (system, kind) in [(OutsideSystem.transfers, AccountKind.change), (.refunds, .refunds)] {
+            let booked = sums.filter { $0.key.kind == kind }.reduce(0) { $0 + $1.value.credits }
+            let given = given[system] ?? 0
+            if booked != given { fail("M9: \(system) gave \(given) fen, the ledger \(booked)") }
+        }
         let paid = payments.values.filter(\.willPay).reduce(0) { $0 + $1.amount }
         let settled = withdrawals.values.filter { $0.state == .paid }.reduce(0) { $0 + $1.amount }
         if paid != settled { fail("M9: the channel paid \(paid) fen, the ledger \(settled)") }

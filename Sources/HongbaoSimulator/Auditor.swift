@@ -31,9 +31,9 @@ final class Auditor: Sendable {
         state.withLock { $0.take(commit) }
     }
 
-    func submitted(_ order: PayoutOrder, willPay: Bool) {
+    func submitted(_ order: PayoutOrder, to system: OutsideSystem, willPay: Bool) {
         tell("the channel gets \(order.order), \(order.amount.fen) fen, and \(willPay ? "will pay" : "won't pay")")
-        state.withLock { $0.submitted(order, willPay) }
+        state.withLock { $0.submitted(order, to: system, willPay) }
     }
 
     // MARK: Configurations
@@ -148,6 +148,46 @@ final class Auditor: Sendable {
             let left = surelyGranted - others.reduce(0) { $0 + ($1.value.max() ?? 0) }
             if left >= amount, state.flushes == 0 { state.fail("M15: what is surely there can't be withdrawn") }
         }
+    }
+
+    // MARK: Red packets
+
+    /// The cashier has taken a payment.
+    func paid(_ order: String, _ amount: Int64) {
+        tell("the cashier takes \(amount) fen for \(order)")
+        state.withLock { state in
+            if state.paid.updateValue(amount, forKey: order) != nil { state.fail("M9: an order was paid twice") }
+        }
+    }
+
+    func sent(_ packet: RedPacket, _ draft: RedPacketDraft) {
+        tell("answer: packet \(packet.id.rawValue) is \(packet.state)")
+        check { $0.sent(packet, draft) }
+    }
+
+    func conflicts(_ draft: RedPacketDraft) { check { $0.conflicts(draft) } }
+
+    /// Whether a packet was open for claims, or is over, by what is durable.
+    func isFunded(_ id: RedPacketID) -> Bool { state.withLock { $0.packets.isFunded(id) } }
+    func isOpen(_ id: RedPacketID) -> Bool { state.withLock { $0.packets.isOpen(id) } }
+    func isAcknowledged(_ key: ClaimKey) -> Bool { state.withLock { $0.packets.isAcknowledged(key) } }
+
+    func claimed(_ claim: Claim, _ key: ClaimKey, left: Int, isReplay: Bool) {
+        tell("answer: \(key.person.rawValue) \(isReplay ? "had" : "gets") \(claim.share.fen) fen, \(left) shares left")
+        note(claim.share.fen, Int64(left))
+        if claim.key != key { violation("M14: another's claim was answered") }
+        check { $0.claimed(claim, left: left) }
+    }
+
+    func refused(_ outcome: ClaimOutcome, _ key: ClaimKey, wasFunded: Bool, isOnTime: (Timestamp) -> Bool) {
+        tell("answer: \(key.person.rawValue) gets no share: \(outcome)")
+        check { $0.refused(outcome, key, wasFunded: wasFunded, isOnTime: isOnTime) }
+    }
+
+    func looked(_ claims: [Claim], of id: RedPacketID) { check { $0.looked(claims, of: id) } }
+
+    private func check(_ body: (inout PacketBooks) -> [String]) {
+        state.withLock { state in for text in body(&state.packets) { state.fail(text) } }
     }
 
     // MARK: The end

@@ -15,6 +15,8 @@ final class Memory: Sendable {
         var tokens: [Kept] = []
         var withdrawals: [(key: WithdrawalKey, amount: Int64)] = []
         var balances: [PersonID: Int64] = [:]
+        var drafts: [RedPacketDraft] = []
+        var packets: [RedPacket] = []
     }
 
     private let state = Mutex(State())
@@ -23,12 +25,18 @@ final class Memory: Sendable {
     var tokens: [Kept] { state.withLock { $0.tokens } }
     var withdrawals: [(key: WithdrawalKey, amount: Int64)] { state.withLock { $0.withdrawals } }
 
+    var drafts: [RedPacketDraft] { state.withLock { $0.drafts } }
+    /// As they were when they were sent.
+    var packets: [RedPacket] { state.withLock { $0.packets } }
+
     /// What a person's wallet said last.
     func balance(of person: PersonID) -> Int64? { state.withLock { $0.balances[person] } }
 
     func keep(_ balance: Int64, of person: PersonID) { state.withLock { $0.balances[person] = balance } }
     func keep(_ request: GrantRequest) { state.withLock { $0.requests.append(request) } }
     func keep(_ token: Kept) { state.withLock { $0.tokens.append(token) } }
+    func keep(_ draft: RedPacketDraft) { state.withLock { $0.drafts.append(draft) } }
+    func keep(_ packet: RedPacket) { state.withLock { $0.packets.append(packet) } }
     func keep(_ key: WithdrawalKey, _ amount: Int64) { state.withLock { $0.withdrawals.append((key, amount)) } }
 }
 
@@ -39,6 +47,7 @@ struct Client: Sendable {
     let setup: Setup
     let thief: Thief
     let desk: Desk
+    let cashier: SimulatedCashier
     /// The process that a request reaches now.
     let process: @Sendable () -> SimulatedProcess
     /// A process that may have been replaced without knowing it; grants reach it too.
@@ -46,7 +55,7 @@ struct Client: Sendable {
 
     static let people: Int = 6
 
-    /// - Parameter operations: grants that are asked for, wallets read, withdrawals and look-ups, at least.
+    /// - Parameter operations: grants and shares that are asked for, wallets read, withdrawals and look-ups, at least.
     func run(operations: Int) async {
         var done = 0
         while done < operations {
@@ -55,12 +64,13 @@ struct Client: Sendable {
             if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
             var count = 1
             switch world.draw(100) {
-            case ..<62:
+            case ..<48:
                 count += world.draw(world.draw(3) == 0 ? 8 : 1)
                 await grant(count)
-            case ..<82: await readWallet()
-            case ..<95: await withdraw()
-            case ..<98: await find()
+            case ..<63: await readWallet()
+            case ..<74: await withdraw()
+            case ..<77: await find()
+            case ..<98: count = await handlePackets()
             default:
                 count = 0
                 await world.pause(milliseconds: world.draw(1_000))

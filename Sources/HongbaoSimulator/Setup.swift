@@ -15,6 +15,18 @@ struct Setup: Sendable {
     static let hoursSinceBegin: Int64 = 24
     static let hoursToEnd: Int64 = 24_000
 
+    /// How long a red packet can be claimed, and how long its sender has to pay for it.
+    static let packetLifeSeconds: Int64 = 4
+    static let payWithinSeconds: Int64 = 3
+
+    /// What persons are to each other, as the app knows it.
+    static func relation(of person: PersonID, to sender: PersonID) -> Claimant.Relation {
+        var relation: Claimant.Relation = []
+        if (person.rawValue + sender.rawValue).isMultiple(of: 2) { relation.insert(.follower) }
+        if (person.rawValue + sender.rawValue).isMultiple(of: 3) { relation.insert(.friend) }
+        return relation
+    }
+
     /// What the campaign file says at first.
     let first: Terms
     let keyring = Keyring()
@@ -45,6 +57,18 @@ struct Setup: Sendable {
         configuration.payouts.backoffLongestMilliseconds = 3_000
         configuration.payouts.sweepIntervalSeconds = 2
         configuration.payouts.batchMax = 4
+        configuration.outside.payments = configuration.payouts
+        configuration.outside.transfers = configuration.payouts
+        configuration.outside.refunds = configuration.payouts
+        configuration.packets.lifeSeconds = Self.packetLifeSeconds
+        configuration.packets.payWithinSeconds = Self.payWithinSeconds
+        configuration.packets.sweeps.intervalMilliseconds = 1_000
+        configuration.packets.sweeps.retryAfterSeconds = 1
+        configuration.packets.sweeps.batchMax = 6
+        configuration.packets.lanes.waitingMax = 10
+        configuration.packets.lanes.batchMax = 4
+        configuration.packets.lanes.idleMax = 2
+        configuration.packets.relate = { sender, persons in persons.map { Self.relation(of: $0, to: sender) } }
     }
 
     /// The campaigns of a file that says this.

@@ -2,7 +2,48 @@ import HongbaoCore
 import HongbaoEngine
 import Synchronization
 
-/// The outside system that pays people: slow, lossy, sometimes wrong about amounts, and never paying an order twice.
+/// All systems outside of one simulated installation.
+struct SimulatedOutside: Sendable {
+    let cashier: SimulatedCashier
+    private let world: World
+    private let payouts: SimulatedChannel
+    private let transfers: SimulatedChannel
+    private let refunds: SimulatedChannel
+
+    init(_ world: World) {
+        self.world = world
+        cashier = SimulatedCashier(world)
+        payouts = SimulatedChannel(world, .payouts)
+        transfers = SimulatedChannel(world, .transfers)
+        refunds = SimulatedChannel(world, .refunds)
+    }
+
+    /// One process's ways to them.
+    func channels(_ life: Life) -> Channels {
+        Channels(
+            cashier: CashierConnection(base: cashier, world: world, life: life),
+            payouts: ChannelConnection(base: payouts, world: world, life: life),
+            transfers: ChannelConnection(base: transfers, world: world, life: life),
+            refunds: ChannelConnection(base: refunds, world: world, life: life)
+        )
+    }
+
+    /// Whom to tell of news; the newest process counts.
+    func tell(_ body: @escaping @Sendable (OutsideSystem, String) -> Bool) {
+        cashier.tell { _ = body(.payments, $0) }
+        for channel in [payouts, transfers, refunds] { channel.tell { _ = body(channel.system, $0) } }
+    }
+
+    /// Forgets whom to tell, who knows these systems.
+    func hangUp() {
+        cashier.hangUp()
+        for channel in [payouts, transfers, refunds] { channel.hangUp() }
+    }
+
+    func chatter() { [payouts, transfers, refunds][world.draw(3)].chatter() }
+}
+
+/// An outside system that pays people: slow, lossy, sometimes wrong about amounts, and never paying an order twice.
 final class SimulatedChannel: Sendable {
     private struct Order {
         let amount: Amount
@@ -12,11 +53,15 @@ final class SimulatedChannel: Sendable {
         var lie: Amount?
     }
 
+    let system: OutsideSystem
     private let world: World
     private let orders = Mutex<[String: Order]>([:])
     private let callback = Mutex<(@Sendable (String) -> Void)?>(nil)
 
-    init(_ world: World) { self.world = world }
+    init(_ world: World, _ system: OutsideSystem) {
+        self.world = world
+        self.system = system
+    }
 
     /// Whom to tell of news; the newest process counts.
     func tell(_ body: @escaping @Sendable (String) -> Void) { callback.withLock { $0 = body } }
@@ -28,7 +73,8 @@ final class SimulatedChannel: Sendable {
         let isSlow = world.happens(faults.slowPayouts)
         let new = Order(
             amount: order.amount,
-            willFail: world.happens(faults.failedPayouts),
+            // What people have claimed reaches them sooner or later; the channel doesn't refuse it for good.
+            willFail: system != .transfers && world.happens(faults.failedPayouts),
             finalAt: world.scheduler.now + .milliseconds(world.draw(isSlow ? 8_000 : 100)),
             lie: world.happens(faults.wrongPayouts) ? Amount(fen: order.amount.fen + 1) : nil
         )
@@ -37,7 +83,7 @@ final class SimulatedChannel: Sendable {
             orders[order.order] = new
             return true
         }
-        if isNew { world.auditor.submitted(order, willPay: !new.willFail) }
+        if isNew { world.auditor.submitted(order, to: system, willPay: !new.willFail) }
     }
 
     fileprivate func report(_ order: String) -> PayoutReport {

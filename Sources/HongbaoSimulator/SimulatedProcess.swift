@@ -47,7 +47,7 @@ final class SimulatedProcess: Sendable {
     ///   - revoking: an epoch that somebody revokes before.
     func start(
         _ store: SimulatedStore,
-        _ channel: SimulatedChannel,
+        _ outside: SimulatedOutside,
         _ setup: Setup,
         _ thief: Thief,
         campaigns: @escaping @Sendable () -> CampaignSet,
@@ -55,9 +55,12 @@ final class SimulatedProcess: Sendable {
         revoking: MintEpoch?
     ) {
         let connection = StoreConnection(base: store, world: world, life: life, thief: thief)
-        let payouts = ChannelConnection(base: channel, world: world, life: life)
+        let channels = outside.channels(life)
         let world = world
         let clock = WallClock(timer: world.clock) { world.now }
+        var configuration = setup.configuration
+        configuration.packets.draws = Self.draws(world)
+        let engineConfiguration = configuration
         let task = Task(executorPreference: world.scheduler) {
             if let revoking { await self.revoke(revoking, in: connection) }
             self.state.withLock { $0.revoked = world.revoked }
@@ -67,11 +70,11 @@ final class SimulatedProcess: Sendable {
                         store: connection,
                         campaigns: campaigns(),
                         keyring: setup.keyring,
-                        channels: Channels(payouts: payouts),
+                        channels: channels,
                         clock: clock,
                         seed: seed,
                         signatures: setup.signatures,
-                        configuration: setup.configuration,
+                        configuration: engineConfiguration,
                         logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
                     )
                     guard self.isAlive else { return }
@@ -79,7 +82,7 @@ final class SimulatedProcess: Sendable {
                         state.running = Running(engine)
                         state.isReady = true
                     }
-                    channel.tell { engine.payouts.callback(order: $0) }
+                    outside.tell { engine.callback($0, order: $1) }
                     await self.serve(engine)
                     return self.kill()
                 } catch {
@@ -89,6 +92,18 @@ final class SimulatedProcess: Sendable {
             }
         }
         state.withLock { $0.tasks[0] = task }
+    }
+
+    private static func draws(_ world: World) -> Packets.Draws {
+        Packets.Draws(
+            id: { RedPacketID(UInt64(world.draw(1 << 40)) + 1) },
+            seed: {
+                guard let seed = SplitSeed((0..<SplitSeed.size).map { _ in UInt8(world.draw(256)) }) else {
+                    preconditionFailure("a seed of another size")
+                }
+                return seed
+            }
+        )
     }
 
     private func revoke(_ epoch: MintEpoch, in store: StoreConnection) async {
@@ -104,14 +119,10 @@ final class SimulatedProcess: Sendable {
     }
 
     private func serve(_ engine: Engine) async {
-        // Nobody sends red packets here yet, and looking for them would only take turns.
-        let used = engine.services.filter {
-            !($0 is PacketSweeps || $0 is Transfers || $0 is Refunds || $0 is Payments.Work)
-        }
         // As in the server: the last is asked to end first, and each has ended before the next is asked.
         let group = ServiceGroup(
             configuration: .init(
-                services: (used + [Door(process: self)]).map { .init(service: $0) },
+                services: (engine.services + [Door(process: self)]).map { .init(service: $0) },
                 logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
             )
         )

@@ -84,7 +84,7 @@ private final class Course: Sendable {
     private let thief: Thief
     private let desk: Desk
     private let store: SimulatedStore
-    private let channel: SimulatedChannel
+    private let outside: SimulatedOutside
     private let state: Mutex<State>
 
     private struct State {
@@ -101,7 +101,7 @@ private final class Course: Sendable {
         self.world = world
         self.setup = setup
         store = SimulatedStore(auditor: world.auditor)
-        channel = SimulatedChannel(world)
+        outside = SimulatedOutside(world)
         thief = Thief(setup.keyring)
         desk = Desk(setup)
         state = Mutex(State(current: SimulatedProcess(world)))
@@ -125,6 +125,7 @@ private final class Course: Sendable {
             setup: setup,
             thief: thief,
             desk: desk,
+            cashier: outside.cashier,
             process: { self.state.withLock { $0.current } },
             staleProcess: { self.state.withLock { $0.stale ?? $0.current } }
         )
@@ -154,7 +155,7 @@ private final class Course: Sendable {
         let desk = desk
         process.start(
             store,
-            channel,
+            outside,
             setup,
             thief,
             campaigns: { desk.campaigns },
@@ -199,7 +200,7 @@ private final class Course: Sendable {
             let someone = someone
             Task(executorPreference: world.scheduler) { await someone.change() }
             if world.faults.kills > 0, kills < Self.killsMax, world.draw(4) == 0 { killSoon() }
-        case .chatter: channel.chatter()
+        case .chatter: outside.chatter()
         case .flush:
             guard let engine = current.engine else { return }
             engine.tokens.removeAll()
@@ -273,6 +274,7 @@ private final class Course: Sendable {
     func settle(within limit: Duration, max: Int, audits: Bool) {
         world.stopFaults()
         world.auditor.tell("faults stop")
+        outside.cashier.repeatCallbacks()
         state.withLock { state in
             defer { state.stale = nil }
             return state.stale
@@ -324,6 +326,8 @@ private final class Course: Sendable {
         if tables.leases.values.contains(where: { $0.id.mint == MintID(1) && $0.expiresAt > lease }) {
             return "M6: a lease lasts longer than any may"
         }
+        if tables.packets.values.contains(where: { !$0.state.isFinal }) { return "M10: a red packet never ends" }
+        if tables.refunds.values.joined().contains(where: { $0.state == .pending }) { return "M10: a refund never ends" }
         let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
         return isOpen ? "M10: a withdrawal never becomes final" : nil
     }
@@ -346,6 +350,6 @@ private final class Course: Sendable {
         current.kill()
         var steps = 0
         while steps < 100_000, world.scheduler.step() { steps += 1 }
-        channel.hangUp()
+        outside.hangUp()
     }
 }

@@ -108,16 +108,21 @@ extension Books {
         share: (Int) -> Amount
     ) -> [ClaimOutcome] {
         guard var packet = packet(id) else { return claimants.map { _ in .unknown } }
-        guard packet.state.isFunded else { return claimants.map { _ in .notPublished } }
+        guard packet.state.isFunded || Mutant.isOn(.claimsUnpaidPackets) else {
+            return claimants.map { _ in .notPublished }
+        }
         let before = packet.claimedCount
         let outcomes = claimants.map { claimant -> ClaimOutcome in
             let key = ClaimKey(packet: id, person: claimant.person)
-            if let earlier = claim(key) {
+            if let earlier = claim(key), !Mutant.isOn(.claimsAgain) {
                 return .alreadyClaimed(earlier, left: packet.sharesLeft(after: earlier.position))
             }
-            guard packet.scope.admits(claimant) else { return .notInScope }
+            guard packet.scope.admits(claimant) || Mutant.isOn(.ignoresRecipientScope) else { return .notInScope }
             guard packet.sharesLeft > 0 else { return .exhausted }
-            guard packet.state == .published, let end = packet.expiresAt, now < end else { return .expired }
+            let isOpen = packet.state == .published && packet.expiresAt.map { now < $0 } ?? false
+            guard isOpen || Mutant.isOn(.claimsAfterTheEnd) || Mutant.isOn(.claimsUnpaidPackets) else {
+                return .expired
+            }
             let claim = Claim(
                 key: key,
                 book: packet.key.book,
@@ -129,7 +134,8 @@ extension Books {
             )
             packet.take(claim)
             add(claim)
-            return .claimed(claim, left: packet.sharesLeft(after: claim.position))
+            let left = packet.sharesLeft(after: claim.position)
+            return .claimed(claim, left: left + (Mutant.isOn(.tellsSharesBefore) ? 1 : 0))
         }
         if packet.claimedCount > before {
             if packet.sharesLeft == 0 { packet.go(to: .exhausted, nextCheckAt: now) }
@@ -148,7 +154,9 @@ extension RedPacket {
         claimed = sum
         claimedCount += 1
         precondition(unclaimed.fen >= Int64(sharesLeft) && (sharesLeft > 0 || unclaimed == .zero))
-        if luckiest.map({ claim.share > $0.share }) ?? true {
+        if luckiest.map({ claim.share > $0.share || Mutant.isOn(.marksLastLuckiest) && claim.share == $0.share })
+            ?? true
+        {
             luckiest = Best(position: claim.position, share: claim.share)
         }
     }

@@ -96,7 +96,8 @@ package final class ClaimLanes: Sendable {
         do throws(StoreError) {
             let (outcomes, now) = try await claiming.carryOut(facts, claimants)
             metrics.batchSize.record(Int64(batch.count))
-            return end(packet, batch, now) { .decided(outcomes[$0]) }
+            let isMixedUp = Mutant.isOn(.mixesUpClaims)
+            return end(packet, batch, now) { .decided(outcomes[isMixedUp ? outcomes.count - 1 - $0 : $0]) }
         } catch {
             return end(packet, batch, nil) { _ in .unavailable(error) }
         }

@@ -49,6 +49,7 @@ package struct Packets: Sendable {
         package var payWithinSeconds: Int64 = 30 * 60
         /// What persons are to a sender; by default nobody is anything.
         package var relate: ClaimLanes.Relate = { _, persons in persons.map { _ in [] } }
+        package var draws = Draws.system
 
         package init() {}
     }
@@ -77,7 +78,6 @@ package struct Packets: Sendable {
     private let clock: WallClock
     private let postSubsidy: PostSubsidy
     private let vault: SeedVault
-    private let draws: Draws
     private let alarms: Alarms
     private let configuration: Configuration
     package let lanes: ClaimLanes
@@ -91,7 +91,6 @@ package struct Packets: Sendable {
         vault: SeedVault,
         alarms: Alarms,
         postSubsidy: @escaping PostSubsidy = { _, _ in },
-        draws: Draws = .system,
         configuration: Configuration = Configuration(),
         promised: @escaping @Sendable (Claim) -> Void = { _ in }
     ) {
@@ -100,7 +99,6 @@ package struct Packets: Sendable {
         self.postSubsidy = postSubsidy
         self.vault = vault
         self.alarms = alarms
-        self.draws = draws
         self.configuration = configuration
         self.promised = promised
         lanes = ClaimLanes(
@@ -158,9 +156,9 @@ package struct Packets: Sendable {
         _ draft: RedPacketDraft,
         _ subsidy: OrderNumber?
     ) async throws(StoreError) -> SendAnswer? {
-        let id = draws.id()
+        let id = configuration.draws.id()
         let now = clock.now()
-        let seal = vault.seal(draws.seed(), draft.split, of: id)
+        let seal = vault.seal(configuration.draws.seed(), draft.split, of: id)
         let payBy = now.advanced(bySeconds: configuration.payWithinSeconds)
         let packet = RedPacket(id: id, draft, seal: seal, createdAt: now, nextCheckAt: payBy)
         let footprint =
@@ -249,7 +247,8 @@ package struct Packets: Sendable {
             return (try snapshot.packet(id), mine?.first)
         }
         guard let packet else { return nil }
-        return PacketView(packet: packet, mine: mine, seed: packet.state.isOver ? try vault.open(packet) : nil)
+        let showsSeed = packet.state.isOver || Mutant.isOn(.showsSeedEarly) && packet.state.isFunded
+        return PacketView(packet: packet, mine: mine, seed: showsSeed ? try vault.open(packet) : nil)
     }
 
     /// Claims from a position on; `nil` when there is no such packet.

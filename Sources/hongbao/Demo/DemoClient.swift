@@ -69,6 +69,99 @@ struct DemoClient: Sendable {
         return answer["state"] as? String ?? ""
     }
 
+    // MARK: Red packets
+
+    struct SentPacket: Sendable {
+        let id: String
+        /// Where its sender pays; `nil` when a subsidy has paid.
+        let paymentPage: String?
+    }
+
+    enum ClaimAnswer: Sendable {
+        case share(amount: Int64)
+        /// With the problem's code.
+        case refused(String)
+    }
+
+    struct PacketDetails: Sendable {
+        struct Share: Sendable {
+            let person: String
+            let amount: Int64
+            let isLuckiest: Bool
+        }
+        let shares: [Share]
+        let isRevealed: Bool
+    }
+
+    /// - Parameter fields: those of `POST /v1/red-packets` beside `campaign`, as JSON.
+    func send(_ jwt: String, _ fields: String) async throws -> SentPacket {
+        let answer = try await json(.POST, "/v1/red-packets", jwt, #"{"campaign":"\#(campaign)",\#(fields)}"#)
+        guard let id = answer["packet"] as? String else {
+            throw StartFault("POST /v1/red-packets: an answer without a packet")
+        }
+        return SentPacket(id: id, paymentPage: (answer["payment"] as? [String: Any])?["url"] as? String)
+    }
+
+    /// Presses the button of the cashier's page.
+    func pay(_ page: String) async throws {
+        var request = HTTPClientRequest(url: page)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+        request.body = .bytes(Array("action=pay".utf8))
+        let response = try await client.execute(request, timeout: .seconds(30))
+        guard response.status.code < 400 else { throw StartFault("POST \(page): \(response.status.code)") }
+        _ = try await bytes(of: response)
+    }
+
+    func packetState(_ jwt: String, _ packet: String) async throws -> String {
+        try await json(.GET, "/v1/red-packets/\(packet)", jwt, nil)["state"] as? String ?? ""
+    }
+
+    /// Asks for a share, and again as long as the packet says so (RP-7).
+    func claim(_ jwt: String, _ packet: String) async throws -> ClaimAnswer {
+        for _ in 0..<50 {
+            let path = "/v1/red-packets/\(packet)/claims"
+            let response = try await send(.POST, path, jwt, Array("{}".utf8), type: "application/json")
+            let object = try JSONSerialization.jsonObject(with: Data(try await bytes(of: response))) as? [String: Any]
+            if response.status == .ok, let amount = (object?["amount"] as? NSNumber)?.int64Value {
+                return .share(amount: amount)
+            }
+            guard response.status.code == 429 || response.status.code == 503 else {
+                return .refused(object?["code"] as? String ?? "\(response.status.code)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        return .refused("try_again")
+    }
+
+    func details(_ jwt: String, _ packet: String) async throws -> PacketDetails {
+        var shares: [PacketDetails.Share] = []
+        var cursor: String?
+        repeat {
+            let query = cursor.map { "?cursor=\($0)" } ?? ""
+            let answer = try await json(.GET, "/v1/red-packets/\(packet)/claims\(query)", jwt, nil)
+            for claim in answer["claims"] as? [[String: Any]] ?? [] {
+                guard let person = claim["person"] as? String,
+                    let amount = (claim["amount"] as? NSNumber)?.int64Value, let isLuckiest = claim["luckiest"] as? Bool
+                else { throw StartFault("GET …/claims: a claim without person, amount and luckiest") }
+                shares.append(PacketDetails.Share(person: person, amount: amount, isLuckiest: isLuckiest))
+            }
+            cursor = answer["next"] as? String
+            if cursor == nil { return PacketDetails(shares: shares, isRevealed: answer["reveal"] is [String: Any]) }
+        } while true
+    }
+
+    /// The order numbers and amounts of subsidies that can be used.
+    func subsidies(_ jwt: String) async throws -> [(order: String, amount: Int64)] {
+        let answer = try await json(.GET, "/v1/subsidies?campaign=\(campaign)", jwt, nil)
+        return (answer["subsidies"] as? [[String: Any]] ?? []).compactMap { subsidy in
+            guard subsidy["state"] as? String == "available", let order = subsidy["order"] as? String,
+                let amount = (subsidy["amount"] as? NSNumber)?.int64Value
+            else { return nil }
+            return (order, amount)
+        }
+    }
+
     /// The values of the metrics page by name, label sets added up.
     func metrics() async throws -> [String: Double] {
         let response = try await send(.GET, "/metrics", nil, nil, type: nil)

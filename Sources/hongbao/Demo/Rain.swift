@@ -26,7 +26,7 @@ struct Rain: Sendable {
     private static let stagesPerRain = 20
 
     /// What the client knows: every person's acknowledged grants, to be compared with what the wallets show.
-    private struct Person: Sendable {
+    struct Person: Sendable {
         let id: UInt64
         let app: String
         let jwt: String
@@ -81,12 +81,20 @@ struct Rain: Sendable {
         try await rain(api, people, ledger)
         let isShown = try await compareWallets(api, people, ledger)
         let isPaid = try await withdraw(api, people)
+        let packets = PacketPlay(
+            api: api,
+            people: people,
+            campaign: Self.campaignKey,
+            granted: { ledger.note(1, $0) },
+            say: { say($0) }
+        )
+        let arePacketsSound = try await packets.play()
         try await drain(api)
         let audit = try ChildProcess.run(Self.program, ["audit", "--data", servers.dataFolder])
         say("")
         say(audit.output.trimmingCharacters(in: .whitespacesAndNewlines))
         let isConfirmed = try confirm(servers, ledger)
-        let isSound = isShown && isPaid && isConfirmed && audit.code == 0
+        let isSound = isShown && isPaid && arePacketsSound && isConfirmed && audit.code == 0
         say(isSound ? "everything holds" : "something does not hold: see above")
         if !options.endsAfterAudit, let person = people.first {
             say("")
@@ -283,36 +291,6 @@ struct Rain: Sendable {
         let text = String(number)
         return String(repeating: " ", count: max(0, width - text.count)) + text
     }
-}
-
-/// Runs `body` for 0 ..< count, so many at a time, and answers in order.
-private func concurrently<Answer: Sendable>(
-    _ count: Int,
-    width: Int,
-    _ body: @escaping @Sendable (Int) async throws -> Answer
-) async throws -> [Answer] {
-    let next = Turns()
-    return try await withThrowingTaskGroup(of: [(Int, Answer)].self) { group in
-        for _ in 0..<width {
-            group.addTask {
-                var answers: [(Int, Answer)] = []
-                while true {
-                    let index = next.take()
-                    guard index < count else { return answers }
-                    answers.append((index, try await body(index)))
-                }
-            }
-        }
-        return try await group.reduce(into: []) { $0 += $1 }.sorted { $0.0 < $1.0 }.map(\.1)
-    }
-}
-
-/// Hands out 0, 1, 2, … to whoever asks.
-private final class Turns: Sendable {
-    private let next = Atomic<Int>(0)
-
-    func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
-    var taken: Int { next.load(ordering: .relaxed) }
 }
 
 /// The clients' own books: what the server has acknowledged to them.
