@@ -23,11 +23,11 @@ import Testing
                 // Done outside only now.
                 if system == .payments { bench.cashier.pay(order.order, try #require(Amount(fen: 1_000))) }
                 bench.base.pass(milliseconds: system == .payments ? 60_000 : 3_600_000)
-                if mechanisms == .callback {
-                    #expect(life.outside.callback(system, order: order.order))
-                    #expect(life.outside.callback(system, order: order.order))
+                try await bench.base.until("\(system) \(restarts)") {
+                    // Again and again: virtual time may run out for a question that a busy machine is slow to ask.
+                    if mechanisms == .callback { #expect(life.outside.callback(system, order: order.order)) }
+                    return try await order.isEnded()
                 }
-                try await bench.base.until("\(system) \(restarts)") { try await order.isEnded() }
             }
             let start = bench.base.wall.now
             bench.channel(system)?.state.withLock {
