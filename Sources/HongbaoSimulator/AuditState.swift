@@ -398,7 +398,7 @@ struct AuditState: Sendable {
         return (budgets[scene]?.total.fen ?? 0) - issued
     }
 
-    mutating func settled(_ tables: Tables) {
+    mutating func settled(_ tables: Tables, at now: Timestamp) {
         for (scene, budget) in budgets where announcements.last.budgets[Terms.place(of: scene)] != budget.total.fen {
             fail("CF-6: a budget of \(budget.total.fen) fen isn't what the file says")
         }
@@ -416,7 +416,7 @@ struct AuditState: Sendable {
         for id in shownAt.keys where transfers[id] == nil { fail("M5: a grant was shown that was never accepted") }
         for hold in holds.values where hold.state == .pending { fail("M15: money stays held: \(hold.amount.fen) fen") }
         for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
-        for text in packets.settled { fail(text) }
+        for text in packets.settled(at: now) { fail(text) }
         let taken = sums.filter { $0.key.kind == .cashier }.reduce(0) { $0 + $1.value.debits }
         let paidIn = self.paid.values.reduce(0, +)
         if taken != paidIn { fail("M9: the cashier took \(paidIn) fen, the ledger \(taken)") }

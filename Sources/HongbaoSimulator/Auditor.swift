@@ -152,6 +152,12 @@ final class Auditor: Sendable {
 
     // MARK: Red packets
 
+    /// Somebody has set the wall clock.
+    func clockMoved(_ text: String) {
+        tell(text)
+        state.withLock { $0.packets.clockHasMoved = true }
+    }
+
     /// The cashier has taken a payment.
     func paid(_ order: String, _ amount: Int64) {
         tell("the cashier takes \(amount) fen for \(order)")
@@ -196,5 +202,5 @@ final class Auditor: Sendable {
     func unissued(of scene: SceneID) -> Int64 { state.withLock { $0.unissued(of: scene) } }
 
     /// Checks what must be so once faults have stopped and everything had time (liveness).
-    func settled(_ tables: Tables) { state.withLock { $0.settled(tables) } }
+    func settled(_ tables: Tables, at now: Timestamp) { state.withLock { $0.settled(tables, at: now) } }
 }

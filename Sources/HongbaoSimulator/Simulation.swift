@@ -294,7 +294,7 @@ private final class Course: Sendable {
         }
         guard world.auditor.isContent else { return }
         if let unsettled { world.auditor.violation(unsettled) }
-        world.auditor.settled(store.snapshot.tables)
+        world.auditor.settled(store.snapshot.tables, at: world.now)
         complete(within: limit, max: max) {
             await self.client.compareWallets()
             if audits { await self.audit() }
@@ -326,7 +326,11 @@ private final class Course: Sendable {
         if tables.leases.values.contains(where: { $0.id.mint == MintID(1) && $0.expiresAt > lease }) {
             return "M6: a lease lasts longer than any may"
         }
-        if tables.packets.values.contains(where: { !$0.state.isFinal }) { return "M10: a red packet never ends" }
+        let now = world.now
+        if tables.packets.values.contains(where: { PacketBooks.isDue($0, at: now) }) {
+            return "M10: a red packet never ends"
+        }
+        if tables.claims.values.contains(where: { $0.state == .pending }) { return "M15: a share never arrives" }
         if tables.refunds.values.joined().contains(where: { $0.state == .pending }) { return "M10: a refund never ends" }
         let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
         return isOpen ? "M10: a withdrawal never becomes final" : nil

@@ -153,7 +153,7 @@ final class World: Sendable {
             state.offset += milliseconds
             state.jumps += 1
         }
-        auditor.tell("the wall clock jumps by \(milliseconds) ms")
+        auditor.clockMoved("the wall clock jumps by \(milliseconds) ms")
     }
 
     /// Moves the wall clock by hours, both ways, seldom so far that the campaign hasn't begun or is over; some seconds
@@ -170,7 +170,7 @@ final class World: Sendable {
             state.detourEnd = end
             state.jumps += 1
         }
-        auditor.tell("the wall clock goes \(hours) hours \(isBack ? "back" : "ahead")")
+        auditor.clockMoved("the wall clock goes \(hours) hours \(isBack ? "back" : "ahead")")
     }
 
     private func endDetour() {

@@ -138,7 +138,8 @@ extension Books {
             return .claimed(claim, left: left + (Mutant.isOn(.tellsSharesBefore) ? 1 : 0))
         }
         if packet.claimedCount > before {
-            if packet.sharesLeft == 0 { packet.go(to: .exhausted, nextCheckAt: now) }
+            // Due at once, also when the clock was ahead and is set back.
+            if packet.sharesLeft == 0 { packet.go(to: .exhausted, nextCheckAt: Timestamp(milliseconds: 0)) }
             put(packet)
         }
         return outcomes
