@@ -69,6 +69,7 @@ package struct ServerConfiguration: Sendable {
         ("posting.rate", "postings a second at most, 0 without limit: what the ledger bears (0)"),
         ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
         ("epochs.seconds", "life of a key epoch (86400)"),
+        ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
         ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
         ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
@@ -110,6 +111,9 @@ package struct ServerConfiguration: Sendable {
             try settings.int("limits.backlog-max", in: 1...1_000_000_000) ?? engine.granting.limits.backlogMax
         if let seconds = try settings.int("epochs.seconds", in: 10...31_536_000) {
             engine.granting.epochSeconds = Int64(seconds)
+        }
+        if let seconds = try settings.int("packets.life-seconds", in: 1...31_536_000) {
+            engine.packets.lifeSeconds = Int64(seconds)
         }
         if let text = settings.string("log.level") {
             guard let level = Logger.Level(rawValue: text) else {

@@ -113,6 +113,17 @@ struct DemoClient: Sendable {
         _ = try await bytes(of: response)
     }
 
+    /// Has one of the sandbox's systems fail no order for good: a person would have to look after a share that can't be
+    /// transferred.
+    func keepFromFailing(_ system: String, at sandbox: String) async throws {
+        var request = HTTPClientRequest(url: "\(sandbox)/settings/\(system)")
+        request.method = .PUT
+        request.body = .bytes(Array(#"{"failures":0}"#.utf8))
+        let response = try await client.execute(request, timeout: .seconds(30))
+        guard response.status == .ok else { throw StartFault("PUT \(request.url): \(response.status.code)") }
+        _ = try await bytes(of: response)
+    }
+
     func packetState(_ jwt: String, _ packet: String) async throws -> String {
         try await json(.GET, "/v1/red-packets/\(packet)", jwt, nil)["state"] as? String ?? ""
     }

@@ -62,7 +62,8 @@ struct PacketPlay: Sendable {
             return false
         }
         if crowd < Self.shares { say("refund   \(AuditText.yuan(Int128(Self.amount - sum))) went back") }
-        return try await isRight && isWhole && agrees(sent, outcome, sender)
+        let isShown = try await agrees(sent, outcome, sender)
+        return isRight && isWhole && isShown
     }
 
     private func claims(of packet: DemoClient.SentPacket, by crowd: [Rain.Person]) async throws -> Outcome {
@@ -131,9 +132,9 @@ struct PacketPlay: Sendable {
     private func give(_ amount: Int64, to person: Rain.Person) async throws {
         var request = WireGrantRequest()
         request.campaign = campaign
-        request.scene = "subsidy"
+        request.scene = "rain-subsidy"
         request.rain = 1
-        request.awardType = 1
+        request.awardType = 3
         request.stage = 0
         request.person = person.id
         request.app = person.app

@@ -41,6 +41,7 @@ struct Servers {
                     "HONGBAO_SERVICE_KEYS": "demo:\(digest):grant+read",
                     "HONGBAO_CHANNELS_URL": sandbox.address,
                     "HONGBAO_CHANNELS_SECRET": secret,
+                    "HONGBAO_PACKETS_LIFE_SECONDS": "\(PacketPlay.lifeSeconds)",
                     "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
                 ],
                 log: "\(folder)/server.log"
