@@ -242,6 +242,18 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case mixesUpClaims
     /// RP-10: the secret of the shares is shown as soon as there are shares.
     case showsSeedEarly
+    /// M8: a share is called transferred, and its money stays in the escrow.
+    case forgetsShareTransfer
+    /// M8: a packet is closed before everything is where it belongs.
+    case closesUnsettledPackets
+    /// RP-4: a packet's time never ends.
+    case neverExpiresPackets
+    /// M9: a payment of any amount opens a packet.
+    case takesAnyPayment
+    /// M9: a payment of another amount is kept, and belongs to nobody.
+    case keepsWrongPayments
+    /// M9: a payment for a packet that was given up is kept, and belongs to nobody.
+    case keepsLatePayments
 
     #if MUTANTS
         package static let areBuiltIn = true
