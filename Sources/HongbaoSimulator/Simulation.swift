@@ -331,7 +331,9 @@ private final class Course: Sendable {
             return "M10: a red packet never ends"
         }
         if tables.claims.values.contains(where: { $0.state == .pending }) { return "M15: a share never arrives" }
-        if tables.refunds.values.joined().contains(where: { $0.state == .pending }) { return "M10: a refund never ends" }
+        if tables.refunds.values.joined().contains(where: { $0.state == .pending }) {
+            return "M10: a refund never ends"
+        }
         let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
         return isOpen ? "M10: a withdrawal never becomes final" : nil
     }
