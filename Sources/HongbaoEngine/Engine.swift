@@ -156,7 +156,7 @@ package struct Engine: Sendable {
             ),
             seed: seed,
             digestKey: keyring.identityHash,
-            surroundings: OutsideSurroundings(clock),
+            surroundings: OutsideSurroundings(clock, tickInterval: configuration.outside.tickInterval),
             alarms: alarms,
             logger: logger
         )

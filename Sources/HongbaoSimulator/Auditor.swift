@@ -185,9 +185,23 @@ final class Auditor: Sendable {
         check { $0.claimed(claim, left: left) }
     }
 
-    func refused(_ outcome: ClaimOutcome, _ key: ClaimKey, wasFunded: Bool, isOnTime: (Timestamp) -> Bool) {
+    func refused(
+        _ outcome: ClaimOutcome,
+        _ key: ClaimKey,
+        wasFunded: Bool,
+        wasAcknowledged: Bool,
+        isOnTime: (Timestamp) -> Bool
+    ) {
         tell("answer: \(key.person.rawValue) gets no share: \(outcome)")
-        check { $0.refused(outcome, key, wasFunded: wasFunded, isOnTime: isOnTime) }
+        check { books in
+            books.refused(
+                outcome,
+                key,
+                wasFunded: wasFunded,
+                wasAcknowledged: wasAcknowledged,
+                isOnTime: isOnTime
+            )
+        }
     }
 
     func looked(_ claims: [Claim], of id: RedPacketID) { check { $0.looked(claims, of: id) } }

@@ -79,7 +79,7 @@ extension Client {
         guard packet.kind == .c2c, world.draw(12) > 0 else { return }
         let answer = await process().call { engine in await engine.payments.open(packet) }
         guard case .page? = answer else { return world.auditor.note(-5) }
-        if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(4_000)) }
+        if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(3_000)) }
         cashier.visit(packet.paymentOrder)
     }
 
@@ -101,7 +101,9 @@ extension Client {
         case .decided(let outcome):
             let now = world.now
             let isSameTime = world.jumps == jumps
-            world.auditor.refused(outcome, key, wasFunded: wasFunded) { end in isSameTime && now < end }
+            world.auditor.refused(outcome, key, wasFunded: wasFunded, wasAcknowledged: wasAcknowledged) { end in
+                isSameTime && now < end
+            }
         case .tryLater: world.auditor.note(-6)
         case .unavailable, nil: world.auditor.note(-7)
         }

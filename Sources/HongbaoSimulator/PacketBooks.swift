@@ -205,11 +205,18 @@ struct PacketBooks: Sendable {
     func isAcknowledged(_ key: ClaimKey) -> Bool { acknowledged[key] != nil }
 
     /// - Parameters:
-    ///   - wasFunded: when it was asked.
+    ///   - wasFunded: whether the packet was, when it was asked.
+    ///   - wasAcknowledged: whether the person had been told of a share then.
     ///   - isOnTime: whether the time is surely not over.
-    func refused(_ outcome: ClaimOutcome, _ key: ClaimKey, wasFunded: Bool, isOnTime: (Timestamp) -> Bool) -> [String] {
+    func refused(
+        _ outcome: ClaimOutcome,
+        _ key: ClaimKey,
+        wasFunded: Bool,
+        wasAcknowledged: Bool,
+        isOnTime: (Timestamp) -> Bool
+    ) -> [String] {
         guard let packet = rows[key.packet] else { return [] }
-        if positions[key] != nil, acknowledged[key] != nil { return ["M14: who has a share is refused: \(outcome)"] }
+        if wasAcknowledged { return ["M14: who has a share is refused: \(outcome)"] }
         switch outcome {
         case .unknown: return ["RP-8: a packet isn't known"]
         case .notPublished: return wasFunded ? ["RP-8: a packet that is paid isn't open"] : []

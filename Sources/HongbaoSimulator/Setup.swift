@@ -16,8 +16,8 @@ struct Setup: Sendable {
     static let hoursToEnd: Int64 = 24_000
 
     /// How long a red packet can be claimed, and how long its sender has to pay for it.
-    static let packetLifeSeconds: Int64 = 4
-    static let payWithinSeconds: Int64 = 3
+    static let packetLifeSeconds: Int64 = 3
+    static let payWithinSeconds: Int64 = 2
 
     /// What persons are to each other, as the app knows it.
     static func relation(of person: PersonID, to sender: PersonID) -> Claimant.Relation {
@@ -57,12 +57,13 @@ struct Setup: Sendable {
         configuration.payouts.backoffLongestMilliseconds = 3_000
         configuration.payouts.sweepIntervalSeconds = 2
         configuration.payouts.batchMax = 4
+        configuration.outside.tickInterval = .milliseconds(600)
         configuration.outside.payments = configuration.payouts
         configuration.outside.transfers = configuration.payouts
         configuration.outside.refunds = configuration.payouts
         configuration.packets.lifeSeconds = Self.packetLifeSeconds
         configuration.packets.payWithinSeconds = Self.payWithinSeconds
-        configuration.packets.sweeps.intervalMilliseconds = 1_000
+        configuration.packets.sweeps.intervalMilliseconds = 1_500
         configuration.packets.sweeps.retryAfterSeconds = 1
         configuration.packets.sweeps.batchMax = 6
         configuration.packets.lanes.waitingMax = 10

@@ -9,6 +9,8 @@ package struct Outside: Sendable {
         package var payments = OutsidePolicy()
         package var transfers = OutsidePolicy()
         package var refunds = OutsidePolicy()
+        /// How often it's looked whether something is due at one of the systems.
+        package var tickInterval: Duration = .milliseconds(200)
 
         package init() {}
     }

@@ -8,11 +8,14 @@ import Synchronization
 /// What `OutsideWork` waits by, and how long.
 package struct OutsideSurroundings: Sendable {
     package let clock: WallClock
-    package var tickInterval: Duration = .milliseconds(200)
+    package var tickInterval: Duration
     /// After that the answer of the outside is no longer waited for, and the outcome is unknown.
     package var channelDeadline: Duration = .seconds(10)
 
-    package init(_ clock: WallClock) { self.clock = clock }
+    package init(_ clock: WallClock, tickInterval: Duration = Outside.Policies().tickInterval) {
+        self.clock = clock
+        self.tickInterval = tickInterval
+    }
 }
 
 /// The calls to an outside system: one report for each order, in their order. Neither throws.
