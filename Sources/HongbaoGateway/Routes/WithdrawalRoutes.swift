@@ -23,9 +23,10 @@ struct WithdrawalRoutes: Sendable {
             throw Problem(.campaignUnknown, param: "campaign")
         }
         guard let phase = campaign.phaseShown(at: call.now) else { throw Problem(.notInPhase) }
-        guard let key = WithdrawalKey(person: caller.person, book: phase.book, id: asked.id) else {
+        guard let own = WithdrawalKey(person: caller.person, book: phase.book, id: asked.id) else {
             throw Problem(.malformed, param: "id", detail: "1 to 64 of A-Z, a-z, 0-9, dash, underscore.")
         }
+        let key = try await earlier(own, in: campaign) ?? own
         let isOpen = phase.withdrawalState(for: caller.person, at: call.now)?.isOpen ?? false
         switch await services.requestWithdrawal(key, asked.amount, call.now, isOpen) {
         case .accepted(let withdrawal), .replayed(let withdrawal): return Self.response(withdrawal)
@@ -35,6 +36,20 @@ struct WithdrawalRoutes: Sendable {
         case .insufficientBalance: throw Problem(.insufficientBalance, param: "amount")
         case .unavailable(let fault): throw Problem(fault)
         }
+    }
+
+    /// The withdrawal that a request repeats which was accepted in another phase: who repeats it after the phase has
+    /// changed gets the same answer, not a second withdrawal (M14).
+    private func earlier(_ key: WithdrawalKey, in campaign: Campaign) async throws(Problem) -> WithdrawalKey? {
+        for phase in campaign.phases where phase.book != key.book {
+            guard let other = WithdrawalKey(person: key.person, book: phase.book, id: key.id) else { continue }
+            do throws(StoreError) {
+                if try await services.findWithdrawal(other) != nil { return other }
+            } catch {
+                throw Problem(error)
+            }
+        }
+        return nil
     }
 
     private static func read(_ body: ByteBuffer) throws(Problem) -> (campaign: String, id: String, amount: Amount) {
