@@ -15,13 +15,17 @@ import urllib.request
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 CHROMIUM = os.environ.get("HONGBAO_CHROMIUM", "/usr/bin/chromium")
 CAMPAIGN = os.environ.get("HONGBAO_CAMPAIGN", "spring-festival-2022")
 SCENE = os.environ.get("HONGBAO_SCENE", "rain")
 WINDOWS = {"phone": (390, 844, 2), "desktop": (1280, 800, 1)}
 BATCH = 64
+# Against a page that hangs, not for timing one: where cores are few and shared, three tries of a request with their
+# pauses take longer than the library's 5 s.
+WAIT_MS = 30_000
+expect.set_options(timeout=WAIT_MS)
 
 # Reports each breach of the content security policy to the console, where `Watch` finds it.
 REPORT_BREACHES = """addEventListener("securitypolicyviolation", (event) =>
@@ -170,7 +174,7 @@ def open_page(browser, server):
         context = browser.new_context(
             base_url=server.base, viewport={"width": width, "height": height}, device_scale_factor=scale, **options
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(WAIT_MS)
         context.add_init_script(REPORT_BREACHES)
         contexts.append(context)
         page = context.new_page()
