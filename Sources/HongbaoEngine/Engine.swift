@@ -84,6 +84,7 @@ package struct Engine: Sendable {
             expecting: nil,
             logger: logger
         )
+        verifier.keepOwn(opened.keys.certificate)
         // Again: until just now another process may have begun epochs of its own.
         try await learnEpochs(store, reader, verifier, except: known)
         let recovery = try await Recovery(

@@ -102,8 +102,10 @@ extension Client {
                     world.auditor.granted(granted, request, wasAcknowledged: false)
                     continue
                 }
-                let fate = answer.map { "\($0)" } ?? "no process"
-                world.auditor.tell("answer: \(request.amount ?? 0) fen of \(request.scene) aren't granted: \(fate)")
+                world.auditor.tell(
+                    "answer: \(request.amount ?? 0) fen of \(request.scene) aren't granted: "
+                        + (answer.map { "\($0)" } ?? "no process")
+                )
                 if mustBeThere, case .refused(.budgetExhausted)? = answer {
                     world.auditor.violation("M6: a budget that was raised isn't given away")
                     return asked

@@ -130,10 +130,11 @@ struct Tables: Sendable {
         commit.accounts = books.ledger.changedAccounts
         commit.transfers = books.ledger.newTransfers
         commit.holds = books.ledger.changedHolds.sorted { $0.id < $1.id }
-        commit.withdrawals = books.changedWithdrawals.compactMap(books.withdrawal).sorted { $0.order(before: $1.key) }
-        commit.budgets = books.changedBudgets.compactMap(books.budget)
-        commit.leases = books.changedLeases.compactMap(books.lease)
-        commit.mints = books.changedMints.compactMap(books.mint)
+        commit.withdrawals = books.changedWithdrawals.compactMap { books.withdrawal($0) }
+            .sorted { $0.order(before: $1.key) }
+        commit.budgets = books.changedBudgets.compactMap { books.budget($0) }
+        commit.leases = books.changedLeases.compactMap { books.lease($0) }
+        commit.mints = books.changedMints.compactMap { books.mint($0) }
         commit.epochs = books.newEpochs
         commit.packets = (books.newPackets + books.changedPackets).sorted { $0.id < $1.id }
         commit.claims = books.newClaims + books.changedClaims.sorted { $0.transferID < $1.transferID }

@@ -87,6 +87,12 @@ package struct EpochRecord: Hashable, Sendable {
         self.wrappedDataKey = wrappedDataKey
         self.isRevoked = isRevoked
     }
+
+    /// There is one of each number, seldom two: the bytes needn't be hashed.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(mint)
+        hasher.combine(epoch)
+    }
 }
 
 /// The working set of one decision: loaded by a store, changed by pure rules, written back whole or not at all.

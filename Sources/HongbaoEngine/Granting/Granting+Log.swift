@@ -145,6 +145,7 @@ extension Granting: Service {
         async let firstHalf = Self.seal(batches[..<middle], sealer, now)
         let secondHalf = Self.seal(batches[middle...], sealer, now)
         let sealed = await firstHalf + secondHalf
+        for (tokens, _) in sealed { verifier.keepOwn(tokens.batch) }
         var issued: [SceneID: Amount] = [:]
         for batch in batches {
             for (scene, amount) in batch.issued {
@@ -305,6 +306,7 @@ extension Granting: Service {
                 logger: logger
             )
             let dataKey = try reader.learn(keys.record)
+            verifier.keepOwn(keys.keys.certificate)
             _ = verifier.admit(keys.keys.certificate, dataKey: dataKey)
             sealer.withLock { $0 = Keys(keys.keys) }
             return nil

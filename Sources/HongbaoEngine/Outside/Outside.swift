@@ -21,7 +21,26 @@ package struct Outside: Sendable {
     package let payments: Payments
 
     /// In the order in which they must start. Payments promise refunds.
-    package var services: [any Service] { [payouts, refunds, transfers, payments.work] }
+    package var services: [any Service] {
+        let (payouts, refunds, transfers, payments) = (payouts, refunds, transfers, payments.work)
+        return [
+            Runner(system: .payouts) { try await payouts.run() },
+            Runner(system: .refunds) { try await refunds.run() },
+            Runner(system: .transfers) { try await transfers.run() },
+            Runner(system: .payments) { try await payments.run() },
+        ]
+    }
+
+    /// Calls `run` of the type itself. As `any Service` a generic one isn't specialised, and looks its types up while
+    /// it runs, which takes as long as the rest.
+    private struct Runner: Service, CustomStringConvertible {
+        let system: OutsideSystem
+        let body: @Sendable () async throws -> Void
+
+        var description: String { "outside system: \(system.rawValue)" }
+
+        func run() async throws { try await body() }
+    }
 
     package init(
         _ channels: Channels,

@@ -187,19 +187,19 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
 
     /// What the channel said is written even while shutting down: only new calls are put off.
     private func settle(_ orders: [Order], _ reports: [PayoutReport]) async {
-        for effect in step(.reported(orders.map(\.id), reports)) {
+        for effect in step(.reported(orders.map { $0.id }, reports)) {
             guard case .apply(let verdicts) = effect else {
                 perform(effect)
                 continue
             }
-            feed(.applied(verdicts.map(\.order.id), await apply(verdicts)))
+            feed(.applied(verdicts.map { $0.order.id }, await apply(verdicts)))
         }
     }
 
     private func apply(_ verdicts: [Machine.Verdict]) async -> [Machine.Applied]? {
         let now = surroundings.clock.now()
         do throws(StoreError) {
-            let footprint = Order.footprint(of: verdicts.map(\.order))
+            let footprint = Order.footprint(of: verdicts.map { $0.order })
             let (applied, refunds) = try await store.transact(footprint) { books in
                 (verdicts.map { books.apply($0, now: now) }, books.newRefunds)
             }
@@ -238,7 +238,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
                 let putOff = now.advanced(bySeconds: putOffMax)...Timestamp(milliseconds: .max)
                 return due + (try rows.due(snapshot, putOff, limit - due.count))
             }
-            let oldest = due.map(\.createdAt.milliseconds).min() ?? now.milliseconds
+            let oldest = due.map { $0.createdAt.milliseconds }.min() ?? now.milliseconds
             metrics.oldestPendingSeconds.record(Double(max(0, now.milliseconds - oldest)) / 1000)
             feed(.swept(due, isWhole: due.count < limit))
         } catch {

@@ -94,6 +94,28 @@ package final class TokenVerifier: Sendable {
         }
     }
 
+    /// Spares the check of a certificate's signature: this process has made it just now.
+    package func keepOwn(_ certificate: MintCertificate) {
+        signatures.keepOwn(
+            certificate.signature[...],
+            of: certificate.content[...],
+            domain: Keyring.certificateDomain,
+            by: root
+        )
+    }
+
+    /// Spares the check of a batch's signature, when its tokens come back: this process has sealed it just now.
+    package func keepOwn(_ batch: SealedBatch) {
+        let key = MintEpoch(mint: batch.header.mint, epoch: batch.header.epoch)
+        guard let epoch = state.withLock({ $0.epochs[key] }) else { return }
+        signatures.keepOwn(
+            batch.preamble.dropFirst(BatchHeader.size),
+            of: batch.preamble.prefix(BatchHeader.size),
+            domain: BatchSealer.signatureDomain,
+            by: epoch.publicKey
+        )
+    }
+
     /// Refuses the tokens of an epoch from now on, known or not.
     package func revoke(_ epoch: MintEpoch) {
         state.withLock { _ = $0.revoked.insert(epoch) }

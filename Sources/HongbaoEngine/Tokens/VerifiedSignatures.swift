@@ -1,8 +1,8 @@
 import HongbaoCore
 import Synchronization
 
-/// Signatures that were found good, with what they sign and by which key, as many as fit; the oldest makes room for
-/// the newest.
+/// Signatures that were found good, or made by this process itself, with what they sign and by which key, as many as
+/// fit; the oldest makes room for the newest.
 ///
 /// Looking one up takes less than a hundredth of checking it. Verifiers may share one: what is kept is true for all.
 package final class VerifiedSignatures: Sendable {
@@ -42,16 +42,36 @@ package final class VerifiedSignatures: Sendable {
         domain: [UInt8],
         by key: Ed25519.PublicKey
     ) -> Bool {
-        var statement: [UInt8] = []
-        statement.reserveCapacity(domain.count + message.count + key.bytes.count)
-        statement += domain
-        statement += message
-        statement += key.bytes
+        let statement = Self.statement(message, domain, key)
         let known = state.withLock { $0.signatures[statement] }
         // The signature is compared too: what is good with one is as bad as before with another.
         if let known, known[...] == signature || Mutant.isOn(.ignoresKnownSignature) { return true }
         guard Ed25519.isValid(signature, of: message, domain: domain, by: key) else { return false }
         state.withLock { $0.keep(Array(signature), of: statement, max: max) }
         return true
+    }
+
+    /// Takes a signature for good without checking it: this process has made it just now.
+    func keepOwn(
+        _ signature: ArraySlice<UInt8>,
+        of message: ArraySlice<UInt8>,
+        domain: [UInt8],
+        by key: Ed25519.PublicKey
+    ) {
+        let statement = Self.statement(message, domain, key)
+        state.withLock { $0.keep(Array(signature), of: statement, max: max) }
+    }
+
+    private static func statement(
+        _ message: ArraySlice<UInt8>,
+        _ domain: [UInt8],
+        _ key: Ed25519.PublicKey
+    ) -> [UInt8] {
+        var statement: [UInt8] = []
+        statement.reserveCapacity(domain.count + message.count + key.bytes.count)
+        statement += domain
+        statement += message
+        statement += key.bytes
+        return statement
     }
 }

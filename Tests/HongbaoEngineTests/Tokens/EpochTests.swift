@@ -132,6 +132,26 @@ import Testing
         #expect(refusal(second.verify(token, now: TokenFixture.noon)) == nil)
     }
 
+    /// A mint takes its own tokens back without a signature check, and exactly those.
+    @Test func ownSignaturesAreNoLooser() {
+        let signatures = VerifiedSignatures()
+        let verifier = TokenVerifier(root: fixture.keyring.rootPublicKey, signatures: signatures)
+        let tokens = fixture.sealed(1).tokens
+        verifier.keepOwn(tokens.batch)
+        #expect(signatures.count == 0, "nobody knows the epoch yet")
+        verifier.keepOwn(fixture.keys.certificate)
+        #expect(verifier.admit(fixture.keys.certificate, dataKey: fixture.keys.dataKey) == .admitted)
+        verifier.keepOwn(tokens.batch)
+        #expect(signatures.count == 2)
+        #expect(refusal(verifier.verify(tokens[0], now: TokenFixture.noon)) == nil)
+        for bit in 0..<SealedBatch.preambleSize * 8 {
+            var altered = tokens[0]
+            altered[bit / 8] ^= 1 << (bit % 8)
+            #expect(refusal(verifier.verify(altered, now: TokenFixture.noon)) != nil, "bit \(bit)")
+        }
+        #expect(signatures.count == 2, "nothing that was altered is kept")
+    }
+
     /// An auditor with the root's public key alone can check who signed a batch of the log.
     @Test func batchesAreVerifiedByTheirHeader() throws {
         let batch = fixture.sealed(3).tokens.batch
