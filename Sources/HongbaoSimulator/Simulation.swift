@@ -275,7 +275,6 @@ private final class Course: Sendable {
     func settle(within limit: Duration, max: Int, audits: Bool) {
         world.stopFaults()
         world.auditor.tell("faults stop")
-        outside.cashier.repeatCallbacks()
         state.withLock { state in
             defer { state.stale = nil }
             return state.stale
@@ -286,6 +285,8 @@ private final class Course: Sendable {
             await self.client.useUpBudgets()
             await self.client.useRaisedBudget(of: self.someone)
         }
+        // Now that no process dies any more: one that has said that it has heard may forget it in its end.
+        outside.cashier.repeatCallbacks()
         let end = world.scheduler.now + limit
         var round = 0
         advance(max: max) {
@@ -335,6 +336,8 @@ private final class Course: Sendable {
         if tables.refunds.values.joined().contains(where: { $0.state == .pending }) {
             return "M10: a refund never ends"
         }
+        let paidIn = tables.accounts.values.reduce(Int64(0)) { $1.id.kind == .cashier ? $0 + $1.debits.fen : $0 }
+        if paidIn != outside.cashier.taken { return "M9: a payment is never noticed" }
         let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
         return isOpen ? "M10: a withdrawal never becomes final" : nil
     }
