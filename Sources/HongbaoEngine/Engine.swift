@@ -205,7 +205,6 @@ package struct Engine: Sendable {
                 store: store,
                 clock: clock,
                 vault: SeedVault(keyring),
-                alarms: alarms,
                 postSubsidy: { (order, tokens) throws(StoreError) in
                     try await wallets.postSubsidy(order, tokens: tokens)
                 },

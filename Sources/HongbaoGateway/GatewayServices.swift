@@ -122,12 +122,7 @@ extension PacketServices {
             subsidyAmount: { (subsidy) throws(StoreError) in
                 try await engine.wallets.subsidy(subsidy.order, tokens: subsidy.tokens)?.amount
             },
-            send: { draft, subsidy in
-                if let subsidy {
-                    return await engine.packets.send(draft, by: subsidy.order, tokens: subsidy.tokens)
-                }
-                return await engine.packets.send(draft)
-            },
+            send: { await engine.packets.send($0, by: $1?.order, tokens: $1?.tokens ?? []) },
             openPayment: { packet in
                 switch await engine.payments.open(packet) {
                 case .page(let url): url

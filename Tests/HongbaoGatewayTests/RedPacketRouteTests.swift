@@ -507,12 +507,7 @@ extension Caller {
     func pay(_ packet: String) async throws {
         let id = RedPacketID(try #require(UInt64(packet)))
         let view = try #require(try await engine.packets.look(id, as: nil))
-        _ = try await engine.packets.startPaying(id, checkAfterSeconds: 60)
-        let paid = try await engine.packets.paid(view.packet, view.packet.split.amount)
-        guard case .published = paid else {
-            Issue.record("not published: \(paid)")
-            return
-        }
+        try await Till(engine.store, engine.clock).pay(for: view.packet)
     }
 }
 

@@ -78,7 +78,6 @@ package struct Packets: Sendable {
     private let clock: WallClock
     private let postSubsidy: PostSubsidy
     private let vault: SeedVault
-    private let alarms: Alarms
     private let configuration: Configuration
     package let lanes: ClaimLanes
     /// Is told of claims whose transfer is another system's, right after they're durable.
@@ -89,7 +88,6 @@ package struct Packets: Sendable {
         store: any Store,
         clock: WallClock,
         vault: SeedVault,
-        alarms: Alarms,
         postSubsidy: @escaping PostSubsidy = { _, _ in },
         configuration: Configuration = Configuration(),
         promised: @escaping @Sendable (Claim) -> Void = { _ in }
@@ -98,7 +96,6 @@ package struct Packets: Sendable {
         self.clock = clock
         self.postSubsidy = postSubsidy
         self.vault = vault
-        self.alarms = alarms
         self.configuration = configuration
         self.promised = promised
         lanes = ClaimLanes(
@@ -110,28 +107,16 @@ package struct Packets: Sendable {
 
     // MARK: Sending
 
-    /// Makes a packet that waits for its payment.
-    package func send(_ draft: RedPacketDraft) async -> SendAnswer {
-        await make(draft, paidBy: nil, tokens: [])
-    }
-
-    /// Makes a packet and uses this subsidy up for it, both or neither (SU-4). Repeating it is safe.
+    /// Makes a packet. One with a subsidy uses it up, both or neither (SU-4); one without waits for its payment.
+    /// Repeating it is safe.
     ///
     /// The subsidy is posted first, if it isn't yet, and nothing else is (SU-2).
     ///
     /// - Parameter tokens: what may prove the subsidy when the server's own list has lost it.
     package func send(
         _ draft: RedPacketDraft,
-        by subsidy: OrderNumber,
+        by subsidy: OrderNumber? = nil,
         tokens: [[UInt8]] = []
-    ) async -> SendAnswer {
-        await make(draft, paidBy: subsidy, tokens: tokens)
-    }
-
-    private func make(
-        _ draft: RedPacketDraft,
-        paidBy subsidy: OrderNumber?,
-        tokens: [[UInt8]]
     ) async -> SendAnswer {
         do throws(StoreError) {
             // Another person's is refused by its number alone (SU-5).
@@ -203,32 +188,6 @@ package struct Packets: Sendable {
         }
     }
 
-    // MARK: Paying
-
-    /// To be called before the cashier is asked for a payment.
-    package func startPaying(_ id: RedPacketID, checkAfterSeconds: Int64) async throws(StoreError) -> PacketStep {
-        let next = clock.now().advanced(bySeconds: checkAfterSeconds)
-        return try await store.transact(Footprint(packet: id)) { $0.startPaying(id, nextCheckAt: next) }
-    }
-
-    /// The cashier says, when asked, that this amount was paid: moves it into escrow and opens the packet. Repeating it
-    /// is safe.
-    package func paid(_ packet: RedPacket, _ amount: Amount) async throws(StoreError) -> PublishOutcome {
-        guard amount == packet.split.amount else { return .fundingMismatch }
-        let now = clock.now()
-        let lifeSeconds = configuration.lifeSeconds
-        let transfer = packet.payment(at: now)
-        return try await store.transact(Footprint(publishing: packet.id, by: transfer)) { books in
-            books.publish(packet.id, by: transfer, now: now, lifeSeconds: lifeSeconds)
-        }
-    }
-
-    /// Nobody will pay any more: for one that is `paying`, the cashier has said so.
-    package func abandon(_ id: RedPacketID) async throws(StoreError) -> PacketStep {
-        let now = clock.now()
-        return try await store.transact(Footprint(packet: id)) { $0.abandon(id, now: now) }
-    }
-
     // MARK: Claiming and looking
 
     package func claim(_ id: RedPacketID, by person: PersonID) async -> ClaimAnswer {
@@ -270,22 +229,6 @@ package struct Packets: Sendable {
             claims: claims,
             next: hasMore ? next : nil,
             seed: packet.state.isOver ? try vault.open(packet) : nil
-        )
-    }
-
-    /// All that it takes to check everybody's share; `nil` when there is no such packet, or it isn't over.
-    package func opened(_ id: RedPacketID) async throws(StoreError) -> OpenedSplit? {
-        let found = try await store.read { (snapshot) throws(StoreError) in
-            guard let packet = try snapshot.packet(id), packet.state.isOver else { return nil as (RedPacket, [Claim])? }
-            return (packet, try snapshot.claims(of: id, from: 0, limit: packet.split.count))
-        }
-        guard let (packet, claims) = found, let commitment = SplitCommitment(packet.seal.commitment) else { return nil }
-        return OpenedSplit(
-            packet: id,
-            split: packet.split,
-            seed: try vault.open(packet),
-            commitment: commitment,
-            claims: claims.map { OpenedSplit.Claim(position: $0.position, amount: $0.share) }
         )
     }
 }

@@ -1,5 +1,6 @@
 import HongbaoCore
 import HongbaoEngine
+import HongbaoTesting
 import Synchronization
 
 /// Claims of shares in process, each durable when it's answered: everybody at one packet, and spread over many. Lucky
@@ -21,7 +22,7 @@ struct ClaimsBench: Sendable {
         return try await bench.withFolder { folder in
             try await bench.withEngine(folder: folder, keyring: keyring) { engine in
                 let claiming = Claiming(store: engine.store, clock: engine.clock, vault: SeedVault(keyring))
-                let sender = Sender(engine.packets)
+                let sender = Sender(engine)
                 let many = try await sender.send(Self.packetCount, count: 1_000)
                 return try await bench.measure([
                     Measurement(hot) {
@@ -83,10 +84,10 @@ struct ClaimsBench: Sendable {
 
     /// Sends packets and pays for them; hands out persons.
     private final class Sender: Sendable {
-        private let packets: Packets
+        private let engine: Engine
         private let turns = Turns()
 
-        init(_ packets: Packets) { self.packets = packets }
+        init(_ engine: Engine) { self.engine = engine }
 
         func nextPerson() -> PersonID { PersonID(UInt64(turns.take() + 1)) }
 
@@ -97,11 +98,10 @@ struct ClaimsBench: Sendable {
                 let cover = RedPacket.Cover(greeting: "恭喜发财")
             else { throw BenchFault("no such packet") }
             let draft = RedPacketDraft(key: key, kind: .c2c, split: split, scope: .everyone, cover: cover)
-            guard case .sent(let packet) = await packets.send(draft),
-                case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
-                case .published = try await packets.paid(packet, amount)
-            else { throw BenchFault("a packet wasn't published") }
-            return packet.id
+            guard case .sent(let packet) = await engine.packets.send(draft) else {
+                throw BenchFault("a packet wasn't sent")
+            }
+            return try await Till(engine.store, engine.clock).pay(for: packet).id
         }
 
         func send(_ packetCount: Int, count: Int) async throws -> [RedPacketID] {

@@ -182,7 +182,6 @@ struct OutsideLife: Sendable {
             store: bench.store,
             clock: bench.clock,
             vault: SeedVault(bench.keyring),
-            alarms: bench.alarms,
             promised: { outside.transfers.promised($0) }
         )
         sweeps = PacketSweeps(
@@ -201,11 +200,7 @@ struct OutsideLife: Sendable {
 
     /// Sent, paid and open for claims, without the cashier.
     func published(_ amount: Int64 = 1_000, _ count: Int = 4) async throws -> RedPacket {
-        let packet = try await send(amount, count)
-        guard case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
-            case .published(let published) = try await packets.paid(packet, packet.split.amount)
-        else { throw Unexpected("not published") }
-        return published
+        try await Till(bench.store, bench.clock).pay(for: try await send(amount, count))
     }
 
     /// Has something promised to a system.

@@ -14,7 +14,6 @@ struct PacketRig: Sendable {
     let store: SQLiteStore
     let keyring = Keyring()
     let clock = TestClock()
-    let alarms = Alarms(logger: .silent)
 
     static func run(_ body: (PacketRig) async throws -> Void) async throws {
         let folder = try TemporaryFolder()
@@ -55,6 +54,8 @@ struct PacketRig: Sendable {
         return WallClock { clock.now }
     }
 
+    var till: Till { Till(store, wallClock) }
+
     /// One instance: what it remembers is its own.
     func packets(
         on store: (any Store)? = nil,
@@ -64,7 +65,6 @@ struct PacketRig: Sendable {
             store: store ?? self.store,
             clock: wallClock,
             vault: SeedVault(keyring),
-            alarms: alarms,
             configuration: configuration
         )
     }
@@ -110,11 +110,8 @@ struct PacketRig: Sendable {
             }
             return packet
         case .c2c:
-            guard case .sent(let packet) = await packets.send(draft),
-                case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
-                case .published(let published) = try await packets.paid(packet, split.amount)
-            else { throw Unexpected("not published") }
-            return published
+            guard case .sent(let packet) = await packets.send(draft) else { throw Unexpected("not sent") }
+            return try await till.pay(for: packet)
         }
     }
 

@@ -27,16 +27,17 @@ import Testing
         let rig = try EngineRig([.forTests(subsidies: 1_000_000)])
         try await rig.runByHand { engine in
             let packets = engine.packets
+            let till = Till(engine.store, engine.clock)
             let subsidy = GrantRequest.forTests(person: 50, amount: 1_000, scene: "rain-subsidy")
             let order = try #require(await engine.granting.grant([subsidy]).first?.granted?.order)
             guard case .sent(let b) = await packets.send(try draft("b", .b2c, .of(1_000, 4)), by: order) else {
                 throw Unexpected("b wasn't sent")
             }
             for person in 1...3 as ClosedRange<UInt64> { _ = await packets.claim(b.id, by: PersonID(person)) }
-            guard case .sent(let e) = await packets.send(try draft("e", .c2c, .of(100, 2, .equal))),
-                case .done = try await packets.startPaying(e.id, checkAfterSeconds: 60),
-                case .published = try await packets.paid(e, e.split.amount)
-            else { throw Unexpected("e wasn't published") }
+            guard case .sent(let e) = await packets.send(try draft("e", .c2c, .of(100, 2, .equal))) else {
+                throw Unexpected("e wasn't sent")
+            }
+            try await till.pay(for: e)
             _ = await packets.claim(e.id, by: PersonID(1))
             rig.clock.advance(byMilliseconds: RedPacket.lifeSeconds * 1_000)
             await engine.packetSweeps.sweep()
@@ -48,10 +49,10 @@ import Testing
                 refund.apply(.paid(refund.amount), to: &books, now, retryAfterSeconds: 60)
             }
             for (id, split, claims) in [("a", Split.of(500, 5), 3), ("c", .of(60, 6, .equal), 6)] {
-                guard case .sent(let packet) = await packets.send(try draft(id, .c2c, split)),
-                    case .done = try await packets.startPaying(packet.id, checkAfterSeconds: 60),
-                    case .published = try await packets.paid(packet, split.amount)
-                else { throw Unexpected("\(id) wasn't published") }
+                guard case .sent(let packet) = await packets.send(try draft(id, .c2c, split)) else {
+                    throw Unexpected("\(id) wasn't sent")
+                }
+                try await till.pay(for: packet)
                 for person in 1...UInt64(claims) { _ = await packets.claim(packet.id, by: PersonID(person)) }
             }
             _ = await packets.send(try draft("d", .c2c, .of(5, 5)))
