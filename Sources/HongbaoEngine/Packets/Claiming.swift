@@ -34,11 +34,15 @@ package struct Claiming: Sendable {
             facts.packet = packet
             return (outcomes, facts)
         }
-        let next = facts.packet.claimedCount
+        let (id, next) = (facts.packet.id, facts.packet.claimedCount)
         facts.shares.prepare(from: next, count: claimants.count)
         let shares = facts.shares
         async let ahead = Self.prepared(shares, from: next + claimants.count, count: claimants.count)
-        let (outcomes, packet) = try await give(facts.packet.id, claimants, now, shares)
+        // Claiming is idempotent by the person.
+        let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
+        let (outcomes, packet) = try await store.transactOnceMore(footprint) { books in
+            (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
+        }.answer
         facts.shares = await ahead
         if let packet { facts.packet = packet }
         return (outcomes, facts)
@@ -67,26 +71,6 @@ package struct Claiming: Sendable {
                 preconditionFailure("a share of a packet that can't be claimed")
             }
             return (outcomes, packet)
-        }
-    }
-
-    /// Claiming is idempotent by the person, so an unknown outcome is cleared up by doing it once more.
-    private func give(
-        _ id: RedPacketID,
-        _ claimants: [Claimant],
-        _ now: Timestamp,
-        _ shares: SharesAhead
-    ) async throws(StoreError) -> ([ClaimOutcome], RedPacket?) {
-        let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
-        do throws(StoreError) {
-            return try await store.transact(footprint) { books in
-                (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
-            }
-        } catch {
-            guard error.code == .outcomeUnknown else { throw error }
-            return try await store.transact(footprint) { books in
-                (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
-            }
         }
     }
 }

@@ -168,24 +168,10 @@ package struct Packets: Sendable {
                 return answer
             }
         }
-        return try await transactOnceMore(footprint, decide, packet)
-    }
-
-    /// Sending is idempotent by the key, so an unknown outcome is cleared up by doing it once more.
-    private func transactOnceMore(
-        _ footprint: Footprint,
-        _ decide: @Sendable (inout Books) -> SendAnswer?,
-        _ packet: RedPacket
-    ) async throws(StoreError) -> SendAnswer? {
-        do throws(StoreError) {
-            return try await store.transact(footprint, decide)
-        } catch {
-            guard error.code == .outcomeUnknown else { throw error }
-            let answer = try await store.transact(footprint, decide)
-            // What stands there now is what was lost, so nobody has been told of it yet.
-            if case .replayed(let earlier) = answer, earlier.id == packet.id { return .sent(earlier) }
-            return answer
-        }
+        // Sending is idempotent by the key.
+        let (answer, isRepeated) = try await store.transactOnceMore(footprint, decide)
+        if isRepeated, case .replayed(let earlier) = answer, earlier.id == id { return .sent(earlier) }
+        return answer
     }
 
     // MARK: Claiming and looking

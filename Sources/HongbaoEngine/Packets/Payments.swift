@@ -44,7 +44,10 @@ package struct Payments: Sendable {
         guard packet.kind.source.isOutside, now < Payment(packet, terms).closesAt else { return .unavailable }
         do throws(StoreError) {
             let next = now.advanced(bySeconds: Self.checkAfterSeconds)
-            switch try await startPaying(packet.id, next) {
+            let step = try await store.transactOnceMore(Footprint(packet: packet.id)) { books in
+                books.startPaying(packet.id, nextCheckAt: next)
+            }
+            switch step.answer {
             case .unknown, .illegal: return .unavailable
             case .alreadyDone(let paying): return await page(Payment(paying, terms))
             case .done(let paying):
@@ -55,16 +58,6 @@ package struct Payments: Sendable {
             }
         } catch {
             return .unavailable
-        }
-    }
-
-    /// Idempotent, so an unknown outcome is cleared up by doing it once more.
-    private func startPaying(_ id: RedPacketID, _ next: Timestamp) async throws(StoreError) -> PacketStep {
-        do throws(StoreError) {
-            return try await store.transact(Footprint(packet: id)) { $0.startPaying(id, nextCheckAt: next) }
-        } catch {
-            guard error.code == .outcomeUnknown else { throw error }
-            return try await store.transact(Footprint(packet: id)) { $0.startPaying(id, nextCheckAt: next) }
         }
     }
 

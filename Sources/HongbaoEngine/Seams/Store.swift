@@ -95,6 +95,23 @@ package protocol Store: Sendable {
     ) async throws(StoreError) -> Answer
 }
 
+extension Store {
+    /// `transact` for decisions that are idempotent: an unknown outcome is cleared up by doing it once more.
+    ///
+    /// Of a repeated one nobody has been told the first answer: what it finds done already is what was lost.
+    package func transactOnceMore<Answer: Sendable>(
+        _ footprint: Footprint,
+        _ decide: @Sendable (inout Books) -> Answer
+    ) async throws(StoreError) -> (answer: Answer, isRepeated: Bool) {
+        do throws(StoreError) {
+            return (try await transact(footprint, decide), false)
+        } catch {
+            guard error.code == .outcomeUnknown else { throw error }
+            return (try await transact(footprint, decide), true)
+        }
+    }
+}
+
 /// Questions to one snapshot of a store. Valid only inside `Store.read`.
 package protocol StoreSnapshot {
     func account(_ id: AccountID) throws(StoreError) -> Account

@@ -76,30 +76,16 @@ package struct Withdrawals: Sendable {
         guard amount > .zero else { return .amountInvalid }
         guard isOpen(key.person, now) else { return .closed }
         if !Mutant.isOn(.forgetsOpenTokens) { try await postNow(key.person, key.book) }
-        switch try await hold(key, amount: amount, now: now) {
+        // Holding is idempotent by the key.
+        let (outcome, isRepeated) = try await store.transactOnceMore(Footprint(withdrawal: key, serial: nil)) { books in
+            books.requestWithdrawal(key, amount: amount, now: now)
+        }
+        switch outcome {
         case .accepted(let withdrawal): return .accepted(withdrawal)
-        case .replayed(let withdrawal): return .replayed(withdrawal)
+        case .replayed(let withdrawal): return isRepeated ? .accepted(withdrawal) : .replayed(withdrawal)
         case .conflict: return .conflict
         case .amountIsZero: return .amountInvalid
         case .insufficientBalance: return .insufficientBalance
-        }
-    }
-
-    /// Holding is idempotent by the key, so an unknown outcome is cleared up by doing it once more.
-    private func hold(_ key: WithdrawalKey, amount: Amount, now: Timestamp) async throws(StoreError)
-        -> WithdrawalOutcome
-    {
-        let footprint = Footprint(withdrawal: key, serial: nil)
-        do throws(StoreError) {
-            return try await store.transact(footprint) { $0.requestWithdrawal(key, amount: amount, now: now) }
-        } catch {
-            guard error.code == .outcomeUnknown else { throw error }
-            let outcome = try await store.transact(footprint) { books in
-                books.requestWithdrawal(key, amount: amount, now: now)
-            }
-            // What stands there now is what was lost, so nobody has been told of it yet.
-            if case .replayed(let withdrawal) = outcome { return .accepted(withdrawal) }
-            return outcome
         }
     }
 
