@@ -63,14 +63,17 @@ import Testing
         var surroundings = Payouts.Surroundings(WallClock(now: now))
         surroundings.tickInterval = .milliseconds(20)
         surroundings.channelDeadline = .milliseconds(1_500)
+        let channel = HTTPPayoutChannel(
+            .payouts,
+            client: SignedClient(client: .shared, key: secret, deadlineMilliseconds: 1_000, now: now),
+            base: base,
+            logger: logger
+        )
         return Payouts(
+            .payouts,
             store: store,
-            channel: HTTPPayoutChannel(
-                .payouts,
-                client: SignedClient(client: .shared, key: secret, deadlineMilliseconds: 1_000, now: now),
-                base: base,
-                logger: logger
-            ),
+            rows: .payouts,
+            calls: OutsideCalls(channel) { PayoutOrder($0) },
             policy: policy,
             seed: 1,
             digestKey: secret,

@@ -60,7 +60,7 @@ package struct Outside: Sendable {
             _ calls: OutsideCalls<Order>,
             _ policy: OutsidePolicy,
             seed: UInt64,
-            refundsPromised: @escaping @Sendable ([Refund]) -> Void = { _ in }
+            refundPromised: @escaping @Sendable (Refund) -> Void = { _ in }
         ) -> OutsideWork<Order> {
             OutsideWork(
                 system,
@@ -71,21 +71,12 @@ package struct Outside: Sendable {
                 seed: seed,
                 digestKey: digestKey,
                 surroundings: surroundings,
-                refundsPromised: refundsPromised,
+                refundPromised: refundPromised,
                 alarms: alarms,
                 logger: logger
             )
         }
-        self.payouts = Payouts(
-            store: store,
-            channel: channels.payouts,
-            policy: payouts,
-            seed: seed,
-            digestKey: digestKey,
-            surroundings: surroundings,
-            alarms: alarms,
-            logger: logger
-        )
+        self.payouts = work(.payouts, .payouts, OutsideCalls(channels.payouts) { PayoutOrder($0) }, payouts, seed: seed)
         let refunds = work(
             .refunds,
             .refunds,
@@ -112,7 +103,7 @@ package struct Outside: Sendable {
                 OutsideCalls(channels.cashier, surroundings.clock),
                 policies.payments,
                 seed: seed &+ 3
-            ) { promised in for refund in promised { refunds.promised(refund) } }
+            ) { refunds.promised($0) }
         )
     }
 

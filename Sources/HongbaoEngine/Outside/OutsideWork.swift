@@ -70,7 +70,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     private let calls: OutsideCalls<Order>
     private let surroundings: Surroundings
     /// Is told of refunds that were promised with what was written.
-    private let refundsPromised: @Sendable ([Refund]) -> Void
+    private let refundPromised: @Sendable (Refund) -> Void
     /// In seconds from now; see the policy.
     private let putOffMax: Int64
     private let digestKey: SymmetricKey
@@ -90,7 +90,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         seed: UInt64,
         digestKey: SymmetricKey,
         surroundings: Surroundings,
-        refundsPromised: @escaping @Sendable ([Refund]) -> Void = { _ in },
+        refundPromised: @escaping @Sendable (Refund) -> Void = { _ in },
         alarms: Alarms,
         logger: Logger
     ) {
@@ -99,7 +99,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         self.rows = rows
         self.calls = calls
         self.surroundings = surroundings
-        self.refundsPromised = refundsPromised
+        self.refundPromised = refundPromised
         metrics = OutsideMetrics(system)
         putOffMax = policy.putOffMaxSeconds
         self.digestKey = digestKey
@@ -203,7 +203,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
             let (applied, refunds) = try await store.transact(footprint) { books in
                 (verdicts.map { books.apply($0, now: now) }, books.newRefunds)
             }
-            if !refunds.isEmpty { refundsPromised(refunds) }
+            for refund in refunds { refundPromised(refund) }
             return applied
         } catch {
             metrics.storeFaults.increment()

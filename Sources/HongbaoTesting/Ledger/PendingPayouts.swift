@@ -39,8 +39,10 @@ package enum PendingPayouts {
     ) async throws -> Duration? {
         let began = ContinuousClock.now
         let payouts = Payouts(
+            .payouts,
             store: store,
-            channel: channel,
+            rows: .payouts,
+            calls: OutsideCalls(channel) { PayoutOrder($0) },
             policy: PayoutPolicy(),
             seed: 1,
             digestKey: Keyring().identityHash,

@@ -111,8 +111,10 @@ struct PayoutBench: Sendable {
         policy.mechanisms = mechanisms
         let wall = wall
         return Payouts(
+            .payouts,
             store: other ?? store,
-            channel: channel,
+            rows: .payouts,
+            calls: OutsideCalls(channel) { PayoutOrder($0) },
             policy: policy,
             seed: 1,
             digestKey: SymmetricKey(data: [UInt8](repeating: 7, count: 32)),
