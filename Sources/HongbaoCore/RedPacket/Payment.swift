@@ -44,17 +44,9 @@ extension Payment: OutsideOrder {
     }
 
     package static func footprint(of payments: [Payment]) -> Footprint {
-        var footprint = Footprint()
-        var accounts = Set<AccountID>()
-        for payment in payments {
-            let transfer = payment.packet.payment(at: payment.createdAt)
-            accounts.insert(transfer.debit)
-            accounts.insert(transfer.credit)
-            footprint.transfers.append(transfer.id)
-            footprint.packets.append(payment.id)
-            footprint.refunds.append(payment.id)
-        }
-        footprint.accounts = Array(accounts)
+        var footprint = Footprint(posting: payments.map { $0.packet.payment(at: $0.createdAt) })
+        footprint.packets = payments.map(\.id)
+        footprint.refunds = footprint.packets
         return footprint
     }
 

@@ -99,17 +99,9 @@ extension Refund: OutsideOrder {
     }
 
     package static func footprint(of refunds: [Refund]) -> Footprint {
-        var footprint = Footprint()
-        var accounts = Set<AccountID>()
-        for refund in refunds {
-            let transfer = refund.transfer(at: refund.createdAt)
-            accounts.insert(transfer.debit)
-            accounts.insert(transfer.credit)
-            footprint.transfers.append(transfer.id)
-            footprint.packets.append(refund.packet)
-            footprint.refunds.append(refund.packet)
-        }
-        footprint.accounts = Array(accounts)
+        var footprint = Footprint(posting: refunds.map { $0.transfer(at: $0.createdAt) })
+        footprint.packets = refunds.map(\.packet)
+        footprint.refunds = footprint.packets
         return footprint
     }
 

@@ -1,18 +1,9 @@
 extension Footprint {
     /// The rows that transfers of these claims touch.
     package init(settling claims: [Claim]) {
-        self.init()
-        var accounts = Set<AccountID>()
-        var packets = Set<RedPacketID>()
-        for claim in claims {
-            accounts.insert(.escrow(of: claim.key.packet, in: claim.book))
-            accounts.insert(claim.account)
-            packets.insert(claim.key.packet)
-        }
-        self.accounts = Array(accounts)
-        self.packets = Array(packets)
+        self.init(posting: claims.map { $0.transfer(at: $0.at) })
+        packets = Array(Set(claims.map(\.key.packet)))
         self.claims = claims.map(\.key)
-        transfers = claims.map(\.transferID)
     }
 
     /// The rows that the end of these packets touches.
