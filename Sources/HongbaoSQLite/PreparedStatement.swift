@@ -78,6 +78,21 @@ struct PreparedStatement {
         return try read(self)
     }
 
+    /// Reads for each of these keys the one row that there may be.
+    @inline(__always)
+    func rows<Key, Row>(
+        for keys: [Key],
+        _ bind: (PreparedStatement, Key) -> Void,
+        _ read: (borrowing PreparedStatement) throws(StoreError) -> Row
+    ) throws(StoreError) -> [Row] {
+        var rows: [Row] = []
+        for key in keys {
+            bind(self, key)
+            if let row = try first(read) { rows.append(row) }
+        }
+        return rows
+    }
+
     func all<Row>(_ read: (borrowing PreparedStatement) throws(StoreError) -> Row) throws(StoreError) -> [Row] {
         defer { reset() }
         var rows: [Row] = []
@@ -107,6 +122,8 @@ extension PreparedStatement {
     }
 
     func time(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
+
+    func timeIfAny(_ column: Int32) -> Timestamp? { isNull(column) ? nil : time(column) }
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(raw, column) == SQLITE_NULL }
 

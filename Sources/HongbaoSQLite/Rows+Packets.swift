@@ -109,10 +109,8 @@ extension PreparedStatement {
     func refund() throws(StoreError) -> Refund {
         guard let reason = Refund.Reason(rawValue: try number(5)) else { throw unreadable(5) }
         guard let state = Refund.State(rawValue: try number(7)) else { throw unreadable(7) }
-        let packet: UInt64 = bits(0)
-        guard packet > 0 else { throw unreadable(0) }
         return Refund(
-            packet: RedPacketID(packet),
+            packet: try packetID(),
             number: try number(1),
             book: BookID(try number(3)),
             person: PersonID(bits(2)),
@@ -122,12 +120,18 @@ extension PreparedStatement {
             state: state,
             attempts: try number(8),
             nextCheckAt: time(9),
-            finalAt: isNull(10) ? nil : time(10)
+            finalAt: timeIfAny(10)
         )
     }
 }
 
 extension PreparedStatement {
+    /// The first column of all that belongs to a packet.
+    private func packetID() throws(StoreError) -> RedPacketID {
+        guard bits(0) > 0 else { throw unreadable(0) }
+        return RedPacketID(bits(0))
+    }
+
     func packet() throws(StoreError) -> RedPacket {
         guard let key = SendKey(sender: PersonID(bits(1)), book: BookID(try number(2)), id: text(3)) else {
             throw unreadable(3)
@@ -137,10 +141,8 @@ extension PreparedStatement {
         guard let split = Split(splitKind, amount: try amount(6), count: try number(7)) else { throw unreadable(6) }
         guard let scope = RecipientScope(number: integer(8), listed: bytes(14)) else { throw unreadable(8) }
         guard let cover = RedPacket.Cover(greeting: text(12), video: text(13)) else { throw unreadable(12) }
-        let id: UInt64 = bits(0)
-        guard id > 0 else { throw unreadable(0) }
         return RedPacket(
-            id: RedPacketID(id),
+            id: try packetID(),
             RedPacketDraft(key: key, kind: kind, split: split, scope: scope, cover: cover),
             seal: RedPacket.Seal(commitment: bytes(10), sealedSeed: bytes(11)),
             createdAt: time(9),
@@ -152,11 +154,10 @@ extension PreparedStatement {
         guard let state = RedPacket.State(rawValue: try number(first)) else { throw unreadable(first) }
         return RedPacket.Progress(
             state: state,
-            funding: isNull(first + 1)
-                ? nil : TransferID(bits: UInt128(bits(first + 1)) << 64 | UInt128(bits(first + 2))),
-            publishedAt: isNull(first + 3) ? nil : time(first + 3),
-            expiresAt: isNull(first + 4) ? nil : time(first + 4),
-            closedAt: isNull(first + 5) ? nil : time(first + 5),
+            funding: isNull(first + 1) ? nil : transferID(from: first + 1),
+            publishedAt: timeIfAny(first + 3),
+            expiresAt: timeIfAny(first + 4),
+            closedAt: timeIfAny(first + 5),
             claimed: try amount(first + 6),
             claimedCount: try number(first + 7),
             luckiest: isNull(first + 8)
@@ -171,10 +172,8 @@ extension PreparedStatement {
     func claim() throws(StoreError) -> Claim {
         guard let kind = RedPacketKind(rawValue: try number(4)) else { throw unreadable(4) }
         guard let state = Claim.State(rawValue: try number(7)) else { throw unreadable(7) }
-        let packet: UInt64 = bits(0)
-        guard packet > 0 else { throw unreadable(0) }
         return Claim(
-            key: ClaimKey(packet: RedPacketID(packet), person: PersonID(bits(2))),
+            key: ClaimKey(packet: try packetID(), person: PersonID(bits(2))),
             book: BookID(try number(3)),
             kind: kind,
             position: try number(1),
@@ -183,7 +182,7 @@ extension PreparedStatement {
             state: state,
             attempts: try number(8),
             nextCheckAt: time(9),
-            doneAt: isNull(10) ? nil : time(10)
+            doneAt: timeIfAny(10)
         )
     }
 }

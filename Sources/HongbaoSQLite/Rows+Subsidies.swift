@@ -25,7 +25,7 @@ extension PreparedStatement {
         let state = integer(4)
         guard state == (isNull(5) ? 1 : 2) else { throw unreadable(4) }
         return Subsidy(
-            order: OrderNumber(bits: UInt128(bits(0)) << 64 | UInt128(bits(1))),
+            order: OrderNumber(bits: transferID().bits),
             amount: try amount(2),
             at: time(3),
             packet: isNull(5) ? nil : RedPacketID(bits(5))

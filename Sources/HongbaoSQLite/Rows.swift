@@ -16,6 +16,14 @@ extension PreparedStatement {
         bind(2, bits: id.low)
     }
 
+    /// All IDs of a person in a book.
+    func bind(_ person: PersonID, allOf book: BookID) {
+        let first = UInt64(book.rawValue) << 48
+        bind(1, bits: person.rawValue)
+        bind(2, bits: first)
+        bind(3, bits: first | ((1 << 48) - 1))
+    }
+
     func bind(_ key: WithdrawalKey) {
         bind(1, bits: key.person.rawValue)
         bind(2, Int64(key.book.rawValue))
@@ -137,7 +145,9 @@ extension PreparedStatement {
     }
 
     @inline(__always)
-    private func transferID() -> TransferID { TransferID(bits: UInt128(bits(0)) << 64 | UInt128(bits(1))) }
+    func transferID(from first: Int32 = 0) -> TransferID {
+        TransferID(bits: UInt128(bits(first)) << 64 | UInt128(bits(first + 1)))
+    }
 
     @inline(__always)
     private func side(_ id: TransferID, at column: Int32) throws(StoreError) -> AccountID {
@@ -185,7 +195,7 @@ extension PreparedStatement {
             state: state,
             attempts: try number(7),
             nextCheckAt: time(8),
-            finalAt: isNull(9) ? nil : time(9)
+            finalAt: timeIfAny(9)
         )
     }
 

@@ -27,18 +27,6 @@ extension Snapshot {
         try due(.refundsToCheck, times, limit).all { row throws(StoreError) in try row.refund() }
     }
 
-    private func due(
-        _ query: Query,
-        _ times: ClosedRange<Timestamp>,
-        _ limit: Int
-    ) throws(StoreError) -> PreparedStatement {
-        let statement = try prepared(query)
-        statement.bind(1, times.lowerBound.milliseconds)
-        statement.bind(2, times.upperBound.milliseconds)
-        statement.bind(3, Int64(limit))
-        return statement
-    }
-
     func refunds(of packet: RedPacketID) throws(StoreError) -> [Refund] {
         let statement = try prepared(.refundsOfPacket)
         statement.bind(1, bits: packet.rawValue)
@@ -53,13 +41,7 @@ extension Snapshot {
     }
 
     func claims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
-        let statement = try prepared(.claim)
-        var found: [Claim] = []
-        for key in keys {
-            statement.bind(key)
-            if let row = try statement.first({ row throws(StoreError) in try row.claim() }) { found.append(row) }
-        }
-        return found
+        try prepared(.claim).rows(for: keys, { $0.bind($1) }) { row throws(StoreError) in try row.claim() }
     }
 
     func claims(of packet: RedPacketID, from position: Int, limit: Int) throws(StoreError) -> [Claim] {
@@ -82,11 +64,8 @@ extension Snapshot {
         toTransferIn times: ClosedRange<Timestamp>,
         limit: Int
     ) throws(StoreError) -> [Claim] {
-        let statement = try prepared(.claimsToTransfer)
+        let statement = try due(.claimsToTransfer, times, limit, from: 2)
         statement.bind(1, Int64(kind.rawValue))
-        statement.bind(2, times.lowerBound.milliseconds)
-        statement.bind(3, times.upperBound.milliseconds)
-        statement.bind(4, Int64(limit))
         return try statement.all { row throws(StoreError) in try row.claim() }
     }
 }

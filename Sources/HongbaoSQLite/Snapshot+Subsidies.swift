@@ -5,10 +5,7 @@ import HongbaoEngine
 extension Snapshot {
     func subsidies(of person: PersonID, in book: BookID) throws(StoreError) -> [Subsidy] {
         let statement = try prepared(.subsidiesOfPerson)
-        let first = UInt64(book.rawValue) << 48
-        statement.bind(1, bits: person.rawValue)
-        statement.bind(2, bits: first)
-        statement.bind(3, bits: first | ((1 << 48) - 1))
+        statement.bind(person, allOf: book)
         return try statement.all { row throws(StoreError) in try row.subsidy() }
     }
 

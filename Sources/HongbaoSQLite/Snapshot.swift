@@ -22,21 +22,12 @@ struct Snapshot: StoreSnapshot {
     }
 
     func transfers(_ ids: [TransferID]) throws(StoreError) -> [Transfer] {
-        let statement = try prepared(.transfer)
-        var found: [Transfer] = []
-        for id in ids {
-            statement.bind(id)
-            if let row = try statement.first({ row throws(StoreError) in try row.transfer() }) { found.append(row) }
-        }
-        return found
+        try prepared(.transfer).rows(for: ids, { $0.bind($1) }) { row throws(StoreError) in try row.transfer() }
     }
 
     func transfers(of person: PersonID, in book: BookID) throws(StoreError) -> [Transfer] {
         let statement = try prepared(.transfersOfPerson)
-        let first = UInt64(book.rawValue) << 48
-        statement.bind(1, bits: person.rawValue)
-        statement.bind(2, bits: first)
-        statement.bind(3, bits: first | ((1 << 48) - 1))
+        statement.bind(person, allOf: book)
         // A red packet may have the person's number.
         return try statement.all { row throws(StoreError) in try row.transfer() }.filter { $0.id.packet == nil }
     }
@@ -55,11 +46,21 @@ struct Snapshot: StoreSnapshot {
     }
 
     func withdrawals(toCheckIn times: ClosedRange<Timestamp>, limit: Int) throws(StoreError) -> [Withdrawal] {
-        let statement = try prepared(.withdrawalsToCheck)
-        statement.bind(1, times.lowerBound.milliseconds)
-        statement.bind(2, times.upperBound.milliseconds)
-        statement.bind(3, Int64(limit))
-        return try statement.all { row throws(StoreError) in try row.withdrawal() }
+        try due(.withdrawalsToCheck, times, limit).all { row throws(StoreError) in try row.withdrawal() }
+    }
+
+    /// A query whose last parameters are the times of the next check and the limit.
+    func due(
+        _ query: Query,
+        _ times: ClosedRange<Timestamp>,
+        _ limit: Int,
+        from first: Int32 = 1
+    ) throws(StoreError) -> PreparedStatement {
+        let statement = try prepared(query)
+        statement.bind(first, times.lowerBound.milliseconds)
+        statement.bind(first + 1, times.upperBound.milliseconds)
+        statement.bind(first + 2, Int64(limit))
+        return statement
     }
 
     func mints() throws(StoreError) -> [MintRecord] {

@@ -152,17 +152,9 @@ final class WriterConnection {
     ///   decision adds it again, `save` fails and `hasMetTransfer` is true.
     func load(_ footprint: Footprint, lookingForTransfers: Bool) throws(StoreError) -> Books {
         hasMetTransfer = false
-        var withdrawals: [Withdrawal] = []
         var budgets: [Budget] = []
         var leases: [Lease] = []
         var mints: [MintRecord] = []
-        for key in footprint.withdrawals {
-            let statement = try prepared(.withdrawal)
-            statement.bind(key)
-            if let row = try statement.first({ row throws(StoreError) in try row.withdrawal() }) {
-                withdrawals.append(row)
-            }
-        }
         for scene in footprint.budgets {
             let budget = try prepared(.budget)
             budget.bind(1, Int64(scene.rawValue))
@@ -174,57 +166,36 @@ final class WriterConnection {
         for id in footprint.mints {
             if let row = try loadMint(id) { mints.append(row) }
         }
-        let packets = try loadPackets(footprint)
-        let claims = try loadClaims(footprint.claims)
-        let refunds = try loadRefunds(of: footprint.refunds)
-        let subsidies = try loadSubsidies(footprint.subsidies)
+        let withdrawals = try prepared(.withdrawal).rows(for: footprint.withdrawals, { $0.bind($1) }) {
+            row throws(StoreError) in try row.withdrawal()
+        }
+        let claims = try prepared(.claim).rows(for: footprint.claims, { $0.bind($1) }) {
+            row throws(StoreError) in try row.claim()
+        }
+        let subsidies = try prepared(.subsidy).rows(for: footprint.subsidies, { $0.bind($1) }) {
+            row throws(StoreError) in try row.subsidy()
+        }
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
             budgets: budgets,
             leases: leases,
             mints: mints,
-            packets: packets,
+            packets: try loadPackets(footprint),
             claims: claims,
-            refunds: refunds,
+            refunds: try loadRefunds(of: footprint.refunds),
             subsidies: subsidies
         )
     }
 
-    private func loadSubsidies(_ orders: [OrderNumber]) throws(StoreError) -> [Subsidy] {
-        var subsidies: [Subsidy] = []
-        for order in orders {
-            let statement = try prepared(.subsidy)
-            statement.bind(order)
-            if let row = try statement.first({ row throws(StoreError) in try row.subsidy() }) { subsidies.append(row) }
-        }
-        return subsidies
-    }
-
     private func loadPackets(_ footprint: Footprint) throws(StoreError) -> [RedPacket] {
-        var packets: [RedPacket] = []
-        for id in footprint.packets {
-            let statement = try prepared(.packet)
-            statement.bind(1, bits: id.rawValue)
-            if let row = try statement.first({ row throws(StoreError) in try row.packet() }) { packets.append(row) }
+        let packets = try prepared(.packet).rows(for: footprint.packets, { $0.bind(1, bits: $1.rawValue) }) {
+            row throws(StoreError) in try row.packet()
         }
-        for key in footprint.sends {
-            let statement = try prepared(.sentPacket)
-            statement.bind(key)
-            if let row = try statement.first({ row throws(StoreError) in try row.packet() }) { packets.append(row) }
+        let sent = try prepared(.sentPacket).rows(for: footprint.sends, { $0.bind($1) }) { row throws(StoreError) in
+            try row.packet()
         }
-        return packets
-    }
-
-    private func loadClaims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
-        guard !keys.isEmpty else { return [] }
-        var claims: [Claim] = []
-        let statement = try prepared(.claim)
-        for key in keys {
-            statement.bind(key)
-            if let row = try statement.first({ row throws(StoreError) in try row.claim() }) { claims.append(row) }
-        }
-        return claims
+        return packets + sent
     }
 
     private func loadRefunds(of packets: [RedPacketID]) throws(StoreError) -> [Refund] {
@@ -246,8 +217,6 @@ final class WriterConnection {
     /// Reads in order of key, so that neighbours are found on the same page.
     private func loadLedger(_ footprint: Footprint, lookingForTransfers: Bool) throws(StoreError) -> Ledger {
         var accounts: [Account] = []
-        var transfers: [Transfer] = []
-        var holds: [Hold] = []
         accounts.reserveCapacity(footprint.accounts.count)
         let account = try prepared(.account)
         for id in footprint.accounts.sorted() {
@@ -255,15 +224,12 @@ final class WriterConnection {
             let row = try account.first { row throws(StoreError) in try row.account(id) }
             accounts.append(row ?? Account(id: id))
         }
-        let transfer = try prepared(.transfer)
-        for id in lookingForTransfers ? footprint.transfers.sorted() : [] {
-            transfer.bind(id)
-            if let row = try transfer.first({ row throws(StoreError) in try row.transfer() }) { transfers.append(row) }
+        let ids = lookingForTransfers ? footprint.transfers.sorted() : []
+        let transfers = try prepared(.transfer).rows(for: ids, { $0.bind($1) }) { row throws(StoreError) in
+            try row.transfer()
         }
-        let hold = try prepared(.hold)
-        for id in footprint.holds {
-            hold.bind(id)
-            if let row = try hold.first({ row throws(StoreError) in try row.hold() }) { holds.append(row) }
+        let holds = try prepared(.hold).rows(for: footprint.holds, { $0.bind($1) }) {
+            row throws(StoreError) in try row.hold()
         }
         return Ledger(accounts: accounts, transfers: transfers, holds: holds)
     }
