@@ -138,14 +138,7 @@ import Testing
         let router = Router()
         router.post("v1/callbacks/:system") { request, context -> HTTPResponse.Status in
             let body = Array(try await request.body.collect(upTo: 65_536).readableBytesView)
-            func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { request.headers[$0] } }
-            let verdict = door.check(
-                timestamp: header(CallbackSignature.timestampHeader),
-                nonce: header(CallbackSignature.nonceHeader),
-                signature: header(CallbackSignature.signatureHeader),
-                body: body,
-                now: Self.now()
-            )
+            let verdict = door.check(request.headers, body: body, now: Self.now())
             let result = try PayoutMessages.readCallback(body)
             let line = "\(context.parameters.get("system") ?? "?") \(result.order) \(result.state) \(verdict)"
             taken.withLock { $0[line, default: 0] += 1 }

@@ -194,14 +194,7 @@ import Testing
         let router = Router()
         router.post("v1/callbacks/payouts") { request, _ -> HTTPResponse.Status in
             let body = Array(try await request.body.collect(upTo: 65_536).readableBytesView)
-            func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { request.headers[$0] } }
-            let verdict = door.check(
-                timestamp: header(CallbackSignature.timestampHeader),
-                nonce: header(CallbackSignature.nonceHeader),
-                signature: header(CallbackSignature.signatureHeader),
-                body: body,
-                now: Self.now()
-            )
+            let verdict = door.check(request.headers, body: body, now: Self.now())
             verdicts.withLock { $0.append(verdict) }
             let order = try PayoutMessages.readCallback(body).order
             target.withLock { $0 }?.callback(order: order)

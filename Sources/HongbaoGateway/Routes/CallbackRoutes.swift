@@ -37,15 +37,7 @@ struct CallbackRoutes: Sendable {
 
     private func take(_ call: Call, from system: OutsideSystem) throws(Problem) -> Response {
         let body = Array(call.body.readableBytesView)
-        let headers = call.head.headerFields
-        let verdict = guards[system]?.check(
-            timestamp: headers[.callbackTimestamp],
-            nonce: headers[.callbackNonce],
-            signature: headers[.callbackSignature],
-            body: body,
-            now: call.now
-        )
-        switch verdict {
+        switch guards[system]?.check(call.head.headerFields, body: body, now: call.now) {
         case .accepted: break
         case nil, .notAuthentic, .outsideWindow, .replayed: throw Problem(.unauthorized)
         case .overloaded: throw Problem(.overloaded)
@@ -61,10 +53,4 @@ struct CallbackRoutes: Sendable {
         }
         return .json { json in json.object { $0.field("taken", true) } }
     }
-}
-
-extension HTTPField.Name {
-    fileprivate static let callbackTimestamp = name(CallbackSignature.timestampHeader)
-    fileprivate static let callbackNonce = name(CallbackSignature.nonceHeader)
-    fileprivate static let callbackSignature = name(CallbackSignature.signatureHeader)
 }

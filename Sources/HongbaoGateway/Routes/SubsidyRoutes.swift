@@ -10,23 +10,13 @@ struct SubsidyRoutes: Sendable {
     var routes: [Route] {
         [
             Route(.get, "/v1/subsidies", isCutOff: false, .person(list)),
-            Route(.post, "/v1/subsidies", body: .json, isCutOff: false, .person(listWithTokens)),
+            Route(.post, "/v1/subsidies", body: .json, isCutOff: false, .person(list)),
         ]
     }
 
     private func list(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
-        return Self.response(try await services.wallet(caller.person, campaign, []).reading(), hasTokens: false)
-    }
-
-    private func listWithTokens(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
-        let tokens = try WalletRoutes.tokens(call.body)
-        return Self.response(try await services.wallet(caller.person, campaign, tokens).reading(), hasTokens: true)
-    }
-
-    private static func response(_ reading: WalletReading, hasTokens: Bool) -> Response {
-        .json(capacity: 128 + reading.subsidies.count * 160) { json in
+        let (reading, hasTokens) = try await services.reading(call, caller)
+        return .json(capacity: 128 + reading.subsidies.count * 160) { json in
             json.object { json in
                 json.write(subsidiesOf: reading)
                 json.write(missing: reading.missing.filter { $0 != .coupons && $0 != .pendants })

@@ -19,7 +19,7 @@ struct WalletRoutes: Sendable {
     var routes: [Route] {
         [
             Route(.get, "/v1/wallet", isCutOff: false, .person(wallet)),
-            Route(.post, "/v1/wallet", body: .json, isCutOff: false, .person(walletWithTokens)),
+            Route(.post, "/v1/wallet", body: .json, isCutOff: false, .person(wallet)),
             Route(.get, "/v1/wallet/statement", isCutOff: false, .person(statement)),
             Route(.get, "/v1/wallet/rewards", .person(rewards)),
             Route(.post, "/v1/wallet/rewards/{id}/use", .person(useReward)),
@@ -27,18 +27,26 @@ struct WalletRoutes: Sendable {
     }
 
     private func wallet(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
-        return Self.response(try await services.wallet(caller.person, campaign, []).reading(), hasTokens: false)
-    }
-
-    private func walletWithTokens(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
-        let tokens = try Self.tokens(call.body)
-        return Self.response(try await services.wallet(caller.person, campaign, tokens).reading(), hasTokens: true)
+        let (reading, hasTokens) = try await services.reading(call, caller)
+        return .json { json in
+            json.object { json in
+                json.field("person", decimal: reading.person.rawValue)
+                json.field("balance", reading.view.balance)
+                json.field("income", reading.view.income.fen)
+                json.field("pending", reading.view.pending.fen)
+                for list in ["coupons", "pendants"] as [StaticString] {
+                    json.key(list)
+                    json.array { (_: inout JSONWriter) in }
+                }
+                json.write(subsidiesOf: reading)
+                json.write(missing: reading)
+                if hasTokens { json.write(refusedOf: reading) }
+            }
+        }
     }
 
     /// One entry for each token sent; empty, so that it's rejected like any forgery, when it isn't base64url.
-    static func tokens(_ body: ByteBuffer) throws(Problem) -> [[UInt8]] {
+    fileprivate static func tokens(_ body: ByteBuffer) throws(Problem) -> [[UInt8]] {
         var reader = JSONReader(body)
         var tokens: [[UInt8]]?
         do throws(JSONFault) {
@@ -54,24 +62,6 @@ struct WalletRoutes: Sendable {
             return tokens
         } catch {
             throw Problem(error)
-        }
-    }
-
-    private static func response(_ reading: WalletReading, hasTokens: Bool) -> Response {
-        .json { json in
-            json.object { json in
-                json.field("person", decimal: reading.person.rawValue)
-                json.field("balance", reading.view.balance)
-                json.field("income", reading.view.income.fen)
-                json.field("pending", reading.view.pending.fen)
-                for list in ["coupons", "pendants"] as [StaticString] {
-                    json.key(list)
-                    json.array { (_: inout JSONWriter) in }
-                }
-                json.write(subsidiesOf: reading)
-                json.write(missing: reading)
-                if hasTokens { json.write(refusedOf: reading) }
-            }
         }
     }
 
@@ -125,6 +115,19 @@ struct WalletRoutes: Sendable {
 
     private func useReward(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
         throw Problem(.switchedOff)
+    }
+}
+
+extension GatewayServices {
+    /// The wallet of who asks, with the tokens that a POST brings along.
+    func reading(
+        _ call: Call,
+        _ caller: PersonCaller
+    ) async throws(Problem) -> (reading: WalletReading, hasTokens: Bool) {
+        let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
+        let hasTokens = call.head.method == .post
+        let tokens = hasTokens ? try WalletRoutes.tokens(call.body) : []
+        return (try await wallet(caller.person, campaign, tokens).reading(), hasTokens)
     }
 }
 

@@ -26,7 +26,9 @@ struct WithdrawalRoutes: Sendable {
         guard let own = WithdrawalKey(person: caller.person, book: phase.book, id: asked.id) else {
             throw Problem(.malformed, param: "id", detail: "1 to 64 of A-Z, a-z, 0-9, dash, underscore.")
         }
-        let key = try await earlier(own, in: campaign) ?? own
+        // Who repeats a request after the phase has changed gets the same answer, not a second withdrawal (M14).
+        let others = campaign.phases.filter { $0.book != phase.book }
+        let key = try await withdrawal(asked.id, of: caller.person, in: others)?.key ?? own
         let isOpen = phase.withdrawalState(for: caller.person, at: call.now)?.isOpen ?? false
         switch await services.requestWithdrawal(key, asked.amount, call.now, isOpen) {
         case .accepted(let withdrawal), .replayed(let withdrawal): return Self.response(withdrawal)
@@ -38,13 +40,16 @@ struct WithdrawalRoutes: Sendable {
         }
     }
 
-    /// The withdrawal that a request repeats which was accepted in another phase: who repeats it after the phase has
-    /// changed gets the same answer, not a second withdrawal (M14).
-    private func earlier(_ key: WithdrawalKey, in campaign: Campaign) async throws(Problem) -> WithdrawalKey? {
-        for phase in campaign.phases where phase.book != key.book {
-            guard let other = WithdrawalKey(person: key.person, book: phase.book, id: key.id) else { continue }
+    /// The withdrawal of this ID in the first of these phases that has one.
+    private func withdrawal(
+        _ id: String,
+        of person: PersonID,
+        in phases: [Phase]
+    ) async throws(Problem) -> Withdrawal? {
+        for phase in phases {
+            guard let key = WithdrawalKey(person: person, book: phase.book, id: id) else { return nil }
             do throws(StoreError) {
-                if try await services.findWithdrawal(other) != nil { return other }
+                if let found = try await services.findWithdrawal(key) { return found }
             } catch {
                 throw Problem(error)
             }
@@ -83,17 +88,11 @@ struct WithdrawalRoutes: Sendable {
         guard let campaign = services.campaigns().campaign(name) else {
             throw Problem(.campaignUnknown, param: "campaign")
         }
-        for phase in campaign.phases.reversed() where phase.window.from <= call.now {
-            guard let key = WithdrawalKey(person: caller.person, book: phase.book, id: String(call.captures[0])) else {
-                throw Problem(.notFound)
-            }
-            do throws(StoreError) {
-                if let found = try await services.findWithdrawal(key) { return Self.response(found) }
-            } catch {
-                throw Problem(error)
-            }
+        let begun = campaign.phases.reversed().filter { $0.window.from <= call.now }
+        guard let found = try await withdrawal(String(call.captures[0]), of: caller.person, in: begun) else {
+            throw Problem(.notFound)
         }
-        throw Problem(.notFound)
+        return Self.response(found)
     }
 
     private static func response(_ withdrawal: Withdrawal) -> Response {

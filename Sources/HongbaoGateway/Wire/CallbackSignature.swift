@@ -1,4 +1,5 @@
 package import Crypto
+package import HTTPTypes
 package import HongbaoCore
 import Synchronization
 
@@ -91,6 +92,17 @@ package final class CallbackGuard: Sendable {
         seen = Mutex(SeenNonces(max: noncesMax))
     }
 
+    /// Takes the headers of a request as they came.
+    package func check(_ headers: HTTPFields, body: some Collection<UInt8>, now: Timestamp) -> CallbackVerdict {
+        check(
+            timestamp: headers[.callbackTimestamp],
+            nonce: headers[.callbackNonce],
+            signature: headers[.callbackSignature],
+            body: body,
+            now: now
+        )
+    }
+
     package func check(
         timestamp: String?,
         nonce: String?,
@@ -109,6 +121,12 @@ package final class CallbackGuard: Sendable {
         }
         return seen.withLock { $0.insert(nonce, until: signedAt.advanced(bySeconds: window), now: now) }
     }
+}
+
+extension HTTPField.Name {
+    fileprivate static let callbackTimestamp = name(CallbackSignature.timestampHeader)
+    fileprivate static let callbackNonce = name(CallbackSignature.nonceHeader)
+    fileprivate static let callbackSignature = name(CallbackSignature.signatureHeader)
 }
 
 /// Nonces that may not come again yet.

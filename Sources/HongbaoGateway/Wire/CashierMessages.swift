@@ -25,36 +25,24 @@ package enum CashierMessages {
         }
     }
 
-    private enum OrdersField: String, CaseIterable { case orders }
     private enum OrderField: String, CaseIterable { case order, person, amount, closesAt }
-    private enum ResultsField: String, CaseIterable { case results }
     private enum OpenedField: String, CaseIterable { case order, state, amount, url }
-    private static let ordersFields = JSONFields<OrdersField>()
     private static let orderFields = JSONFields<OrderField>()
-    private static let resultsFields = JSONFields<ResultsField>()
     private static let openedFields = JSONFields<OpenedField>()
 
     package static func openRequest(_ orders: [PaymentOrder]) -> [UInt8] {
-        var json = JSONWriter(capacity: 32 + 120 * orders.count)
-        json.object {
-            $0.key("orders")
-            $0.array {
-                for order in orders {
-                    $0.object {
-                        $0.field("order", order.order)
-                        $0.field("person", decimal: order.person.rawValue)
-                        $0.field("amount", order.amount.fen)
-                        $0.field("closesAt", order.closesAt.milliseconds)
-                    }
-                }
+        PayoutMessages.list("orders", orders, bytesEach: 120) { json, order in
+            json.object {
+                $0.field("order", order.order)
+                $0.field("person", decimal: order.person.rawValue)
+                $0.field("amount", order.amount.fen)
+                $0.field("closesAt", order.closesAt.milliseconds)
             }
         }
-        return json.bytes
     }
 
     package static func readOpenRequest(_ bytes: [UInt8]) throws(JSONFault) -> [PaymentOrder] {
-        var orders: [PaymentOrder] = []
-        try PayoutMessages.readList(bytes, ordersFields) { (reader) throws(JSONFault) in
+        try PayoutMessages.readList(bytes, PayoutMessages.ordersFields) { (reader) throws(JSONFault) in
             var order: String?
             var person: UInt64?
             var amount: Amount?
@@ -71,39 +59,26 @@ package enum CashierMessages {
             guard let person else { throw .missing(OrderField.person) }
             guard let amount else { throw .missing(OrderField.amount) }
             guard let closesAt else { throw .missing(OrderField.closesAt) }
-            orders.append(
-                PaymentOrder(
-                    order: order,
-                    person: PersonID(person),
-                    amount: amount,
-                    closesAt: Timestamp(milliseconds: closesAt)
-                )
+            return PaymentOrder(
+                order: order,
+                person: PersonID(person),
+                amount: amount,
+                closesAt: Timestamp(milliseconds: closesAt)
             )
         }
-        return orders
     }
 
     package static func opened(_ pages: [Opened]) -> [UInt8] {
-        var json = JSONWriter(capacity: 32 + 160 * pages.count)
-        json.object {
-            $0.key("results")
-            $0.array {
-                for page in pages {
-                    $0.object {
-                        $0.field("order", page.order)
-                        $0.field("state", page.result.state.rawValue)
-                        if let amount = page.result.amount { $0.field("amount", amount.fen) }
-                        if let url = page.url { $0.field("url", url) }
-                    }
-                }
+        PayoutMessages.list("results", pages, bytesEach: 160) { json, page in
+            json.object {
+                PayoutMessages.write(page.result, &$0)
+                if let url = page.url { $0.field("url", url) }
             }
         }
-        return json.bytes
     }
 
     package static func readOpened(_ bytes: [UInt8]) throws(JSONFault) -> [Opened] {
-        var pages: [Opened] = []
-        try PayoutMessages.readList(bytes, resultsFields) { (reader) throws(JSONFault) in
+        try PayoutMessages.readList(bytes, PayoutMessages.resultsFields) { (reader) throws(JSONFault) in
             var order: String?
             var state: PayoutMessages.Result.State?
             var amount: Amount?
@@ -118,9 +93,8 @@ package enum CashierMessages {
             }
             guard let order else { throw .missing(OpenedField.order) }
             guard let state else { throw .missing(OpenedField.state) }
-            pages.append(Opened(PayoutMessages.Result(order: order, state: state, amount: amount), url: url))
+            return Opened(PayoutMessages.Result(order: order, state: state, amount: amount), url: url)
         }
-        return pages
     }
 }
 

@@ -47,35 +47,27 @@ package enum PayoutMessages {
         }
     }
 
-    private enum OrdersField: String, CaseIterable { case orders }
+    enum OrdersField: String, CaseIterable { case orders }
     private enum OrderField: String, CaseIterable { case order, person, amount, payment }
-    private enum ResultsField: String, CaseIterable { case results }
+    enum ResultsField: String, CaseIterable { case results }
     private enum ResultField: String, CaseIterable { case order, state, amount }
-    private static let ordersFields = JSONFields<OrdersField>()
+    static let ordersFields = JSONFields<OrdersField>()
     private static let orderFields = JSONFields<OrderField>()
-    private static let resultsFields = JSONFields<ResultsField>()
+    static let resultsFields = JSONFields<ResultsField>()
     private static let resultFields = JSONFields<ResultField>()
 
     package static func payRequest(_ orders: [PayoutOrder]) -> [UInt8] {
-        var json = JSONWriter(capacity: 32 + 100 * orders.count)
-        json.object {
-            $0.key("orders")
-            $0.array {
-                for order in orders {
-                    $0.object {
-                        $0.field("order", order.order)
-                        $0.field("person", decimal: order.person.rawValue)
-                        $0.field("amount", order.amount.fen)
-                        if let payment = order.payment { $0.field("payment", payment) }
-                    }
-                }
+        list("orders", orders, bytesEach: 100) { json, order in
+            json.object {
+                $0.field("order", order.order)
+                $0.field("person", decimal: order.person.rawValue)
+                $0.field("amount", order.amount.fen)
+                if let payment = order.payment { $0.field("payment", payment) }
             }
         }
-        return json.bytes
     }
 
     package static func readPayRequest(_ bytes: [UInt8]) throws(JSONFault) -> [PayoutOrder] {
-        var orders: [PayoutOrder] = []
         try readList(bytes, ordersFields) { (reader) throws(JSONFault) in
             var order: String?
             var person: UInt64?
@@ -92,62 +84,64 @@ package enum PayoutMessages {
             guard let order else { throw .missing(OrderField.order) }
             guard let person else { throw .missing(OrderField.person) }
             guard let amount else { throw .missing(OrderField.amount) }
-            orders.append(PayoutOrder(order: order, person: PersonID(person), amount: amount, payment: payment))
+            return PayoutOrder(order: order, person: PersonID(person), amount: amount, payment: payment)
         }
-        return orders
     }
 
     package static func queryRequest(_ orders: [String]) -> [UInt8] {
-        var json = JSONWriter(capacity: 32 + 50 * orders.count)
-        json.object {
-            $0.key("orders")
-            $0.array { for order in orders { $0.value(order) } }
-        }
-        return json.bytes
+        list("orders", orders, bytesEach: 50) { $0.value($1) }
     }
 
     package static func readQueryRequest(_ bytes: [UInt8]) throws(JSONFault) -> [String] {
-        var orders: [String] = []
         try readList(bytes, ordersFields) { (reader) throws(JSONFault) in
-            orders.append(try reader.identifier(length: orderLength))
+            try reader.identifier(length: orderLength)
         }
-        return orders
     }
 
-    /// Reads an object whose one field is a list of at most `ordersMax` elements.
-    static func readList<Field>(
-        _ bytes: [UInt8],
-        _ fields: JSONFields<Field>,
-        _ element: (inout JSONReader) throws(JSONFault) -> Void
-    ) throws(JSONFault) {
-        var reader = JSONReader(bytes)
-        var isThere = false
-        try reader.object(fields) { (reader, _) throws(JSONFault) in
-            isThere = true
-            try reader.array(max: ordersMax, element)
-        }
-        try reader.finish()
-        if !isThere, let field = Field.allCases.first { throw .missing(field) }
-    }
-
-    package static func results(_ results: [Result]) -> [UInt8] {
-        var json = JSONWriter(capacity: 32 + 90 * results.count)
+    /// Writes an object whose one field is a list.
+    static func list<Element>(
+        _ name: StaticString,
+        _ elements: [Element],
+        bytesEach: Int,
+        _ write: (inout JSONWriter, Element) -> Void
+    ) -> [UInt8] {
+        var json = JSONWriter(capacity: 32 + bytesEach * elements.count)
         json.object {
-            $0.key("results")
-            $0.array { for result in results { write(result, &$0) } }
+            $0.key(name)
+            $0.array { for element in elements { write(&$0, element) } }
         }
         return json.bytes
     }
 
+    /// Reads an object whose one field is a list of at most `ordersMax` elements.
+    static func readList<Field, Element>(
+        _ bytes: [UInt8],
+        _ fields: JSONFields<Field>,
+        _ read: (inout JSONReader) throws(JSONFault) -> Element
+    ) throws(JSONFault) -> [Element] {
+        var reader = JSONReader(bytes)
+        var elements: [Element] = []
+        var isThere = false
+        try reader.object(fields) { (reader, _) throws(JSONFault) in
+            isThere = true
+            try reader.array(max: ordersMax) { (reader) throws(JSONFault) in elements.append(try read(&reader)) }
+        }
+        try reader.finish()
+        if !isThere, let field = Field.allCases.first { throw .missing(field) }
+        return elements
+    }
+
+    package static func results(_ results: [Result]) -> [UInt8] {
+        list("results", results, bytesEach: 90) { json, result in json.object { write(result, &$0) } }
+    }
+
     package static func readResults(_ bytes: [UInt8]) throws(JSONFault) -> [Result] {
-        var results: [Result] = []
-        try readList(bytes, resultsFields) { (reader) throws(JSONFault) in results.append(try readResult(&reader)) }
-        return results
+        try readList(bytes, resultsFields, readResult)
     }
 
     package static func callback(_ result: Result) -> [UInt8] {
         var json = JSONWriter()
-        write(result, &json)
+        json.object { write(result, &$0) }
         return json.bytes
     }
 
@@ -158,12 +152,11 @@ package enum PayoutMessages {
         return result
     }
 
-    private static func write(_ result: Result, _ json: inout JSONWriter) {
-        json.object {
-            $0.field("order", result.order)
-            $0.field("state", result.state.rawValue)
-            if let amount = result.amount { $0.field("amount", amount.fen) }
-        }
+    /// Writes the fields of a result.
+    static func write(_ result: Result, _ json: inout JSONWriter) {
+        json.field("order", result.order)
+        json.field("state", result.state.rawValue)
+        if let amount = result.amount { json.field("amount", amount.fen) }
     }
 
     private static func readResult(_ reader: inout JSONReader) throws(JSONFault) -> Result {

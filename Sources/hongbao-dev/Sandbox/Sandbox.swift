@@ -310,19 +310,9 @@ final class Sandbox: Service {
     private func authenticBody(of request: Request) async throws -> [UInt8] {
         let body = try await Self.body(of: request)
         guard let door else { return body }
-        let verdict = door.check(
-            timestamp: Self.header(CallbackSignature.timestampHeader, of: request),
-            nonce: Self.header(CallbackSignature.nonceHeader, of: request),
-            signature: Self.header(CallbackSignature.signatureHeader, of: request),
-            body: body,
-            now: .now
-        )
+        let verdict = door.check(request.headers, body: body, now: .now)
         guard verdict == .accepted else { throw HTTPError(.unauthorized, message: "\(verdict)") }
         return body
-    }
-
-    private static func header(_ name: String, of request: Request) -> String? {
-        HTTPField.Name(name).flatMap { request.headers[$0] }
     }
 
     private static func body(of request: Request) async throws -> [UInt8] {
