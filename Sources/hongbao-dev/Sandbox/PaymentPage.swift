@@ -1,5 +1,6 @@
 import HongbaoCore
 import HongbaoGateway
+import HongbaoServer
 
 /// The cashier's page, where a person pays for an order or gives up. Plain HTML: no script at all.
 enum PaymentPage {
@@ -50,10 +51,7 @@ enum PaymentPage {
     }
 
     /// `¥12.34`
-    static func yuan(_ amount: Amount) -> String {
-        let cents = amount.fen % 100
-        return "¥\(amount.fen / 100).\(cents < 10 ? "0" : "")\(cents)"
-    }
+    static func yuan(_ amount: Amount) -> String { AuditText.yuan(Int128(amount.fen)) }
 
     /// Hour, minute and second in China.
     private static func time(_ time: Timestamp?) -> String {

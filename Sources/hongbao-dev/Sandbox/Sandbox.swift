@@ -142,16 +142,7 @@ final class Sandbox: Service {
     }
 
     private func query(_ request: Request, at system: OutsideSystem) async throws -> Response {
-        let orders = try await names(in: request)
-        let (results, mishap) = state.withLock { state in
-            (
-                orders.map { state.bank.result(of: SandboxEntry.Key(system: system, order: $0)) },
-                Self.mishap(&state, at: system)
-            )
-        }
-        // What is told must be on disk: a state may be only as old as this.
-        try await journal.flush()
-        return try await Self.reply(PayoutMessages.results(results), mishap)
+        try await results(of: try await names(in: request), at: system)
     }
 
     private func cancel(_ request: Request) async throws -> Response {
@@ -168,12 +159,17 @@ final class Sandbox: Service {
             }
             return all
         }
+        return try await results(of: orders, at: .payments)
+    }
+
+    private func results(of orders: [String], at system: OutsideSystem) async throws -> Response {
         let (results, mishap) = state.withLock { state in
             (
-                orders.map { state.bank.result(of: SandboxEntry.Key(system: .payments, order: $0)) },
-                Self.mishap(&state, at: .payments)
+                orders.map { state.bank.result(of: SandboxEntry.Key(system: system, order: $0)) },
+                Self.mishap(&state, at: system)
             )
         }
+        // What is told must be on disk: a state may be only as old as this.
         try await journal.flush()
         return try await Self.reply(PayoutMessages.results(results), mishap)
     }
