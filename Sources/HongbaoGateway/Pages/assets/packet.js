@@ -4,8 +4,8 @@ import { packetApi, pause } from "./api.js";
 import { formatFen } from "./money.js";
 import { absorbFragment, commitments, paymentPages, session } from "./session.js";
 import { canCheck, checkSplit } from "./split.js";
-import { explain, has, language, locale, text, translate } from "./strings.js";
-import { announce, element, icon, RetryControl, shortID } from "./view.js";
+import { explain, has, locale, text } from "./strings.js";
+import { announce, element, icon, RetryControl, shortID, signInAddress, startPage } from "./view.js";
 
 const POLLS_MAX = 10;
 // Shorter waits than this would only be more of the same crowd.
@@ -15,7 +15,6 @@ const PAID_POLL_MS = 2_000;
 const PAID_POLLS_MAX = 300;
 const CHECK_PAGE = 1_000;
 const CHECK_CLAIMS_MAX = 20_000;
-const SIGN_IN_PAGE = "/wallet";
 
 const find = (id) => document.getElementById(id);
 const id = location.pathname.split("/")[2] ?? "";
@@ -70,7 +69,7 @@ class PacketPage {
       session.clear();
       showSignIn(text("signin.expired"));
     } else if (problem.retryable || problem.status === 0 || problem.status >= 500) {
-      this.loadRetry.show({ ...problem, code: problem.code, retryAfterMs: problem.retryAfterMs });
+      this.loadRetry.show(problem);
       this.loadRetry.sentence.textContent = explainHere(problem);
       if (this.packet === null) showCover("failed", "");
     } else {
@@ -311,9 +310,7 @@ function showSignIn(sentence = "") {
   showCover("over", sentence === "" ? text("packet.signin") : sentence);
   find("sender").textContent = "";
   find("packet-title").textContent = text("packet.title");
-  const query = new URLSearchParams({ next: location.pathname });
-  if (language === "en") query.set("lang", "en");
-  find("signin").href = `${SIGN_IN_PAGE}?${query}`;
+  find("signin").href = signInAddress();
   find("signin").hidden = false;
   find("signin").focus();
 }
@@ -328,15 +325,7 @@ function begin() {
   current.start();
 }
 
-document.documentElement.lang = locale;
-translate(document);
-document.title = text("packet.title");
-for (const link of document.querySelectorAll(".language")) {
-  const query = new URLSearchParams(location.search);
-  if (language === "en") query.delete("lang");
-  else query.set("lang", "en");
-  link.href = `${location.pathname}?${query}`;
-}
+startPage("packet.title");
 window.addEventListener("hashchange", () => absorbFragment(null) && begin());
 absorbFragment(null);
 begin();

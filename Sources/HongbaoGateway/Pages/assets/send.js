@@ -6,12 +6,11 @@
 import { demo, packetApi } from "./api.js";
 import { formatFen, parseYuan } from "./money.js";
 import { absorbFragment, commitments, openSend, paymentPages, session } from "./session.js";
-import { explain, has, language, locale, text, translate } from "./strings.js";
-import { announce, element, RetryControl, shortID } from "./view.js";
+import { explain, has, language, text } from "./strings.js";
+import { announce, element, RetryControl, shortID, signInAddress, startPage } from "./view.js";
 
 const COUNT_MAX = 100_000;
 const LISTED_MAX = 1_000;
-const SIGN_IN_PAGE = "/wallet";
 
 const find = (id) => document.getElementById(id);
 const chosen = (name) => document.querySelector(`input[name=${name}]:checked`)?.value;
@@ -196,21 +195,11 @@ function showSignIn(sentence = "") {
   find("send-form").hidden = true;
   find("signin").hidden = false;
   if (sentence !== "") find("signin-note").textContent = sentence;
-  const query = new URLSearchParams({ next: location.pathname });
-  if (language === "en") query.set("lang", "en");
-  find("signin-link").href = `${SIGN_IN_PAGE}?${query}`;
+  find("signin-link").href = signInAddress();
 }
 
-document.documentElement.lang = locale;
-translate(document);
-document.title = text("send.title");
+startPage("send.title");
 find("greeting").placeholder = text(find("greeting").dataset.hint);
-for (const link of document.querySelectorAll(".language")) {
-  const query = new URLSearchParams(location.search);
-  if (language === "en") query.delete("lang");
-  else query.set("lang", "en");
-  link.href = `${location.pathname}?${query}`;
-}
 absorbFragment(null);
 const kept = session.get();
 if (kept === null) showSignIn();

@@ -1,9 +1,29 @@
 // Small pieces that every part of the page is built from. Text only ever enters the document as text.
 
 import { backoffMs } from "./api.js";
-import { explain, text } from "./strings.js";
+import { explain, language, locale, text, translate } from "./strings.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+
+/** Puts the document into the reader's language, with its title and the links to itself in the other language. */
+export function startPage(title) {
+  document.documentElement.lang = locale;
+  translate(document);
+  document.title = text(title);
+  for (const link of document.querySelectorAll(".language")) {
+    const query = new URLSearchParams(location.search);
+    if (language === "en") query.delete("lang");
+    else query.set("lang", "en");
+    link.href = `${location.pathname}?${query}`;
+  }
+}
+
+/** The page to sign in on, which leads back to this one. */
+export function signInAddress() {
+  const query = new URLSearchParams({ next: location.pathname });
+  if (language === "en") query.set("lang", "en");
+  return `/wallet?${query}`;
+}
 
 /** An element with attributes and children; children that are `null` are left out. */
 export function element(name, attributes = {}, ...children) {

@@ -4,8 +4,8 @@ import { demo, walletApi } from "./api.js";
 import { formatFen } from "./money.js";
 import { absorbFragment, KeptTokens, openWithdrawal, session } from "./session.js";
 import { Statement } from "./statement.js";
-import { explain, has, language, locale, text, translate } from "./strings.js";
-import { announce, element, icon, RetryControl, shortID } from "./view.js";
+import { explain, has, text } from "./strings.js";
+import { announce, element, icon, RetryControl, shortID, startPage } from "./view.js";
 import { WithdrawDialog } from "./withdraw.js";
 
 const WITHDRAW_ROUTE = "#withdraw";
@@ -338,15 +338,7 @@ async function begin() {
   }
 }
 
-document.documentElement.lang = locale;
-translate(document);
-document.title = text("title");
-for (const link of document.querySelectorAll(".language")) {
-  const query = new URLSearchParams(location.search);
-  if (language === "en") query.delete("lang");
-  else query.set("lang", "en");
-  link.href = `${location.pathname}?${query}`;
-}
+startPage("title");
 find("signin-form").addEventListener("submit", signIn);
 find("signout").addEventListener("click", () => signOut());
 find("refresh").addEventListener("click", async () => {
