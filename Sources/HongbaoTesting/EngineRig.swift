@@ -63,15 +63,7 @@ package struct EngineRig: Sendable {
     ) async throws -> Answer {
         let store = try await SQLiteStore.reopened(folder: folder.path)
         let engine = try await start(wrap(store))
-        let answer = try await withThrowingTaskGroup(of: Void.self) { group in
-            for service in engine.services { group.addTask { try await service.run() } }
-            let answer = try await body(engine)
-            group.cancelAll()
-            while let ended = await group.nextResult() {
-                if case .failure(let error) = ended, !(error is CancellationError) { throw error }
-            }
-            return answer
-        }
+        let answer = try await runningUntilKilled(engine.services) { try await body(engine) }
         try await store.close()
         return answer
     }
@@ -109,6 +101,22 @@ package func running<Answer: Sendable>(
             await services.triggerGracefulShutdown()
             throw error
         }
+    }
+}
+
+/// Runs services while `body` runs, and then drops them where they stand, as when a process is killed.
+package func runningUntilKilled<Answer: Sendable>(
+    _ services: [any Service],
+    _ body: () async throws -> Answer
+) async throws -> Answer {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        for service in services { group.addTask { try await service.run() } }
+        let answer = try await body()
+        group.cancelAll()
+        while let ended = await group.nextResult() {
+            if case .failure(let error) = ended, !(error is CancellationError) { throw error }
+        }
+        return answer
     }
 }
 

@@ -1,4 +1,4 @@
-import HongbaoEngine
+package import HongbaoEngine
 package import HongbaoSQLite
 
 extension SQLiteStore {
@@ -16,5 +16,15 @@ extension SQLiteStore {
             try await Task.sleep(for: .milliseconds(10))
         }
         return try SQLiteStore(folder: folder)
+    }
+}
+
+extension Audit {
+    /// Audits what a process has left in a folder.
+    package static func run(_ folder: TemporaryFolder, keyring: Keyring) async throws -> AuditReport {
+        let store = try await SQLiteStore.reopened(folder: folder.path)
+        let report = try await run(store, keyring: keyring)
+        try await store.close()
+        return report
     }
 }

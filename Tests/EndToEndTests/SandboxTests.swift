@@ -104,14 +104,6 @@ import Testing
         try await store.read { (snapshot) throws(StoreError) in try snapshot.withdrawals(after: nil, limit: 1_000) }
     }
 
-    private static func running(_ payouts: Payouts, _ body: @Sendable () async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await payouts.run() }
-            defer { group.cancelAll() }
-            try await body()
-        }
-    }
-
     /// Asks again and again: another process needs real time.
     private static func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
         let end = ContinuousClock.now + .seconds(90)
@@ -164,7 +156,7 @@ import Testing
         let base = first.firstLine
         let port = try #require(base.split(separator: ":").last)
         let payouts = Self.payouts(store, base, .all)
-        try await Self.running(payouts) {
+        try await runningUntilKilled([payouts]) {
             try await Self.withdrawAll(store, payouts)
             try await Self.until("some are final") {
                 try await Self.withdrawals(store).count { $0.state != .pending } >= 5
@@ -211,7 +203,7 @@ import Testing
             )
             let payouts = Self.payouts(store, sandbox.firstLine, .callback)
             target.withLock { $0 = payouts }
-            try await Self.running(payouts) {
+            try await runningUntilKilled([payouts]) {
                 try await Self.withdrawAll(store, payouts)
                 try await Self.until("all are final") {
                     try await Self.withdrawals(store).allSatisfy { $0.state == .paid }

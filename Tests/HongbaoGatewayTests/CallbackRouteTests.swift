@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
@@ -12,25 +11,6 @@ import Testing
     private struct Taken: Hashable, Sendable {
         let system: OutsideSystem
         let order: String
-    }
-
-    private static func send(
-        _ caller: Caller,
-        _ system: OutsideSystem,
-        _ json: String,
-        nonce: String,
-        at time: Timestamp? = nil,
-        secret: [UInt8] = GatewayRig.callbackSecret
-    ) async throws -> TestResponse {
-        let body = Array(json.utf8)
-        let time = time ?? caller.now
-        let signature = CallbackSignature(key: SymmetricKey(data: secret))
-        var headers = HTTPFields()
-        for (name, value) in [
-            (CallbackSignature.timestampHeader, "\(time.milliseconds)"), (CallbackSignature.nonceHeader, nonce),
-            (CallbackSignature.signatureHeader, signature.sign(timestamp: time, nonce: nonce, body: body)),
-        ] { headers[try #require(HTTPField.Name(name))] = value }
-        return try await caller.send(.post, "/v1/callbacks/\(system.rawValue)", body, headers: headers)
     }
 
     @Test func eachSystemIsHeardUnderItsName() async throws {
@@ -47,11 +27,11 @@ import Testing
             for system in OutsideSystem.allCases {
                 let good = #"{"order":"o_\#(system.rawValue)","state":"paid","amount":7}"#
                 let nonce = "nonce-of-\(system.rawValue)-1"
-                #expect(try await Self.send(caller, system, good, nonce: nonce).text == #"{"taken":true}"#)
-                #expect(try await Self.send(caller, system, good, nonce: nonce).problem() == "401 unauthorized")
+                #expect(try await caller.callBack(system, good, nonce: nonce).text == #"{"taken":true}"#)
+                #expect(try await caller.callBack(system, good, nonce: nonce).problem() == "401 unauthorized")
                 // They have one secret here: what one has said can't be repeated to another.
                 for other in OutsideSystem.allCases {
-                    let again = try await Self.send(caller, other, good, nonce: nonce)
+                    let again = try await caller.callBack(other, good, nonce: nonce)
                     #expect(again.problem() == "401 unauthorized", "\(other)")
                 }
                 for (index, (json, expected)) in [
@@ -62,17 +42,17 @@ import Testing
                     (#"{"order":"o","state":"paid","to":1}"#, "400 unknown_field to"), ("}{", "400 malformed"),
                     (#"{"state":"paid"}"#, "400 malformed order"),
                 ].enumerated() {
-                    let answer = try await Self.send(caller, system, json, nonce: "\(nonce)-bad-\(index)")
+                    let answer = try await caller.callBack(system, json, nonce: "\(nonce)-bad-\(index)")
                     #expect(answer.problem() == expected, "\(json)")
                 }
                 let early = caller.now.advanced(bySeconds: 301)
                 let late = caller.now.advanced(bySeconds: -301)
                 for (index, time) in [early, late].enumerated() {
-                    let answer = try await Self.send(caller, system, good, nonce: "\(nonce)-time-\(index)", at: time)
+                    let answer = try await caller.callBack(system, good, nonce: "\(nonce)-time-\(index)", at: time)
                     #expect(answer.problem() == "401 unauthorized")
                 }
                 let secret = [UInt8](repeating: 8, count: 32)
-                let forged = try await Self.send(caller, system, good, nonce: "\(nonce)-forged", secret: secret)
+                let forged = try await caller.callBack(system, good, nonce: "\(nonce)-forged", secret: secret)
                 #expect(forged.problem() == "401 unauthorized")
             }
         }
@@ -97,7 +77,7 @@ import Testing
                 (.transfers, others, false), (.refunds, GatewayRig.callbackSecret, false), (.refunds, [], false),
             ] {
                 count += 1
-                let answer = try await Self.send(caller, system, json, nonce: "0123456789-\(count)-abc", secret: secret)
+                let answer = try await caller.callBack(system, json, nonce: "0123456789-\(count)-abc", secret: secret)
                 #expect(answer.status == (isTaken ? .ok : .unauthorized), "\(system) \(count)")
             }
         }

@@ -108,6 +108,25 @@ struct Caller: Sendable {
         )
     }
 
+    /// Posts what a system outside says, signed; `code` stands in for the right signature.
+    func callBack(
+        _ system: OutsideSystem,
+        _ json: String,
+        nonce: String,
+        at time: Timestamp? = nil,
+        secret: [UInt8] = GatewayRig.callbackSecret,
+        code: String? = nil
+    ) async throws -> TestResponse {
+        let (body, time) = (Array(json.utf8), time ?? now)
+        let signature = CallbackSignature(key: SymmetricKey(data: secret))
+        var headers = HTTPFields()
+        for (name, value) in [
+            (CallbackSignature.timestampHeader, "\(time.milliseconds)"), (CallbackSignature.nonceHeader, nonce),
+            (CallbackSignature.signatureHeader, code ?? signature.sign(timestamp: time, nonce: nonce, body: body)),
+        ] { headers[try #require(HTTPField.Name(name))] = value }
+        return try await send(.post, "/v1/callbacks/\(system.rawValue)", body, headers: headers)
+    }
+
     func send(_ method: HTTPRequest.Method, _ uri: String, json: String, token: String? = nil) async throws
         -> TestResponse
     {

@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
@@ -226,19 +225,8 @@ import Testing
 
     @Test func callbacksAreAuthenticated() async throws {
         try await GatewayRig().run { caller in
-            let signature = CallbackSignature(key: SymmetricKey(data: GatewayRig.callbackSecret))
             func send(_ json: String, nonce: String, at: Timestamp, code: String? = nil) async throws -> TestResponse {
-                let body = Array(json.utf8)
-                let fields: [(String, String)] = [
-                    (CallbackSignature.timestampHeader, "\(at.milliseconds)"), (CallbackSignature.nonceHeader, nonce),
-                    (
-                        CallbackSignature.signatureHeader,
-                        code ?? signature.sign(timestamp: at, nonce: nonce, body: body)
-                    ),
-                ]
-                var headers = HTTPFields()
-                for (name, value) in fields { headers[try #require(HTTPField.Name(name))] = value }
-                return try await caller.send(.post, "/v1/callbacks/payouts", body, headers: headers)
+                try await caller.callBack(.payouts, json, nonce: nonce, at: at, code: code)
             }
             let paid = #"{"order":"w_42_31_1","state":"paid","amount":1}"#
             let good = try await send(paid, nonce: "0123456789abcdef", at: caller.now)

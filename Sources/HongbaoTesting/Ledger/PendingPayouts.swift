@@ -57,9 +57,7 @@ package enum PendingPayouts {
             alarms: Alarms(logger: .silent),
             logger: .silent
         )
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await payouts.run() }
-            defer { group.cancelAll() }
+        return try await runningUntilKilled([payouts]) {
             while try await LedgerCheck.read(store).withdrawals.values.contains(where: { $0.state == .pending }) {
                 guard ContinuousClock.now - began < limit else { return nil }
                 try await Task.sleep(for: .milliseconds(5))

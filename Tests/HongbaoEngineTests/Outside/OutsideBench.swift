@@ -115,17 +115,7 @@ struct OutsideBench: Sendable {
 
     /// Runs the services while `body` runs.
     func running(_ life: OutsideLife, _ body: @escaping @Sendable () async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for service in life.outside.services { group.addTask { try await service.run() } }
-            do {
-                try await body()
-            } catch {
-                group.cancelAll()
-                throw error
-            }
-            group.cancelAll()
-            try await group.waitForAll()
-        }
+        try await runningUntilKilled(life.outside.services, body)
     }
 }
 

@@ -42,13 +42,6 @@ import Testing
         return rig
     }
 
-    private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
-        let store = try await SQLiteStore.reopened(folder: folder.path)
-        let report = try await Audit.run(store, keyring: keyring)
-        try await store.close()
-        return report
-    }
-
     private static func breached(_ report: AuditReport) -> Set<String> {
         Set(report.checks.filter { $0.breachCount > 0 }.map(\.invariant))
     }
@@ -56,7 +49,7 @@ import Testing
     @Test(arguments: 0..<3 as Range<UInt64>)
     func whatTheEngineWroteHolds(seed: UInt64) async throws {
         let rig = try await Self.grown(seed: seed)
-        let report = try await Self.audit(rig.folder, rig.keyring)
+        let report = try await Audit.run(rig.folder, keyring: rig.keyring)
         #expect(report.holds, "\(Self.breached(report))")
         for check in report.checks where !Self.ofPackets.contains(check.invariant) {
             #expect(check.examined > 0, "\(check.invariant) looked at nothing")
@@ -74,7 +67,7 @@ import Testing
     @Test func anEmptyStoreHolds() async throws {
         let rig = try EngineRig()
         try await SQLiteStore.reopened(folder: rig.folder.path).close()
-        #expect(try await Self.audit(rig.folder, rig.keyring).holds)
+        #expect(try await Audit.run(rig.folder, keyring: rig.keyring).holds)
     }
 
     /// What is done to the file, and which checks must notice: exactly these. Book 31 is of campaign 7, 39 of campaign
@@ -155,13 +148,13 @@ import Testing
             let expected = Set(parts[0].split(separator: " ").map(String.init))
             let folder = try BrokenStore.copy(of: rig.folder)
             try await BrokenStore.alter(folder, String(parts[1]))
-            let report = try await Self.audit(folder, rig.keyring)
+            let report = try await Audit.run(folder, keyring: rig.keyring)
             #expect(Self.breached(report) == expected, "\(parts[1])")
             for check in report.checks where check.breachCount > 0 { #expect(!check.breaches.isEmpty) }
             failed.formUnion(Self.breached(report))
         }
         // M3 is broken below.
-        let checks = Set(try await Self.audit(rig.folder, rig.keyring).checks.map(\.invariant))
+        let checks = Set(try await Audit.run(rig.folder, keyring: rig.keyring).checks.map(\.invariant))
         #expect(checks.subtracting(failed) == Self.ofPackets.union(["M3"]))
     }
 
@@ -183,7 +176,7 @@ import Testing
     @Test func aChangedSignatureIsFound() async throws {
         let rig = try await Self.grown()
         try await BrokenStore.flip(rig.folder, sequence: 1, byte: 4 + BatchHeader.size + 3)
-        let report = try await Self.audit(rig.folder, rig.keyring)
+        let report = try await Audit.run(rig.folder, keyring: rig.keyring)
         #expect(Self.breached(report) == ["TK"])
         #expect(report.totals.grantsAccepted == 160)
     }

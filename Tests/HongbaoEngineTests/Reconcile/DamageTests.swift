@@ -32,13 +32,6 @@ import Testing
         }
     }
 
-    private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
-        let store = try await SQLiteStore.reopened(folder: folder.path)
-        let report = try await Audit.run(store, keyring: keyring)
-        try await store.close()
-        return report
-    }
-
     /// Every byte of a record but the two for each reward's number is under the signature: the audit finds each flip.
     /// The start finds those that change who gets how much.
     @Test func everyFlippedByteOfABatchIsFound() async throws {
@@ -79,7 +72,7 @@ import Testing
         let fault = try await Self.startFault(rig)
         #expect(fault?.code == .corrupt)
         #expect(fault?.message == "batch \(sequence) of mint 1 is missing from the log")
-        let report = try await Self.audit(rig.folder, rig.keyring)
+        let report = try await Audit.run(rig.folder, keyring: rig.keyring)
         #expect(report.checks.contains { $0.invariant == "TK" && $0.breachCount > 0 })
     }
 
@@ -108,7 +101,7 @@ import Testing
             #expect(fault?.code == .corrupt)
             #expect(fault?.message.contains("keyring") == true, "\(String(describing: fault))")
         }
-        await #expect(throws: StoreError.self) { try await Self.audit(rig.folder, strange.keyring) }
+        await #expect(throws: StoreError.self) { try await Audit.run(rig.folder, keyring: strange.keyring) }
         try await rig.run { engine in
             #expect(engine.granting.orderCount == 12)
             #expect(await engine.granting.grant([.forTests(person: 1)]).first?.granted?.isReplay == true)
@@ -127,7 +120,7 @@ import Testing
         let fault = try await Self.startFault(rig)
         #expect(fault?.code == .corrupt)
         #expect(fault?.message.contains("isn't certified") == true)
-        let report = try await Self.audit(rig.folder, rig.keyring)
+        let report = try await Audit.run(rig.folder, keyring: rig.keyring)
         #expect(report.checks.filter { $0.breachCount > 0 }.map(\.invariant) == ["TK"])
     }
 }

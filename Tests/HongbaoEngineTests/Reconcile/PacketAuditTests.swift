@@ -60,16 +60,9 @@ import Testing
         return rig
     }
 
-    private static func audit(_ folder: TemporaryFolder, _ keyring: Keyring) async throws -> AuditReport {
-        let store = try await SQLiteStore.reopened(folder: folder.path)
-        let report = try await Audit.run(store, keyring: keyring)
-        try await store.close()
-        return report
-    }
-
     @Test func whatTheEngineWroteHolds() async throws {
         let rig = try await Self.grown()
-        let report = try await Self.audit(rig.folder, rig.keyring)
+        let report = try await Audit.run(rig.folder, keyring: rig.keyring)
         #expect(report.holds, "\(report.checks.flatMap(\.breaches))")
         let examined = Dictionary(uniqueKeysWithValues: report.checks.map { ($0.invariant, $0.examined) })
         #expect(examined["RP"] == 13 && (examined["M7"] ?? 0) >= 20 && (examined["M8"] ?? 0) >= 20)
@@ -129,7 +122,7 @@ import Testing
             let expected = Set(parts[0].split(separator: " ").map(String.init))
             let folder = try BrokenStore.copy(of: rig.folder)
             try await BrokenStore.alter(folder, String(parts[1]))
-            let report = try await Self.audit(folder, rig.keyring)
+            let report = try await Audit.run(folder, keyring: rig.keyring)
             let breached = Set(report.checks.filter { $0.breachCount > 0 }.map(\.invariant))
             #expect(breached == expected, "\(parts[1]): \(report.checks.flatMap(\.breaches))")
         }

@@ -172,17 +172,7 @@ struct PayoutBench: Sendable {
 
     /// Runs the service while `body` runs.
     func running(_ payouts: Payouts, _ body: @Sendable () async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await payouts.run() }
-            do {
-                try await body()
-            } catch {
-                group.cancelAll()
-                throw error
-            }
-            group.cancelAll()
-            try await group.waitForAll()
-        }
+        try await runningUntilKilled([payouts], body)
     }
 
     /// Lets virtual time pass, half a second at a time, until it's so.
