@@ -41,7 +41,7 @@ package struct Engine: Sendable {
     package var payments: Payments { outside.payments }
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
-    package var services: [any Service] { [poster] + outside.services + [packetSweeps, granting] }
+    package var services: [any Service] { [poster, outside, packetSweeps, granting] }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///

@@ -65,7 +65,7 @@ struct Client: Sendable {
             var count = 1
             switch world.draw(100) {
             case ..<48:
-                count += world.draw(world.draw(3) == 0 ? 8 : 1)
+                count += world.draw(world.draw(4) == 0 ? 1 : 8)
                 await grant(count)
             case ..<63: await readWallet()
             case ..<74: await withdraw()

@@ -42,7 +42,7 @@ struct Setup: Sendable {
     init(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int) {
         first = Terms(budget: budget)
         configuration.granting.limits.backlogMax = 100
-        configuration.granting.limits.undurableMax = 6
+        configuration.granting.limits.undurableMax = 10
         configuration.granting.limits.batchSizeMax = batchMax
         configuration.granting.groupBatchesMax = 4
         configuration.granting.recentBatchesMax = 4
@@ -55,15 +55,15 @@ struct Setup: Sendable {
         configuration.poster.graceSeconds = graceSeconds
         configuration.payouts.backoffFirstMilliseconds = 200
         configuration.payouts.backoffLongestMilliseconds = 3_000
-        configuration.payouts.sweepIntervalSeconds = 2
+        configuration.payouts.sweepIntervalSeconds = 4
         configuration.payouts.batchMax = 4
-        configuration.outside.tickInterval = .milliseconds(600)
+        configuration.outside.tickInterval = .milliseconds(1_000)
         configuration.outside.payments = configuration.payouts
         configuration.outside.transfers = configuration.payouts
         configuration.outside.refunds = configuration.payouts
         configuration.packets.lifeSeconds = Self.packetLifeSeconds
         configuration.packets.payWithinSeconds = Self.payWithinSeconds
-        configuration.packets.sweeps.intervalMilliseconds = 1_500
+        configuration.packets.sweeps.intervalMilliseconds = 2_500
         configuration.packets.sweeps.retryAfterSeconds = 1
         configuration.packets.sweeps.batchMax = 6
         configuration.packets.lanes.waitingMax = 10

@@ -52,7 +52,7 @@ package struct Simulation: Sendable {
         let budget = Int64(random.next(below: 2) == 0 ? 3_000 + random.next(below: 5_000) : 1_000_000)
         let grace: Int64 = random.next(below: 2) == 0 ? 0 : 5
         let epochSeconds: Int64 = random.next(below: 4) == 0 ? 2 : 20
-        let batchMax = random.next(below: 2) == 0 ? 2 : 6
+        let batchMax = random.next(below: 2) == 0 ? 3 : 8
         let setup = Setup(budget: budget, graceSeconds: grace, epochSeconds: epochSeconds, batchMax: batchMax)
         let world = World(seed: random.next(), faults: faults, setup: setup, trace: trace)
         begins(world)
@@ -108,9 +108,9 @@ private final class Course: Sendable {
         state = Mutex(State(current: SimulatedProcess(world)))
     }
 
-    private static let killsMax = 12
+    private static let killsMax = 8
     /// More would leave the clients no time to do anything.
-    private static let startsMax = 24
+    private static let startsMax = 16
     /// How long a process that was asked to end may take.
     private static let endingTime = Duration.seconds(60)
 

@@ -228,7 +228,7 @@ final class World: Sendable {
     func dawdle(_ slow: Double) async {
         if happens(slow) {
             await pause(milliseconds: draw(1_200))
-        } else if draw(2) > 0 {
+        } else if draw(3) == 0 {
             await pause(milliseconds: draw(5))
         }
     }

@@ -1,10 +1,10 @@
 package import Crypto
 package import HongbaoCore
 package import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// The work of one process at all outside systems (AS-1).
-package struct Outside: Sendable {
+package struct Outside: Service {
     package struct Policies: Sendable {
         package var payments = OutsidePolicy()
         package var transfers = OutsidePolicy()
@@ -20,27 +20,7 @@ package struct Outside: Sendable {
     package let refunds: Refunds
     package let payments: Payments
 
-    /// In the order in which they must start. Payments promise refunds.
-    package var services: [any Service] {
-        let (payouts, refunds, transfers, payments) = (payouts, refunds, transfers, payments.work)
-        return [
-            Runner(system: .payouts) { try await payouts.run() },
-            Runner(system: .refunds) { try await refunds.run() },
-            Runner(system: .transfers) { try await transfers.run() },
-            Runner(system: .payments) { try await payments.run() },
-        ]
-    }
-
-    /// Calls `run` of the type itself. As `any Service` a generic one isn't specialised, and looks its types up while
-    /// it runs, which takes as long as the rest.
-    private struct Runner: Service, CustomStringConvertible {
-        let system: OutsideSystem
-        let body: @Sendable () async throws -> Void
-
-        var description: String { "outside system: \(system.rawValue)" }
-
-        func run() async throws { try await body() }
-    }
+    private let surroundings: OutsideSurroundings
 
     package init(
         _ channels: Channels,
@@ -54,6 +34,7 @@ package struct Outside: Sendable {
         alarms: Alarms,
         logger: Logger
     ) {
+        self.surroundings = surroundings
         func work<Order: OutsideOrder>(
             _ system: OutsideSystem,
             _ rows: OutsideRows<Order>,
@@ -105,6 +86,22 @@ package struct Outside: Sendable {
                 seed: seed &+ 3
             ) { refunds.promised($0) }
         )
+    }
+
+    /// All of them by one clock, until graceful shutdown.
+    package func run() async throws {
+        let (payouts, refunds, transfers, payments) = (payouts, refunds, transfers, payments.work)
+        await surroundings.work(
+            at: [
+                { await payouts.takeJobs() }, { await refunds.takeJobs() }, { await transfers.takeJobs() },
+                { await payments.takeJobs() },
+            ]
+        ) {
+            payouts.tick()
+            refunds.tick()
+            transfers.tick()
+            payments.tick()
+        }
     }
 
     /// Takes an authentic word of an outside system about an order as a hint, and asks it (M9). Answers `false` when

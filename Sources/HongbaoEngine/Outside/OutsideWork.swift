@@ -16,6 +16,19 @@ package struct OutsideSurroundings: Sendable {
         self.clock = clock
         self.tickInterval = tickInterval
     }
+
+    /// Takes jobs, and ticks until graceful shutdown.
+    func work(at jobs: [@Sendable () async -> Void], tick: @escaping @Sendable () -> Void) async {
+        await withDiscardingTaskGroup { group in
+            for take in jobs { group.addTask { await take() } }
+            await cancelOnShutdown {
+                while !Task.isCancelled {
+                    tick()
+                    await self.clock.pause(self.tickInterval)
+                }
+            }
+        }
+    }
 }
 
 /// The calls to an outside system: one report for each order, in their order. Neither throws.
@@ -130,10 +143,13 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         return code.prefix(8).hex
     }
 
-    /// Runs until graceful shutdown; then starts no more calls and finishes, with their records, those under way.
     package func run() async throws {
+        await surroundings.work(at: [{ await self.takeJobs() }]) { self.tick() }
+    }
+
+    /// Until graceful shutdown; then starts no more calls and finishes, with their records, those under way.
+    func takeJobs() async {
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.tick() }
             await withGracefulShutdownHandler {
                 for await job in jobs where !Task.isShuttingDownGracefully {
                     group.addTask { await self.perform(job) }
@@ -145,14 +161,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         }
     }
 
-    private func tick() async {
-        await cancelOnShutdown {
-            while !Task.isCancelled {
-                self.feed(.tick)
-                await self.surroundings.clock.pause(self.surroundings.tickInterval)
-            }
-        }
-    }
+    func tick() { feed(.tick) }
 
     private func feed(_ input: Machine.Input) {
         for effect in step(input) { perform(effect) }

@@ -115,7 +115,7 @@ struct OutsideBench: Sendable {
 
     /// Runs the services while `body` runs.
     func running(_ life: OutsideLife, _ body: @escaping @Sendable () async throws -> Void) async throws {
-        try await runningUntilKilled(life.outside.services, body)
+        try await runningUntilKilled([life.outside], body)
     }
 }
 
