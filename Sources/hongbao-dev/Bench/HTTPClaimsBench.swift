@@ -57,7 +57,7 @@ struct HTTPClaimsBench: Sendable {
     }
 
     private func load(_ port: UInt16, _ prepare: @escaping @Sendable (inout [UInt8]) -> Void) async throws -> Double {
-        let load = HTTPLoad(port: port, threads: 2, connectionsPerThread: 250, bodyBytesMin: 40, prepare: prepare)
+        let load = HTTPLoad(port: port, threads: 2, connectionsPerThread: 128, bodyBytesMin: 40, prepare: prepare)
         return try await load.rate(seconds: bench.seconds)
     }
 
