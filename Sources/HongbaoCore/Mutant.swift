@@ -255,6 +255,19 @@ package enum Mutant: Int, CaseIterable, Sendable {
     /// M9: a payment for a packet that was given up is kept, and belongs to nobody.
     case keepsLatePayments
 
+    // MARK: Subsidies
+
+    /// SU-4: a subsidy that has paid for a packet pays for another one.
+    case usesSubsidiesAgain
+    /// SU-4: a subsidy that pays for a packet stays as if it could be used.
+    case leavesSubsidiesUnused
+    /// SU-5: a subsidy of another person is taken.
+    case takesOthersSubsidies
+    /// SU-2: a subsidy that is posted is listed beside its posting.
+    case listsPostedSubsidies
+    /// RP-4: what nobody claims of a packet that a subsidy has paid for goes to its sender.
+    case givesRestToSender
+
     #if MUTANTS
         package static let areBuiltIn = true
         private static let active = Atomic<Int>(-1)

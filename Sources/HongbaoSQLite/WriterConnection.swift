@@ -9,7 +9,8 @@ final class WriterConnection {
     private let handle: OpaquePointer
     /// Whether what was loaded last couldn't be saved because a transfer that it adds is there already.
     private(set) var hasMetTransfer = false
-    private var statements: [Query: PreparedStatement] = [:]
+    /// By query.
+    private var statements = [PreparedStatement?](repeating: nil, count: Query.allCases.count)
     private let begin: PreparedStatement
     private let commitAll: PreparedStatement
     private let rollbackAll: PreparedStatement
@@ -28,7 +29,7 @@ final class WriterConnection {
     }
 
     deinit {
-        for statement in statements.values { sqlite3_finalize(statement.raw) }
+        for statement in statements.compactMap(\.self) { sqlite3_finalize(statement.raw) }
         for statement in [begin, commitAll, rollbackAll, beginPart, commitPart, rollbackPart] {
             sqlite3_finalize(statement.raw)
         }
@@ -42,9 +43,9 @@ final class WriterConnection {
     }
 
     func prepared(_ query: Query) throws(StoreError) -> PreparedStatement {
-        if let statement = statements[query] { return statement }
+        if let statement = statements[query.rawValue] { return statement }
         let statement = try Self.prepare(query.sql, handle)
-        statements[query] = statement
+        statements[query.rawValue] = statement
         return statement
     }
 

@@ -131,6 +131,11 @@ package struct OutsideAddress: Hashable, Sendable {
     package let url: String
     package let secret: String
 
+    package init(url: String, secret: String) {
+        self.url = url
+        self.secret = secret
+    }
+
     /// `nil` when nothing says where it is. What is set for all systems counts for those without settings of their own.
     fileprivate init?(_ system: OutsideSystem, _ settings: Settings) throws(ServerConfiguration.Invalid) {
         let ownURL = try settings.address("\(system.rawValue).url")

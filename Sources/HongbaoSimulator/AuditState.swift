@@ -29,6 +29,7 @@ struct AuditState: Sendable {
     init(_ setup: Setup, trace: (@Sendable (String) -> Void)?) {
         reader = LogReader(wrappingKey: setup.keyring.walletWrapping)
         announcements = Announcements(setup.first)
+        subsidies = SubsidyBooks(setup)
         self.trace = trace
     }
 
@@ -50,6 +51,7 @@ struct AuditState: Sendable {
     var announcements: Announcements
     private var payments: [String: Payment] = [:]
     var packets = PacketBooks()
+    var subsidies: SubsidyBooks
     /// What other channels than payouts' give to people.
     private var given: [OutsideSystem: Int64] = [:]
     /// What the cashier has taken, by its orders.
@@ -96,6 +98,7 @@ struct AuditState: Sendable {
         for account in commit.accounts { take(account) }
         for withdrawal in commit.withdrawals { take(withdrawal, commit) }
         takePackets(of: commit)
+        takeSubsidies(of: commit)
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
@@ -119,6 +122,17 @@ struct AuditState: Sendable {
             sums: { sums[$0] ?? Sums() }
         )
         for text in packets.take(change) { fail(text) }
+    }
+
+    private mutating func takeSubsidies(of commit: Commit) {
+        for subsidy in commit.subsidies { remember(subsidy.amount.fen << 1 | (subsidy.packet == nil ? 0 : 1)) }
+        let (transfers, sums) = (transfers, sums)
+        let change = SubsidyBooks.Change(
+            commit: commit,
+            transfer: { transfers[$0] },
+            sums: { sums[$0] ?? Sums() }
+        )
+        for text in subsidies.take(change) { fail(text) }
     }
 
     private mutating func learn(_ epoch: EpochRecord) {
@@ -163,7 +177,8 @@ struct AuditState: Sendable {
             fail("M13: a transfer leaves its book")
         }
         if let order = transfer.id.order {
-            if transfer.credit != AccountID(book: order.book, kind: .person, owner: order.person.rawValue) {
+            let kind = subsidies.areGiven(by: order.scene) ? AccountKind.subsidies : .person
+            if transfer.credit != AccountID(book: order.book, kind: kind, owner: order.person.rawValue) {
                 fail("M3: a grant isn't paid to the person in its number")
             }
             if transfer.debit != AccountID(book: order.book, kind: .budget, owner: UInt64(order.scene.number)) {
@@ -342,29 +357,26 @@ struct AuditState: Sendable {
         }
     }
 
-    mutating func shown(_ reading: WalletReading, floor: Set<OrderNumber>) {
+    mutating func shown(_ reading: WalletReading, floor: Set<OrderNumber>, used: Set<OrderNumber>) {
         let entries = reading.view.page(after: nil, limit: .max).entries
         var seen: Set<TransferID> = []
         var sum: Int64 = 0
         var income: Int64 = 0
         for entry in entries {
             sum += entry.amount
+            if entry.kind == .grant || entry.kind == .claim { income += entry.amount }
+            if entry.kind == .claim, !packets.isShare(entry, of: reading.person) {
+                fail("RP-1: a share is shown that isn't somebody's own")
+            }
             guard entry.kind == .grant else { continue }
-            income += entry.amount
-            if !seen.insert(entry.id).inserted { fail("M11: an order is shown twice") }
-            let order = entry.id.order
-            if order?.person != reading.person { fail("M11: another's order is shown") }
-            if order?.book != reading.book { fail("M13: an order of another phase is shown") }
-            if shownAt.updateValue(entry.at, forKey: entry.id).map({ $0 != entry.at }) ?? false {
-                fail("M11: a line has moved")
-            }
-            if order.flatMap({ asked[$0] }).map({ !$0.contains(entry.amount) }) ?? true {
-                fail("M11: an amount is shown that nobody asked for")
-            }
-            if let promised = order.flatMap({ acknowledged[$0] }), promised.amount != entry.amount {
-                fail("M11: another amount is shown than was promised")
-            }
+            if let order = entry.id.order, subsidies.areGiven(by: order.scene) { fail("SU-1: a subsidy is cash") }
+            shown(entry.id, entry.amount, entry.at, in: reading, &seen)
         }
+        for subsidy in reading.subsidies {
+            shown(TransferID(subsidy.order), subsidy.amount.fen, subsidy.at, in: reading, &seen)
+            remember(subsidy.amount.fen << 1 | (subsidy.packet == nil ? 0 : 1))
+        }
+        for text in subsidies.shown(reading.subsidies, used: used) { fail(text) }
         remember(Int64(entries.count))
         remember(reading.view.balance)
         if income != reading.view.income.fen { fail("M11: income isn't the sum of its lines") }
@@ -379,9 +391,33 @@ struct AuditState: Sendable {
         }
     }
 
+    /// A grant, whatever it gives.
+    private mutating func shown(
+        _ id: TransferID,
+        _ amount: Int64,
+        _ at: Timestamp,
+        in reading: WalletReading,
+        _ seen: inout Set<TransferID>
+    ) {
+        if !seen.insert(id).inserted { fail("M11: an order is shown twice") }
+        let order = id.order
+        if order?.person != reading.person { fail("M11: another's order is shown") }
+        if order?.book != reading.book { fail("M13: an order of another phase is shown") }
+        if shownAt.updateValue(at, forKey: id).map({ $0 != at }) ?? false { fail("M11: a line has moved") }
+        if order.flatMap({ asked[$0] }).map({ !$0.contains(amount) }) ?? true {
+            fail("M11: an amount is shown that nobody asked for")
+        }
+        if let promised = order.flatMap({ acknowledged[$0] }), promised.amount != amount {
+            fail("M11: another amount is shown than was promised")
+        }
+    }
+
+    /// Cash that somebody was promised, and shares that they have got (RP-1).
     func surelyGranted(_ person: PersonID, in book: BookID) -> Int64 {
-        let granted = acknowledged.filter { $0.key.person == person && $0.key.book == book }
-        return granted.reduce(0) { $0 + $1.value.amount }
+        let granted = acknowledged.filter {
+            $0.key.person == person && $0.key.book == book && !subsidies.areGiven(by: $0.key.scene)
+        }
+        return granted.reduce(packets.received(by: person, in: book)) { $0 + $1.value.amount }
     }
 
     // MARK: The end

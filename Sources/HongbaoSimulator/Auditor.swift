@@ -82,17 +82,25 @@ final class Auditor: Sendable {
     // MARK: Wallets
 
     /// What a person must at least be shown, unless the token lists get lost meanwhile.
-    func floor(of person: PersonID) -> (orders: Set<OrderNumber>, flushes: Int) {
+    struct Floor: Sendable {
+        let orders: Set<OrderNumber>
+        /// Subsidies that are used.
+        let used: Set<OrderNumber>
+        let flushes: Int
+    }
+
+    func floor(of person: PersonID) -> Floor {
         state.withLock { state in
             let known = state.acknowledged.keys.filter { $0.person == person && !state.flushed.contains($0) }
-            return (Set(known), state.flushes)
+            return Floor(orders: Set(known), used: state.subsidies.used(by: person), flushes: state.flushes)
         }
     }
 
-    func shown(_ reading: WalletReading, floor: (orders: Set<OrderNumber>, flushes: Int), sent: Set<OrderNumber>) {
+    func shown(_ reading: WalletReading, floor: Floor, sent: Set<OrderNumber>) {
         tell("wallet of \(reading.person.rawValue): \(reading.view.balance) fen")
         state.withLock { state in
-            state.shown(reading, floor: state.flushes == floor.flushes ? floor.orders.union(sent) : sent)
+            let orders = state.flushes == floor.flushes ? floor.orders.union(sent) : sent
+            state.shown(reading, floor: orders, used: reading.missing.isEmpty ? floor.used : [])
         }
     }
 
@@ -169,6 +177,39 @@ final class Auditor: Sendable {
     func sent(_ packet: RedPacket, _ draft: RedPacketDraft) {
         tell("answer: packet \(packet.id.rawValue) is \(packet.state)")
         check { $0.sent(packet, draft) }
+    }
+
+    func sent(_ packet: RedPacket, _ draft: RedPacketDraft, by subsidy: OrderNumber) {
+        sent(packet, draft)
+        state.withLock { state in for text in state.subsidies.sent(packet, by: subsidy) { state.fail(text) } }
+    }
+
+    func isSubsidy(_ order: OrderNumber) -> Bool { state.withLock { $0.subsidies.areGiven(by: order.scene) } }
+    func isBooked(_ subsidy: OrderNumber) -> Bool { state.withLock { $0.subsidies.isBooked(subsidy) } }
+
+    /// - Parameters:
+    ///   - wasBooked: whether the subsidy was in the ledger before it was asked.
+    ///   - floor: of its owner, before it was asked.
+    func refused(
+        _ answer: SendAnswer,
+        _ draft: RedPacketDraft,
+        _ order: OrderNumber,
+        wasBooked: Bool,
+        floor: Floor
+    ) {
+        tell("answer: a packet with subsidy \(order) isn't sent: \(answer)")
+        state.withLock { state in
+            let isListed = floor.orders.contains(order) && floor.flushes == state.flushes
+            let wrong = state.subsidies.refused(
+                answer,
+                draft,
+                order,
+                promised: state.acknowledged[order]?.amount,
+                wasKnown: wasBooked || isListed && order.person == draft.key.sender,
+                earlier: state.packets.packet(draft.key)
+            )
+            for text in wrong { state.fail(text) }
+        }
     }
 
     func conflicts(_ draft: RedPacketDraft) { check { $0.conflicts(draft) } }

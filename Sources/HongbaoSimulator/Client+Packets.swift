@@ -12,7 +12,7 @@ extension Client {
         let known = memory.packets
         switch world.draw(10) {
         case ..<3:
-            await sendPacket()
+            if setup.givesSubsidies, world.draw(3) == 0 { await sendBySubsidy() } else { await sendPacket() }
             return 1
         case ..<8:
             guard !known.isEmpty else { return 1 }

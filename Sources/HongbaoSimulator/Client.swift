@@ -17,6 +17,7 @@ final class Memory: Sendable {
         var balances: [PersonID: Int64] = [:]
         var drafts: [RedPacketDraft] = []
         var packets: [RedPacket] = []
+        var wishes: [(draft: RedPacketDraft, subsidy: OrderNumber)] = []
     }
 
     private let state = Mutex(State())
@@ -29,6 +30,9 @@ final class Memory: Sendable {
     /// As they were when they were sent.
     var packets: [RedPacket] { state.withLock { $0.packets } }
 
+    /// What was sent, or tried to be, with a subsidy.
+    var wishes: [(draft: RedPacketDraft, subsidy: OrderNumber)] { state.withLock { $0.wishes } }
+
     /// What a person's wallet said last.
     func balance(of person: PersonID) -> Int64? { state.withLock { $0.balances[person] } }
 
@@ -36,6 +40,9 @@ final class Memory: Sendable {
     func keep(_ request: GrantRequest) { state.withLock { $0.requests.append(request) } }
     func keep(_ token: Kept) { state.withLock { $0.tokens.append(token) } }
     func keep(_ draft: RedPacketDraft) { state.withLock { $0.drafts.append(draft) } }
+    func keep(_ draft: RedPacketDraft, by subsidy: OrderNumber) {
+        state.withLock { $0.wishes.append((draft, subsidy)) }
+    }
     func keep(_ packet: RedPacket) { state.withLock { $0.packets.append(packet) } }
     func keep(_ key: WithdrawalKey, _ amount: Int64) { state.withLock { $0.withdrawals.append((key, amount)) } }
 }

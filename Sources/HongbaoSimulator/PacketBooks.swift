@@ -156,7 +156,9 @@ struct PacketBooks: Sendable {
     }
 
     private static func isBackAtItsSource(_ transfer: Transfer, _ packet: RedPacket) -> Bool {
-        transfer.debit.kind == .escrow && transfer.credit.kind == (packet.kind == .b2c ? .budget : .refunds)
+        guard transfer.debit.kind == .escrow else { return false }
+        guard packet.kind == .b2c else { return transfer.credit.kind == .refunds }
+        return transfer.credit.kind == .budget && transfer.credit.owner == UInt64(Setup.subsidyScene)
     }
 
     // MARK: What people are told
@@ -174,6 +176,23 @@ struct PacketBooks: Sendable {
     func isFunded(_ id: RedPacketID) -> Bool { rows[id].map { Self.isFunded($0.state) } ?? false }
 
     func isOpen(_ id: RedPacketID) -> Bool { rows[id]?.state == .published }
+
+    func packet(_ key: SendKey) -> RedPacket? { rows.values.first { $0.key == key } }
+
+    /// What has come into a wallet of shares.
+    func received(by person: PersonID, in book: BookID) -> Int64 {
+        let own = claims.values.joined().filter { $0.key.person == person && $0.book == book }
+        return own.reduce(0) { $0 + ($1.kind == .b2c && $1.state == .done ? $1.share.fen : 0) }
+    }
+
+    /// Whether a line of somebody's statement is a share that they have claimed.
+    func isShare(_ entry: StatementEntry, of person: PersonID) -> Bool {
+        guard case (let id, .claim(let position))? = entry.id.packet, let own = claims[id],
+            own.indices.contains(position)
+        else { return false }
+        let claim = own[position]
+        return claim.key.person == person && claim.kind == .b2c && claim.share.fen == entry.amount
+    }
 
     func sent(_ packet: RedPacket, _ draft: RedPacketDraft) -> [String] {
         guard let row = rows[packet.id] else { return ["M15: a packet is answered before it's durable"] }

@@ -1,13 +1,16 @@
 import HongbaoCore
 import HongbaoEngine
 
-/// What every simulated installation is: one campaign of two phases, two scenes each, small budgets.
+/// What every simulated installation is: one campaign of two phases, two scenes each, small budgets. In some of them the
+/// second scene gives subsidies.
 struct Setup: Sendable {
     static let campaign = "simulated"
     static let number: UInt16 = 9
     static let cap: Int64 = 500
     static let apps = ["douyin", "toutiao"]
     static let scenes = ["rain", "draw"]
+    /// The number of the scene that gives subsidies, if any does.
+    static let subsidyScene: UInt16 = 2
     static let rainMax: UInt16 = 12
     /// When the live phase begins, after the start of the world.
     static let switchMilliseconds: Int64 = 2_500
@@ -29,6 +32,7 @@ struct Setup: Sendable {
 
     /// What the campaign file says at first.
     let first: Terms
+    let givesSubsidies: Bool
     let keyring = Keyring()
     /// Every process verifies the same certificates, which would be half of a simulation's work.
     let signatures = VerifiedSignatures()
@@ -39,8 +43,10 @@ struct Setup: Sendable {
     ///   - graceSeconds: how long a posted token stays listed.
     ///   - epochSeconds: how long a key epoch lasts.
     ///   - batchMax: grants in a batch.
-    init(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int) {
+    ///   - givesSubsidies: whether the second scene does, instead of cash.
+    init(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int, givesSubsidies: Bool) {
         first = Terms(budget: budget)
+        self.givesSubsidies = givesSubsidies
         configuration.granting.limits.backlogMax = 100
         configuration.granting.limits.undurableMax = 10
         configuration.granting.limits.batchSizeMax = batchMax
@@ -92,7 +98,7 @@ struct Setup: Sendable {
             title: "Simulated",
             apps: apps,
             phases: phases.map { kind, window in
-                Self.phase(kind, window, gate, terms, book: BookID(campaign: number, phase: kind), flaw)
+                phase(kind, window, gate, terms, book: BookID(campaign: number, phase: kind), flaw)
             }
         )
         guard case .made(let set) = CampaignSet.make([campaign], version: "\(terms.version)") else {
@@ -101,7 +107,7 @@ struct Setup: Sendable {
         return set
     }
 
-    private static func phase(
+    private func phase(
         _ kind: PhaseKind,
         _ window: Window,
         _ gate: Window,
@@ -109,25 +115,27 @@ struct Setup: Sendable {
         book: BookID,
         _ flaw: Flaw?
     ) -> Phase {
-        let cash = RewardID(key: "cash", number: 1)
+        let cash = Reward(key: "cash", kind: .cash, ids: [RewardID(key: "cash", number: 1)])
+        let subsidy = Reward(key: "subsidy", kind: .subsidy, ids: [RewardID(key: "subsidy", number: 2)])
         let orders = OrderRule(
             rains: NumberRanges(1...terms.rainMax),
             awardTypes: NumberRanges(1...2),
             stages: NumberRanges(0...1)
         )
-        let scenes = scenes.enumerated().map { index, key in
+        let scenes = Self.scenes.enumerated().map { index, key in
             let id = SceneID(book: book, number: UInt16(index + 1))
+            let reward = givesSubsidies && id.number == Self.subsidyScene ? subsidy : cash
             return Scene(
                 id: id,
                 key: key,
                 play: .rain,
-                kind: .cash,
-                rewardIDs: [cash],
+                kind: reward.kind,
+                rewardIDs: reward.ids,
                 billTitle: key,
                 orders: orders,
-                cap: amount(terms.cap),
-                budget: amount(terms.budgets[Terms.place(of: id)]),
-                posting: index == 0 ? .async : .sync
+                cap: Self.amount(terms.cap),
+                budget: Self.amount(terms.budgets[Terms.place(of: id)]),
+                posting: index == 0 || reward.kind == .subsidy ? .async : .sync
             )
         }
         return Phase(
@@ -135,9 +143,9 @@ struct Setup: Sendable {
             book: book,
             window: window,
             admission: terms.admitted.map { .listed($0) } ?? .everyone,
-            budget: amount(scenes.reduce(0) { $0 + ($1.budget?.fen ?? 0) }),
-            cap: amount(terms.cap),
-            rewards: [Reward(key: "cash", kind: .cash, ids: [cash])],
+            budget: Self.amount(scenes.reduce(0) { $0 + ($1.budget?.fen ?? 0) }),
+            cap: Self.amount(terms.cap),
+            rewards: givesSubsidies ? [cash, subsidy] : [cash],
             scenes: flaw == .sceneGone ? Array(scenes.dropLast()) : scenes,
             withdrawal: WithdrawalGate(window: gate, admission: terms.isWithdrawalOpen ? .everyone : .listed([]))
         )

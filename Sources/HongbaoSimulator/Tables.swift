@@ -15,6 +15,7 @@ struct Commit: Sendable {
     var packets: [RedPacket] = []
     var claims: [Claim] = []
     var refunds: [Refund] = []
+    var subsidies: [Subsidy] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -27,6 +28,7 @@ extension Commit: CustomStringConvertible {
         parts += packets.map { "packet \($0.id.rawValue) \($0.state), \($0.claimedCount) shares claimed" }
         parts += claims.map { "claim \($0.transferOrder) of \($0.share.fen) fen \($0.state)" }
         parts += refunds.map { "refund \($0.refundOrder) of \($0.amount.fen) fen \($0.state)" }
+        parts += subsidies.map { "subsidy \($0.order) \($0.packet.map { "used by packet \($0.rawValue)" } ?? "given")" }
         parts += leases.map { "lease of scene \($0.id.scene.rawValue): \($0.issued.fen) of \($0.allotted.fen) fen" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
         parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
@@ -50,6 +52,7 @@ struct Tables: Sendable {
     private(set) var claims: [ClaimKey: Claim] = [:]
     /// Of each packet, in order of number.
     private(set) var refunds: [RedPacketID: [Refund]] = [:]
+    private(set) var subsidies: [OrderNumber: Subsidy] = [:]
     /// Of each packet, by position.
     private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
@@ -120,7 +123,8 @@ struct Tables: Sendable {
             packets: footprint.packets.compactMap { packets[$0] }
                 + footprint.sends.compactMap { sent[$0].flatMap { packets[$0] } },
             claims: footprint.claims.compactMap { claims[$0] },
-            refunds: Set(footprint.refunds).flatMap { refunds[$0] ?? [] }
+            refunds: Set(footprint.refunds).flatMap { refunds[$0] ?? [] },
+            subsidies: footprint.subsidies.compactMap { subsidies[$0] }
         )
     }
 
@@ -139,6 +143,7 @@ struct Tables: Sendable {
         commit.packets = (books.newPackets + books.changedPackets).sorted { $0.id < $1.id }
         commit.claims = books.newClaims + books.changedClaims.sorted { $0.transferID < $1.transferID }
         commit.refunds = books.changedRefunds.sorted { $0.id < $1.id } + books.newRefunds
+        commit.subsidies = books.newSubsidies + books.changedSubsidies.sorted { $0.order < $1.order }
         if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
@@ -164,6 +169,7 @@ struct Tables: Sendable {
             let place = refunds[row.packet]?.firstIndex { $0.number == row.number }
             if let place { refunds[row.packet]?[place] = row } else { refunds[row.packet, default: []].append(row) }
         }
+        for row in commit.subsidies { subsidies[row.order] = row }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }
@@ -207,6 +213,10 @@ struct Tables: Sendable {
                 continue
             }
             if before.position != row.position || before.state == .done { return "M10: a claim changes" }
+        }
+        for row in commit.subsidies {
+            guard let before = subsidies[row.order] else { continue }
+            if before.isUsed || row.packet == nil { return "SU-4: a subsidy that is used changes" }
         }
         return refusal(ofRefunds: commit.refunds)
     }
@@ -314,9 +324,14 @@ struct TableSnapshot: StoreSnapshot {
         return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
     }
 
-    // Its campaigns give cash only.
-    func subsidies(after order: OrderNumber?, limit: Int) -> [Subsidy] { [] }
-    func subsidies(of person: PersonID, in book: BookID) -> [Subsidy] { [] }
+    func subsidies(after order: OrderNumber?, limit: Int) -> [Subsidy] {
+        page(of: tables.subsidies.values, by: \.order, after: order, limit)
+    }
+
+    func subsidies(of person: PersonID, in book: BookID) -> [Subsidy] {
+        tables.subsidies.values.filter { $0.order.person == person && $0.order.book == book }
+            .sorted { $0.order < $1.order }
+    }
 
     func claims(_ keys: [ClaimKey]) -> [Claim] { keys.compactMap { tables.claims[$0] } }
 

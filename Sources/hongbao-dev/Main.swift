@@ -9,8 +9,8 @@ import HongbaoServer
         subcommands: [
             BenchCommand.self, SandboxCommand.self, SimulateCommand.self, KillTestCommand.self,
             FaultRunsCommand.self, RestartTimeCommand.self, PowerCutsCommand.self, FuzzCommand.self,
-            TokenMutationsCommand.self, ConstantServerCommand.self, LedgerWorkCommand.self,
-            SplitsCommand.self,
+            TokenMutationsCommand.self, ConstantServerCommand.self, OneByOneServerCommand.self,
+            LedgerWorkCommand.self, SplitsCommand.self,
         ]
     )
 }

@@ -117,7 +117,8 @@ package struct Books: Sendable {
     package private(set) var revokedEpochs: [MintEpoch] = []
     private var newPacketIDs: Set<RedPacketID> = []
     private var changedPacketIDs: Set<RedPacketID> = []
-    private var newClaimKeys: [ClaimKey] = []
+    /// In the order in which they were made.
+    package private(set) var newClaims: [Claim] = []
     private var changedClaimKeys: Set<ClaimKey> = []
     /// How many refunds of a packet were loaded; those after them are new.
     private var loadedRefunds: [RedPacketID: Int] = [:]
@@ -172,8 +173,6 @@ package struct Books: Sendable {
 
     package var newPackets: [RedPacket] { newPacketIDs.compactMap { packets[$0] } }
     package var changedPackets: [RedPacket] { changedPacketIDs.compactMap { packets[$0] } }
-    /// In the order in which they were made.
-    package var newClaims: [Claim] { newClaimKeys.compactMap { claims[$0] } }
     package var changedClaims: [Claim] { changedClaimKeys.compactMap { claims[$0] } }
     package var newRefunds: [Refund] {
         refunds.values.flatMap { $0.dropFirst(loadedRefunds[$0[0].packet] ?? 0) }.sorted { $0.id < $1.id }
@@ -213,7 +212,12 @@ package struct Books: Sendable {
     }
     mutating func add(_ claim: Claim) {
         claims[claim.key] = claim
-        newClaimKeys.append(claim.key)
+        newClaims.append(claim)
+    }
+    /// Makes room for so many that will be added.
+    mutating func reserveClaims(_ count: Int) {
+        claims.reserveCapacity(claims.count + count)
+        newClaims.reserveCapacity(count)
     }
     /// A claim that was loaded and goes on.
     mutating func put(_ claim: Claim) {

@@ -112,6 +112,7 @@ extension Books {
             return claimants.map { _ in .notPublished }
         }
         let before = packet.claimedCount
+        reserveClaims(min(claimants.count, packet.sharesLeft))
         let outcomes = claimants.map { claimant -> ClaimOutcome in
             let key = ClaimKey(packet: id, person: claimant.person)
             if let earlier = claim(key), !Mutant.isOn(.claimsAgain) {

@@ -7,6 +7,19 @@ struct Deal {
     static let fewMax = 20
     private static let roundCount = 12
 
+    /// What was drawn already, for dealing more positions of the same packet.
+    struct Drawn: Sendable {
+        fileprivate var order: UInt64?
+        fileprivate var turn: Int?
+        /// By round and half; negative where nothing was drawn yet.
+        fileprivate var shifts: [Int32] = []
+
+        init(count: Int) {
+            guard count > Deal.fewMax else { return }
+            shifts = [Int32](repeating: -1, count: Deal.roundCount * Deal.rootRoundedUp(count))
+        }
+    }
+
     let count: Int
     let draws: KeyedDraws
 
@@ -17,15 +30,21 @@ struct Deal {
     }
 
     func place(of position: Int) -> Int {
+        var drawn: Drawn?
+        return place(of: position, &drawn)
+    }
+
+    /// - Parameter drawn: of this very deal; `nil` keeps nothing.
+    func place(of position: Int, _ drawn: inout Drawn?) -> Int {
         precondition((0..<count).contains(position))
-        return count <= Self.fewMax ? placeAmongFew(position) : placeAmongMany(position)
+        return count <= Self.fewMax ? placeAmongFew(position, &drawn) : placeAmongMany(position, &drawn)
     }
 
     /// The shuffle of Fisher and Yates, of which only one card is followed; the digits of one number below count!
     /// choose the swaps.
-    private func placeAmongFew(_ position: Int) -> Int {
-        let orders = (1...UInt64(count)).reduce(1, *)
-        var choice = draws.ask(.deal, count, 0).first.below(orders)
+    private func placeAmongFew(_ position: Int, _ drawn: inout Drawn?) -> Int {
+        var choice = drawn?.order ?? order()
+        drawn?.order = choice
         var place = position
         for last in stride(from: count - 1, to: 0, by: -1) {
             let (rest, digit) = choice.quotientAndRemainder(dividingBy: UInt64(last + 1))
@@ -39,13 +58,18 @@ struct Deal {
         return place
     }
 
+    private func order() -> UInt64 {
+        let orders = (1...UInt64(count)).reduce(1, *)
+        return draws.ask(.deal, count, 0).first.below(orders)
+    }
+
     /// A Feistel network on a grid of two sides near the root of `count`, as Black and Rogaway's for any domain, and a
     /// turn at the end.
     ///
     /// What falls outside of `count` goes through again; the grid has less than a row too many. The turn makes single
     /// positions exactly even. After twelve rounds pairs of positions are even, too, but for 0.024 % with the smallest
     /// grid, 5 by 5, and 0.0001 % with 11 by 10 (total variation, computed by following a pair through the rounds).
-    private func placeAmongMany(_ position: Int) -> Int {
+    private func placeAmongMany(_ position: Int, _ drawn: inout Drawn?) -> Int {
         let rows = Self.rootRoundedUp(count)
         let columns = (count + rows - 1) / rows
         var place = position
@@ -53,18 +77,25 @@ struct Deal {
             var (row, column) = place.quotientAndRemainder(dividingBy: columns)
             for round in 0..<Self.roundCount {
                 if round.isMultiple(of: 2) {
-                    column = (column + shift(round, row, columns)) % columns
+                    column = (column + shift(round, row, rows, below: columns, &drawn)) % columns
                 } else {
-                    row = (row + shift(round, column, rows)) % rows
+                    row = (row + shift(round, column, rows, below: rows, &drawn)) % rows
                 }
             }
             place = row * columns + column
         } while place >= count
-        return (place + Int(draws.ask(.turn, count, 0).first.below(UInt64(count)))) % count
+        let turn = drawn?.turn ?? Int(draws.ask(.turn, count, 0).first.below(UInt64(count)))
+        drawn?.turn = turn
+        return (place + turn) % count
     }
 
-    private func shift(_ round: Int, _ half: Int, _ bound: Int) -> Int {
-        Int(draws.ask(.round, round, UInt64(half)).first.below(UInt64(bound)))
+    /// There are at least as many rows as columns.
+    private func shift(_ round: Int, _ half: Int, _ rows: Int, below bound: Int, _ drawn: inout Drawn?) -> Int {
+        let index = round * rows + half
+        if let known = drawn?.shifts[index], known >= 0 { return Int(known) }
+        let shift = Int(draws.ask(.round, round, UInt64(half)).first.below(UInt64(bound)))
+        drawn?.shifts[index] = Int32(shift)
+        return shift
     }
 
     /// The smallest number whose square is at least `number`.

@@ -10,6 +10,21 @@
 /// ordinary double mean. Going down to one place takes as many draws as the tree is deep; docs/splits.md has the bound
 /// of a share, and why not the sequence of double means.
 struct Halving {
+    /// What was drawn already, for more places of the same packet: the upper parts of the tree, which many places have
+    /// in common.
+    struct Drawn: Sendable {
+        private static let nodesMax = 1 << 14
+        /// Of the range that is node 1, and of those that it's divided into, nodes 2 and 3, and so on: what their lower
+        /// parts get; negative where nothing was drawn yet.
+        fileprivate var lower: [Int64]
+
+        init(count: Int) {
+            var nodes = 1
+            while nodes < min(count, Self.nodesMax) { nodes *= 2 }
+            lower = [Int64](repeating: -1, count: nodes)
+        }
+    }
+
     let surplus: Int64
     let count: Int
     let draws: KeyedDraws
@@ -23,17 +38,32 @@ struct Halving {
 
     /// What a place gets, in fen.
     func surplus(at place: Int) -> Int64 {
+        var drawn: Drawn?
+        return surplus(at: place, &drawn)
+    }
+
+    /// - Parameter drawn: of this very division; `nil` keeps nothing.
+    func surplus(at place: Int, _ drawn: inout Drawn?) -> Int64 {
         var (first, size, left) = (0, count, surplus)
+        var node = 1
         while size > 1 {
             let half = size / 2
-            let lower = Self.lowerPart(of: left, size: size, draws.ask(.halve, first, UInt64(size)))
+            let lower = lowerPart(of: left, first: first, size: size, node: node, &drawn)
             if place < first + half {
-                (size, left) = (half, lower)
+                (size, left, node) = (half, lower, 2 * node)
             } else {
-                (first, size, left) = (first + half, size - half, left - lower)
+                (first, size, left, node) = (first + half, size - half, left - lower, 2 * node + 1)
             }
         }
         return left
+    }
+
+    private func lowerPart(of left: Int64, first: Int, size: Int, node: Int, _ drawn: inout Drawn?) -> Int64 {
+        let isKept = drawn.map { node < $0.lower.count } ?? false
+        if isKept, let known = drawn?.lower[node], known >= 0 { return known }
+        let lower = Self.lowerPart(of: left, size: size, draws.ask(.halve, first, UInt64(size)))
+        if isKept { drawn?.lower[node] = lower }
+        return lower
     }
 
     /// What the first ⌊size/2⌋ places get of the surplus. Nothing overflows: 2s + 1 fits 64 bits, the sum 128.

@@ -62,7 +62,10 @@ extension RedPacketKind.Source {
     func refundAccount(of funding: TransferID) -> AccountID? {
         switch self {
         case .payment: .refunds(of: funding.book)
-        case .subsidy: funding.order.map { .budget(of: $0.scene) }
+        case .subsidy:
+            funding.order.map { order in
+                Mutant.isOn(.givesRestToSender) ? .person(order.person, in: order.book) : .budget(of: order.scene)
+            }
         }
     }
 }

@@ -131,10 +131,11 @@ extension Books {
         guard let packet = packet(id) else { return .unknown }
         if packet.subsidy == order { return .alreadyPublished(packet) }
         guard packet.kind.source == .subsidy, packet.state == .created else { return .illegal(packet.state) }
-        guard order.person == packet.key.sender, order.book == packet.key.book else { return .fundingMismatch }
+        let isOwn = order.person == packet.key.sender || Mutant.isOn(.takesOthersSubsidies)
+        guard isOwn, order.book == packet.key.book else { return .fundingMismatch }
         guard var subsidy = subsidy(order) else { return .fundingUnknown }
         guard subsidy.amount == packet.split.amount else { return .fundingMismatch }
-        guard !subsidy.isUsed else { return .fundingUsed }
+        guard !subsidy.isUsed || Mutant.isOn(.usesSubsidiesAgain) else { return .fundingUsed }
         let outcome = open(
             packet,
             by: packet.payment(at: now),
@@ -142,7 +143,7 @@ extension Books {
             now: now,
             lifeSeconds: lifeSeconds
         )
-        guard case .published = outcome else { return outcome }
+        guard case .published = outcome, !Mutant.isOn(.leavesSubsidiesUnused) else { return outcome }
         subsidy.packet = id
         put(subsidy)
         return outcome

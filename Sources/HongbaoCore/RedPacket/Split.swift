@@ -53,13 +53,34 @@ package struct Split: Hashable, Sendable {
 
     package var positions: Range<Int> { 0..<count }
 
+    /// What was drawn for some shares of a packet and counts for others, too: up to 180 KB. It's as secret as the seed.
+    package struct Drawn: Sendable {
+        fileprivate var deal: Deal.Drawn?
+        fileprivate var halving: Halving.Drawn?
+
+        /// To be used for one packet of this split.
+        package init(_ split: Split) {
+            guard split.kind == .lucky else { return }
+            deal = Deal.Drawn(count: split.count)
+            halving = Halving.Drawn(count: split.count)
+        }
+
+        fileprivate init() {}
+    }
+
     /// What the claim at a position gets. Takes up to log2(count) + 14 draws or a few more when lucky, none when equal.
     package func share(at position: Int, _ draws: KeyedDraws) -> Amount {
+        var nothing = Drawn()
+        return share(at: position, draws, &nothing)
+    }
+
+    /// The same, without drawing again what was drawn before: of a million shares one takes 6 draws in the end.
+    package func share(at position: Int, _ draws: KeyedDraws, _ drawn: inout Drawn) -> Amount {
         precondition(positions.contains(position))
         let fen =
             switch kind {
             case .equal: equalShare(at: position)
-            case .lucky: luckyShare(at: position, draws)
+            case .lucky: luckyShare(at: position, draws, &drawn)
             }
         guard let share = Amount(fen: fen) else { preconditionFailure("a share is negative") }
         return share
@@ -73,9 +94,10 @@ package struct Split: Hashable, Sendable {
 
     /// One fen each is set aside; what is above it, the surplus, is divided by halves over the places, and the places
     /// are dealt to the positions.
-    private func luckyShare(at position: Int, _ draws: KeyedDraws) -> Int64 {
-        let place = Deal(count: count, draws).place(of: position)
-        return 1 + Halving(surplus: amount.fen - Int64(count), count: count, draws).surplus(at: place)
+    private func luckyShare(at position: Int, _ draws: KeyedDraws, _ drawn: inout Drawn) -> Int64 {
+        let place = Deal(count: count, draws).place(of: position, &drawn.deal)
+        let halving = Halving(surplus: amount.fen - Int64(count), count: count, draws)
+        return 1 + halving.surplus(at: place, &drawn.halving)
     }
 }
 

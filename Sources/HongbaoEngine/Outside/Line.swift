@@ -5,6 +5,12 @@ struct Line<Element: Sendable>: Sendable {
 
     var count: Int { elements.count - head }
 
+    /// By the place in the line, from 0.
+    subscript(place: Int) -> Element {
+        get { elements[head + place] }
+        set { elements[head + place] = newValue }
+    }
+
     mutating func append(_ element: Element) { elements.append(element) }
 
     /// Back to the front, from where it was just taken.

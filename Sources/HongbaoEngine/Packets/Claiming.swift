@@ -6,7 +6,7 @@ package struct Claiming: Sendable {
     private let store: any Store
     private let clock: WallClock
     private let vault: SeedVault
-    /// Below that many claims at a time, computing shares ahead doesn't pay.
+    /// Below that many claims at a time, computing the next shares meanwhile doesn't pay.
     private static let aheadMin = 16
 
     package init(store: any Store, clock: WallClock, vault: SeedVault) {
@@ -37,21 +37,34 @@ package struct Claiming: Sendable {
         let (id, next) = (facts.packet.id, facts.packet.claimedCount)
         facts.shares.prepare(from: next, count: claimants.count)
         let shares = facts.shares
-        async let ahead = Self.prepared(shares, from: next + claimants.count, count: claimants.count)
-        // Claiming is idempotent by the person.
-        let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
-        let (outcomes, packet) = try await store.transactOnceMore(footprint) { books in
-            (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
-        }.answer
-        facts.shares = await ahead
+        let (outcomes, packet): ([ClaimOutcome], RedPacket?)
+        if claimants.count < Self.aheadMin {
+            (outcomes, packet) = try await give(id, claimants, now, shares)
+        } else {
+            async let ahead = Self.prepared(shares, from: next + claimants.count, count: claimants.count)
+            (outcomes, packet) = try await give(id, claimants, now, shares)
+            facts.shares = await ahead
+        }
         if let packet { facts.packet = packet }
         return (outcomes, facts)
+    }
+
+    /// Claiming is idempotent by the person.
+    private func give(
+        _ id: RedPacketID,
+        _ claimants: [Claimant],
+        _ now: Timestamp,
+        _ shares: SharesAhead
+    ) async throws(StoreError) -> ([ClaimOutcome], RedPacket?) {
+        let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
+        return try await store.transactOnceMore(footprint) { books in
+            (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
+        }.answer
     }
 
     /// The shares of the next batch, while this one is on its way to the disk.
     @concurrent
     private static func prepared(_ shares: SharesAhead, from position: Int, count: Int) async -> SharesAhead {
-        guard count >= aheadMin else { return shares }
         var shares = shares
         shares.prepare(from: position, count: count)
         return shares

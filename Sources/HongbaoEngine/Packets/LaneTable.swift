@@ -34,14 +34,42 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
         package let waiter: Waiter?
     }
 
+    private struct Place: Sendable {
+        let ticket: UInt64
+        /// `nil` when whoever had this place has left.
+        var entry: Entry?
+    }
+
     private struct Lane: Sendable {
-        var line = Line<UInt64>()
-        var entries: [UInt64: Entry] = [:]
+        /// In order of tickets.
+        var line = Line<Place>()
         /// Leads now, or has just been told to.
         var leader: UInt64
         /// Taken out of the line and being carried out.
         var insideCount = 0
-        var facts: PacketFacts?
+        private(set) var facts: PacketFacts?
+        /// Of the packet as it is in `facts`.
+        private(set) var gate: Int?
+
+        init(leader: UInt64, facts: PacketFacts?) {
+            self.leader = leader
+            learn(facts)
+        }
+
+        mutating func learn(_ facts: PacketFacts?) {
+            self.facts = facts
+            gate = facts.flatMap { LaneTable.gate(sharesLeft: $0.packet.sharesLeft) }
+        }
+
+        /// Where the one with this ticket is in the line.
+        func index(of ticket: UInt64) -> Int? {
+            var (low, high) = (0, line.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if line[middle].ticket < ticket { low = middle + 1 } else { high = middle }
+            }
+            return low < line.count && line[low].ticket == ticket ? low : nil
+        }
     }
 
     package let limits: Limits
@@ -65,29 +93,32 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
     /// - Parameter waiter: `nil` asks whether to lead only; then nothing is kept unless the answer is `lead`.
     package mutating func enter(_ packet: RedPacketID, _ claimant: Claimant, waiter: Waiter?) -> Admission {
         let ticket = nextTicket
-        guard var lane = lanes.removeValue(forKey: packet) else {
+        guard let index = lanes.index(forKey: packet) else {
             guard lanes.count < limits.lanesMax else { return .tryLater }
             nextTicket += 1
             var lane = Lane(leader: ticket, facts: idle.removeValue(forKey: packet))
-            lane.line.append(ticket)
-            lane.entries[ticket] = Entry(claimant: claimant, waiter: nil)
+            lane.line.append(Place(ticket: ticket, entry: Entry(claimant: claimant, waiter: nil)))
             lanes[packet] = lane
             return .lead(ticket)
         }
-        defer { lanes[packet] = lane }
-        let gate = lane.facts.flatMap { Self.gate(sharesLeft: $0.packet.sharesLeft) } ?? limits.waitingMax
-        guard let waiter, lane.line.count + lane.insideCount < min(gate, limits.waitingMax) else { return .tryLater }
+        // In place: this is done for each claim, and a lane that is copied takes its line along.
+        let count = lanes.values[index].line.count + lanes.values[index].insideCount
+        let gate = lanes.values[index].gate ?? limits.waitingMax
+        guard let waiter, count < min(gate, limits.waitingMax) else { return .tryLater }
         nextTicket += 1
-        lane.line.append(ticket)
-        lane.entries[ticket] = Entry(claimant: claimant, waiter: waiter)
+        lanes.values[index].line.append(Place(ticket: ticket, entry: Entry(claimant: claimant, waiter: waiter)))
         return .wait(ticket)
     }
 
     /// Whoever waits under this ticket doesn't want to any more. Answers who that was; `nil` when it's too late: then
     /// an answer is on its way, or this one leads.
     package mutating func leave(_ packet: RedPacketID, ticket: UInt64) -> Waiter? {
-        guard let lane = lanes[packet], lane.leader != ticket else { return nil }
-        return lanes[packet]?.entries.removeValue(forKey: ticket)?.waiter
+        guard let index = lanes.index(forKey: packet), lanes.values[index].leader != ticket,
+            let place = lanes.values[index].index(of: ticket)
+        else { return nil }
+        let waiter = lanes.values[index].line[place].entry?.waiter
+        lanes.values[index].line[place].entry = nil
+        return waiter
     }
 
     /// What is known of a packet before its next claims, for who leads it.
@@ -96,20 +127,18 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
     /// Takes note of what a packet is like, once its leader knows; answers those who came before that was known and are
     /// too many for its gate.
     package mutating func learn(_ facts: PacketFacts, of packet: RedPacketID) -> [Waiter] {
-        guard var lane = lanes[packet] else { preconditionFailure("a leader without a lane") }
-        lane.facts = facts
+        guard var lane = lanes.removeValue(forKey: packet) else { preconditionFailure("a leader without a lane") }
+        lane.learn(facts)
         var turnedAway: [Waiter] = []
-        if let gate = Self.gate(sharesLeft: facts.packet.sharesLeft) {
-            let tickets = lane.line.take(lane.line.count)
+        if let gate = lane.gate {
             var kept = 0
-            for ticket in tickets {
-                guard let entry = lane.entries[ticket] else { continue }
-                if kept < gate || ticket == lane.leader {
+            for place in lane.line.take(lane.line.count) {
+                guard let entry = place.entry else { continue }
+                if kept < gate || place.ticket == lane.leader {
                     kept += 1
-                    lane.line.append(ticket)
-                } else {
-                    lane.entries[ticket] = nil
-                    if let waiter = entry.waiter { turnedAway.append(waiter) }
+                    lane.line.append(place)
+                } else if let waiter = entry.waiter {
+                    turnedAway.append(waiter)
                 }
             }
         }
@@ -119,11 +148,12 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
 
     /// The claims to be carried out now, the leader's first.
     package mutating func takeBatch(of packet: RedPacketID) -> [Entry] {
-        guard var lane = lanes[packet] else { preconditionFailure("a leader without a lane") }
+        guard var lane = lanes.removeValue(forKey: packet) else { preconditionFailure("a leader without a lane") }
         var batch: [Entry] = []
+        batch.reserveCapacity(min(limits.batchMax, lane.line.count))
         while batch.count < limits.batchMax, lane.line.count > 0 {
-            for ticket in lane.line.take(limits.batchMax - batch.count) {
-                if let entry = lane.entries.removeValue(forKey: ticket) { batch.append(entry) }
+            for place in lane.line.take(limits.batchMax - batch.count) {
+                if let entry = place.entry { batch.append(entry) }
             }
         }
         lane.insideCount = batch.count
@@ -137,17 +167,19 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
     package mutating func finish(_ packet: RedPacketID, facts: PacketFacts?) -> Waiter? {
         guard var lane = lanes.removeValue(forKey: packet) else { preconditionFailure("a leader without a lane") }
         lane.insideCount = 0
-        lane.facts = facts
         while lane.line.count > 0 {
-            let ticket = lane.line.take(1)[0]
-            guard let entry = lane.entries[ticket] else { continue }
-            lane.leader = ticket
-            lane.line.putBack(ticket)
-            lane.entries[ticket] = Entry(claimant: entry.claimant, waiter: nil)
+            let place = lane.line.take(1)[0]
+            guard let entry = place.entry else { continue }
+            lane.learn(facts)
+            lane.leader = place.ticket
+            lane.line.putBack(Place(ticket: place.ticket, entry: Entry(claimant: entry.claimant, waiter: nil)))
             lanes[packet] = lane
             return entry.waiter
         }
-        if let facts, limits.idleMax > 0 { idle.insert(facts, for: packet) }
+        if var facts, limits.idleMax > 0 {
+            facts.shares.forgetDraws()
+            idle.insert(facts, for: packet)
+        }
         return nil
     }
 }
@@ -180,6 +212,10 @@ package struct SharesAhead: Sendable {
     private let draws: KeyedDraws
     private var first = 0
     private var shares: [Amount] = []
+    /// As long as many are claimed at a time.
+    private var drawn: Split.Drawn?
+    /// From that many shares at a time on, what was drawn is kept.
+    private static let manyMin = 16
 
     package init(_ split: Split, _ draws: KeyedDraws) {
         self.split = split
@@ -196,8 +232,18 @@ package struct SharesAhead: Sendable {
             shares.removeFirst(position - first)
             first = position
         }
-        while first + shares.count < end { shares.append(split.share(at: first + shares.count, draws)) }
+        guard first + shares.count < end else { return }
+        if drawn == nil, count >= Self.manyMin { drawn = Split.Drawn(split) }
+        if var drawn = drawn.take() {
+            while first + shares.count < end { shares.append(split.share(at: first + shares.count, draws, &drawn)) }
+            self.drawn = drawn
+        } else {
+            while first + shares.count < end { shares.append(split.share(at: first + shares.count, draws)) }
+        }
     }
+
+    /// Makes it small: nobody claims the packet for now.
+    package mutating func forgetDraws() { drawn = nil }
 
     package func share(at position: Int) -> Amount {
         let index = position - first

@@ -54,7 +54,7 @@ extension [Subsidy] {
     /// Adds those that aren't posted yet, each order once, and sorts: the newest first.
     mutating func merge(_ open: [OpenGrant]) {
         var seen = Set(map(\.order))
-        for grant in open where seen.insert(grant.order).inserted {
+        for grant in open where seen.insert(grant.order).inserted || Mutant.isOn(.listsPostedSubsidies) {
             append(Subsidy(order: grant.order, amount: grant.amount, at: grant.openedAt))
         }
         sort { ($0.at, $0.order) > ($1.at, $1.order) }

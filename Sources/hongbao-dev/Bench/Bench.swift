@@ -33,9 +33,11 @@ struct Bench: Sendable {
         )
     }
 
+    func wants(_ figure: Figure) -> Bool { only.isEmpty || figure.name.contains(only) }
+
     /// Takes one sample of each figure in each repetition, after one repetition that only warms up.
     func measure(_ measurements: [Measurement]) async throws -> [Figure] {
-        let wanted = measurements.filter { only.isEmpty || $0.figure.name.contains(only) }
+        let wanted = measurements.filter { wants($0.figure) }
         var figures = wanted.map(\.figure)
         for repetition in 0...repetitions {
             for (index, measurement) in wanted.enumerated() {
@@ -66,6 +68,7 @@ struct Bench: Sendable {
     func withEngine<Answer: Sendable>(
         folder: String,
         keyring: Keyring = Keyring(),
+        transfers: any PayoutChannel = ClosedSystem(),
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
         let store = try SQLiteStore(folder: folder)
@@ -74,7 +77,12 @@ struct Bench: Sendable {
             store: store,
             campaigns: campaigns,
             keyring: keyring,
-            channels: Channels(payouts: NoChannel()),
+            channels: Channels(
+                cashier: ClosedSystem(),
+                payouts: ClosedSystem(),
+                transfers: transfers,
+                refunds: ClosedSystem()
+            ),
             seed: .random(in: 0...UInt64.max),
             logger: logger
         )
@@ -106,11 +114,6 @@ struct BenchFault: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
-}
-
-private struct NoChannel: PayoutChannel {
-    func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
-    func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
 }
 
 /// Hands out numbers, each once, to all who ask.

@@ -71,6 +71,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
     case orderTable = "order-table"
     case split
     case claims
+    case claimsHTTP = "claims-http"
 
     func run(_ bench: Bench) async throws -> [Figure] {
         switch self {
@@ -83,6 +84,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
         case .orderTable: try await OrderTableBench(bench: bench).run()
         case .split: try await SplitBench(bench: bench).run()
         case .claims: try await ClaimsBench(bench: bench).run()
+        case .claimsHTTP: try await HTTPClaimsBench(bench: bench).run()
         }
     }
 }

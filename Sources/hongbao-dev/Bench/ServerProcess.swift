@@ -30,6 +30,12 @@ final class ServerProcess {
         try ServerProcess(try ownPath(), ["constant-server"], environment: [:])
     }
 
+    /// The real server, but one claim of a packet at a time.
+    static func oneByOne(data: String, campaign: String, transfers: String) throws -> ServerProcess {
+        let arguments = ["one-by-one-server", "--data", data, "--campaign", campaign, "--transfers", transfers]
+        return try ServerProcess(try ownPath(), arguments, environment: [:])
+    }
+
     private static func ownPath() throws -> String {
         try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     }

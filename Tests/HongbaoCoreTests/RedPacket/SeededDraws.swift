@@ -13,6 +13,8 @@ extension KeyedDraws {
         }
     }
 
+    func answer(to question: Question) -> Answer { ask(question.purpose, Int(question.a), UInt64(question.b)) }
+
     /// The worst that can be drawn: always the same bits.
     static func constant(_ first: UInt128, _ second: UInt128) -> KeyedDraws {
         KeyedDraws { _ in Answer(first: first, second: second) }

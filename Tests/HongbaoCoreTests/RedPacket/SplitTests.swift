@@ -1,4 +1,5 @@
 import HongbaoTesting
+import Synchronization
 import Testing
 
 @testable import HongbaoCore
@@ -53,6 +54,29 @@ private func sum(_ shares: [Amount]) -> Int128 { shares.reduce(0) { $0 + Int128(
                 #expect(split.share(at: position, draws) == share)
             }
         }
+    }
+
+    /// What was drawn for other shares changes none, in whatever order they are asked for, and is drawn once.
+    @Test(arguments: sizes + [(fen: .max, count: 1_000_000), (5_000_000, 1_000_000)], SplitKind.allCases)
+    func whatIsKeptChangesNoShare(size: (fen: Int64, count: Int), kind: SplitKind) throws {
+        let split = Split.of(size.fen, size.count, kind)
+        let asked = Mutex(0)
+        let seeded = KeyedDraws.seeded(7)
+        let draws = KeyedDraws { question in
+            asked.withLock { $0 += 1 }
+            return seeded.answer(to: question)
+        }
+        var random = Seeded(seed: UInt64(size.count))
+        let positions = split.positions.shuffled(using: &random).prefix(1_000)
+        var drawn = Split.Drawn(split)
+        for position in positions {
+            #expect(split.share(at: position, draws, &drawn) == split.share(at: position, seeded))
+        }
+        let first = asked.withLock { $0 }
+        for position in positions { _ = split.share(at: position, draws, &drawn) }
+        // A tree of a million places has six to seven levels more than are kept.
+        let perShare = split.kind == .lucky && size.count == 1_000_000 ? 7 : 0
+        #expect(asked.withLock { $0 } - first <= perShare * positions.count)
     }
 
     private static func list(first: Int, size: Int, surplus: Int64, _ draws: KeyedDraws) -> [Int64] {

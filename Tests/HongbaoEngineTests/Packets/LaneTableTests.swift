@@ -156,6 +156,7 @@ import Testing
             for position in split.positions where Int.random(in: 0..<10, using: &random) == 0 {
                 #expect(shares.share(at: position) == split.share(at: position, draws))
             }
+            if Bool.random(using: &random) { shares.forgetDraws() }
         }
     }
 }
