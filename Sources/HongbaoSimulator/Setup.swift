@@ -1,8 +1,8 @@
 import HongbaoCore
 import HongbaoEngine
 
-/// What every simulated installation is: one campaign of two phases, two scenes each, small budgets. In some of them the
-/// second scene gives subsidies.
+/// What every simulated installation is: one campaign of two phases, two scenes each, small budgets. In some the second
+/// scene gives subsidies.
 struct Setup: Sendable {
     static let campaign = "simulated"
     static let number: UInt16 = 9
