@@ -434,6 +434,12 @@ struct AuditState: Sendable {
         return (budgets[scene]?.total.fen ?? 0) - issued
     }
 
+    /// What people have paid at the cashier, and what of it is in the ledger, in fen.
+    var atCashier: (paid: Int64, booked: Int64) {
+        let booked = sums.filter { $0.key.kind == .cashier }.reduce(0) { $0 + $1.value.debits }
+        return (paid.values.reduce(0, +), booked)
+    }
+
     mutating func settled(_ tables: Tables, at now: Timestamp) {
         for (scene, budget) in budgets where announcements.last.budgets[Terms.place(of: scene)] != budget.total.fen {
             fail("CF-6: a budget of \(budget.total.fen) fen isn't what the file says")
@@ -453,8 +459,7 @@ struct AuditState: Sendable {
         for hold in holds.values where hold.state == .pending { fail("M15: money stays held: \(hold.amount.fen) fen") }
         for (_, row) in withdrawals where row.state == .pending { fail("M10: a withdrawal never became final: \(row)") }
         for text in packets.settled(at: now) { fail(text) }
-        let taken = sums.filter { $0.key.kind == .cashier }.reduce(0) { $0 + $1.value.debits }
-        let paidIn = self.paid.values.reduce(0, +)
+        let (paidIn, taken) = atCashier
         if taken != paidIn { fail("M9: the cashier took \(paidIn) fen, the ledger \(taken)") }
         for (system, kind) in [(OutsideSystem.transfers, AccountKind.change), (.refunds, .refunds)] {
             let booked = sums.filter { $0.key.kind == kind }.reduce(0) { $0 + $1.value.credits }

@@ -166,6 +166,12 @@ final class Auditor: Sendable {
         state.withLock { $0.packets.clockHasMoved = true }
     }
 
+    /// Whether the cashier has taken something that isn't in the ledger.
+    var isPaymentUnnoticed: Bool {
+        let (paid, booked) = state.withLock { $0.atCashier }
+        return paid != booked
+    }
+
     /// The cashier has taken a payment.
     func paid(_ order: String, _ amount: Int64) {
         tell("the cashier takes \(amount) fen for \(order)")

@@ -53,13 +53,6 @@ final class SimulatedCashier: Sendable {
         for order in paid { body?(order) }
     }
 
-    /// All that it has taken, in fen.
-    var taken: Int64 {
-        payments.withLock { payments in
-            payments.values.reduce(0) { if case .paid(let amount) = $1 { $0 + amount.fen } else { $0 } }
-        }
-    }
-
     fileprivate func open(_ order: PaymentOrder) {
         payments.withLock { payments in
             if payments[order.order] == nil { payments[order.order] = .open(order) }
