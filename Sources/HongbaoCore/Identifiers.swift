@@ -14,6 +14,7 @@ package enum Kinds {
     package enum App {}
     package enum Book {}
     package enum Scene {}
+    package enum Template {}
     package enum Rain {}
     package enum Mint {}
     package enum RedPacket {}
@@ -40,6 +41,9 @@ package typealias BookID = Identifier<Kinds.Book, UInt16>
 /// As the book is part of it, an order number made in one phase can't be taken for one of another phase.
 package typealias SceneID = Identifier<Kinds.Scene, UInt32>
 
+/// What a coupon or pendant is made from: its book (16 bits) and the number of its reward ID (16 bits).
+package typealias TemplateID = Identifier<Kinds.Template, UInt32>
+
 extension Identifier where Kind == Kinds.Book, Raw == UInt16 {
     package static let campaignNumberMax = (1 << 14) - 1
 
@@ -53,6 +57,16 @@ extension Identifier where Kind == Kinds.Book, Raw == UInt16 {
 }
 
 extension Identifier where Kind == Kinds.Scene, Raw == UInt32 {
+    @inlinable
+    package init(book: BookID, number: UInt16) { self.init(UInt32(book.rawValue) << 16 | UInt32(number)) }
+
+    @inlinable
+    package var book: BookID { BookID(UInt16(truncatingIfNeeded: rawValue >> 16)) }
+    @inlinable
+    package var number: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
+}
+
+extension Identifier where Kind == Kinds.Template, Raw == UInt32 {
     @inlinable
     package init(book: BookID, number: UInt16) { self.init(UInt32(book.rawValue) << 16 | UInt32(number)) }
 
