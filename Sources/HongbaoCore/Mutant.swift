@@ -268,6 +268,35 @@ package enum Mutant: Int, CaseIterable, Sendable {
     /// RP-4: what nobody claims of a packet that a subsidy has paid for goes to its sender.
     case givesRestToSender
 
+    // MARK: Coupons and pendants
+
+    /// BU-4: the part of an inventory that is kept back is leased, too.
+    case leasesTheReserve
+    /// A pool's quota for a slice of time is exceeded.
+    case ignoresQuota
+    /// BU-3: a coupon is given and no piece is taken for it.
+    case takesNoPiece
+    /// BU-4: who gets a backup is answered with what was meant.
+    case namesWhatWasMeant
+    /// BU-3: the pieces of grants that never happened stay taken.
+    case leaksRolledBackPieces
+    /// M15: a coupon is posted without the promise to its downstream.
+    case forgetsToPromise
+    /// M3: a coupon that was promised is promised again.
+    case promisesAgain
+    /// GR-6: what a downstream refuses once is given up.
+    case givesUpRefusedRewards
+    /// GR-4: a downstream that doesn't answer is taken to have given.
+    case takesSilenceAsGiven
+    /// GR-4: an order is given downstream under another number when it's tried again.
+    case givesUnderNewNumber
+    /// M11: a coupon that is posted is shown beside its posting.
+    case listsPostedRewards
+    /// A coupon is used that its downstream hasn't given.
+    case redeemsPromises
+    /// A coupon is used twice.
+    case redeemsAgain
+
     #if MUTANTS
         package static let areBuiltIn = true
         private static let active = Atomic<Int>(-1)

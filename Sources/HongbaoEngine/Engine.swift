@@ -33,6 +33,7 @@ package struct Engine: Sendable {
     package let withdrawals: Withdrawals
     package let outside: Outside
     package let packets: Packets
+    package let rewards: Rewards
     package let packetSweeps: PacketSweeps
 
     package var payouts: Payouts { outside.payouts }
@@ -69,11 +70,11 @@ package struct Engine: Sendable {
         let reader = LogReader(wrappingKey: keyring.walletWrapping)
         let verifier = TokenVerifier(root: keyring.rootPublicKey, signatures: signatures)
 
-        let money = SceneMoney(store: store)
-        let budgets = Budgets(store: store, campaigns: campaigns, money: money, clock: clock)
+        let kinds = PoolKinds(store: store)
+        let budgets = Budgets(store: store, campaigns: campaigns, kinds: kinds, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.
         let known = try await learnEpochs(store, reader, verifier)
-        for (scene, why) in try await budgets.fundAsFarAsPossible() { logger.kept(scene, why) }
+        for (pool, why) in try await budgets.fundAsFarAsPossible() { logger.kept(pool, why) }
         let opened = try await openEpoch(
             of: configuration.mint,
             store: store,
@@ -101,17 +102,17 @@ package struct Engine: Sendable {
             backlog: recovery.backlog,
             limits: configuration.granting.limits
         )
-        var allotted: [SceneID: Amount] = [:]
+        var allotted: [PoolID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
             for lease in leases where lease.id.mint == configuration.mint {
                 guard lease.epoch == opened.record.epoch else {
                     // Made by an earlier epoch while this one began: what is left of it counts once it's taken over.
-                    allotted[budget.scene] = lease.issued
+                    allotted[budget.pool] = lease.issued
                     continue
                 }
                 let left = Mutant.isOn(.leasesIssuedMoneyAgain) ? lease.allotted : lease.unissued
-                if left > .zero { mint.extend(budget.scene, by: left) }
-                allotted[budget.scene] = lease.allotted
+                if left > .zero { mint.extend(budget.pool, by: left) }
+                allotted[budget.pool] = lease.allotted
             }
         }
 
@@ -119,7 +120,8 @@ package struct Engine: Sendable {
             store: store,
             reader: reader,
             tokens: tokens,
-            money: money,
+            kinds: kinds,
+            isRetried: { campaigns.current.scene($0)?.isRetried ?? true },
             clock: clock,
             configuration: configuration.poster,
             alarms: alarms,
@@ -131,6 +133,7 @@ package struct Engine: Sendable {
             clock: clock,
             tokens: tokens,
             poster: poster,
+            draws: Draws(keyring),
             reader: reader,
             verifier: verifier,
             keyring: keyring,
@@ -140,11 +143,6 @@ package struct Engine: Sendable {
             configuration: configuration.granting,
             alarms: alarms,
             logger: logger
-        )
-        poster.connect(
-            posted: recovery.posted,
-            listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
-            whenPosted: { [weak granting] count in granting?.notePosted(count) }
         )
         let outside = Outside(
             channels,
@@ -161,6 +159,12 @@ package struct Engine: Sendable {
             alarms: alarms,
             logger: logger
         )
+        poster.connect(
+            posted: recovery.posted,
+            listedUpTo: { [weak granting] mint in granting?.listedSequence(of: mint) },
+            whenPosted: { [weak granting] count in granting?.notePosted(count) },
+            promised: { outside.promised($0) }
+        )
         let packetSweeps = PacketSweeps(
             store: store,
             clock: clock,
@@ -172,7 +176,7 @@ package struct Engine: Sendable {
             store: store,
             campaigns: campaigns,
             tokens: tokens,
-            money: money,
+            kinds: kinds,
             verifier: verifier,
             reader: reader,
             poster: poster,
@@ -211,6 +215,7 @@ package struct Engine: Sendable {
                 configuration: configuration.packets,
                 promised: { outside.transfers.promised($0) }
             ),
+            rewards: Rewards(store: store, campaigns: campaigns, tokens: tokens, poster: poster, clock: clock),
             packetSweeps: packetSweeps
         )
     }
@@ -253,13 +258,13 @@ package struct Engine: Sendable {
 }
 
 extension Logger {
-    fileprivate func kept(_ scene: SceneID, _ why: FundingRefusal) {
+    fileprivate func kept(_ pool: PoolID, _ why: FundingRefusal) {
         switch why {
         case .allotted(let amount):
-            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "allotted": "\(amount.fen)"]
+            let metadata: Logger.Metadata = ["pool": "\(pool.rawValue)", "allotted": "\(amount.fen)"]
             error("budget kept: its file says less than what is leased", metadata: metadata)
         case .gives(let kind):
-            let metadata: Logger.Metadata = ["scene": "\(scene.rawValue)", "gives": "\(kind)"]
+            let metadata: Logger.Metadata = ["pool": "\(pool.rawValue)", "gives": "\(kind)"]
             error("budget kept: its file says that it gives something else than it has given", metadata: metadata)
         }
     }

@@ -59,7 +59,11 @@ enum RecordProperties {
         guard let first = input.first else { return }
         let batches = FuzzTokens.shared.batches
         let good = batches[Int(first) % batches.count]
-        let record = LogRecord(batch: good, rewards: (0..<good.count).map { UInt16(first) & UInt16($0) })
+        let choices = (0..<good.count).map { index in
+            let meant = UInt16(first) & UInt16(index)
+            return RewardChoice(meant: meant, given: first < 128 ? 0 : UInt16(index) & 3)
+        }
+        let record = LogRecord(batch: good, choices: choices)
         try hold(LogRecord(record.bytes) == record, "a record isn't read as it was written")
         try checkOne(TokenProperties.edited(record.bytes, by: input.dropFirst()))
     }

@@ -29,6 +29,8 @@ package enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case overCap = "over_cap"
     case budgetExhausted = "budget_exhausted"
     case stockExhausted = "stock_exhausted"
+    case quotaExhausted = "quota_exhausted"
+    case rewardRefused = "reward_refused"
     case orderConflict = "order_conflict"
     case tryAgain = "try_again"
     case alreadyClaimed = "already_claimed"
@@ -101,6 +103,9 @@ extension ErrorCode {
         case .overCap: ErrorRow(422, .refused, "The amount is above the cap for a single grant of the scene.")
         case .budgetExhausted: ErrorRow(409, .refused, "The scene's budget is used up.")
         case .stockExhausted: ErrorRow(409, .refused, "The stock is used up.")
+        case .quotaExhausted:
+            ErrorRow(429, .limited, "What may be given at this time is given: come back soon.", retryable: true)
+        case .rewardRefused: ErrorRow(409, .refused, "Whoever honours it doesn't give it.")
         case .exhausted: ErrorRow(409, .refused, "All shares are taken.")
         case .expired: ErrorRow(409, .refused, "It's too late.")
         case .notPaid: ErrorRow(409, .refused, "It isn't paid for yet.")
@@ -145,6 +150,8 @@ extension GrantRefusal {
         case .switchedOff: Problem(.switchedOff)
         case .overCap: Problem(.overCap, param: "amount")
         case .budgetExhausted: Problem(.budgetExhausted)
+        case .inventoryExhausted: Problem(.stockExhausted)
+        case .quotaExhausted: Problem(.quotaExhausted)
         case .overloaded: Problem(.overloaded)
         }
     }

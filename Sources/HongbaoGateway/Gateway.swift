@@ -62,6 +62,7 @@ package enum Gateway {
         ).routes
         routes += ServiceReadRoutes(services: services).routes
         routes += WalletRoutes(services: services).routes
+        routes += RewardRoutes(services: services).routes
         routes += SubsidyRoutes(services: services).routes
         routes += WithdrawalRoutes(services: services).routes
         routes +=

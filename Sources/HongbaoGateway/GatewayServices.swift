@@ -10,6 +10,9 @@ package struct GatewayServices: Sendable {
     package var findGrant: @Sendable (OrderNumber) async throws(StoreError) -> GrantView?
     package var wallet: @Sendable (_ person: PersonID, _ campaign: String, _ tokens: [[UInt8]]) async -> WalletAnswer
     package var budget: @Sendable (_ campaign: String, _ scene: String) async throws(StoreError) -> BudgetView?
+    package var inventory: @Sendable (_ campaign: String, _ reward: String) async throws(StoreError) -> BudgetView?
+    /// Uses a coupon, or puts a pendant on.
+    package var redeem: @Sendable (OrderNumber) async throws(StoreError) -> RedeemOutcome
     /// `isOpen`: how the gate stands for this person now.
     package var requestWithdrawal:
         @Sendable (_ key: WithdrawalKey, _ amount: Amount, _ now: Timestamp, _ isOpen: Bool) async -> WithdrawalAnswer
@@ -27,6 +30,8 @@ package struct GatewayServices: Sendable {
         findGrant: @escaping @Sendable (OrderNumber) async throws(StoreError) -> GrantView?,
         wallet: @escaping @Sendable (PersonID, String, [[UInt8]]) async -> WalletAnswer,
         budget: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
+        inventory: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
+        redeem: @escaping @Sendable (OrderNumber) async throws(StoreError) -> RedeemOutcome,
         requestWithdrawal: @escaping @Sendable (WithdrawalKey, Amount, Timestamp, Bool) async -> WithdrawalAnswer,
         findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
         packets: PacketServices,
@@ -40,6 +45,8 @@ package struct GatewayServices: Sendable {
         self.findGrant = findGrant
         self.wallet = wallet
         self.budget = budget
+        self.inventory = inventory
+        self.redeem = redeem
         self.requestWithdrawal = requestWithdrawal
         self.findWithdrawal = findWithdrawal
         self.packets = packets
@@ -60,6 +67,10 @@ extension GatewayServices {
             budget: { (campaign, scene) throws(StoreError) in
                 try await engine.budgets.view(campaign: campaign, scene: scene)
             },
+            inventory: { (campaign, reward) throws(StoreError) in
+                try await engine.budgets.inventory(campaign: campaign, reward: reward)
+            },
+            redeem: { (order) throws(StoreError) in try await engine.rewards.redeem(order) },
             requestWithdrawal: { key, amount, now, isOpen in
                 await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
             },

@@ -10,6 +10,7 @@ enum Query: Int, CaseIterable {
     case packetsToCheck, packetsToPay, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
     case addRefund, putRefund, refundsOfPacket, refundsToCheck
     case subsidy, addSubsidy, useSubsidy, subsidiesOfPerson, subsidyPage
+    case reward, addReward, putReward, rewardsOfPerson, rewardsToGive, rewardPage
 
     private static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"
@@ -18,11 +19,12 @@ enum Query: Int, CaseIterable {
     private static let withdrawalColumns =
         "person, book, id, serial, amount, created_at, state, attempts, next_check_at, final_at"
     private static let accountColumns = "book, kind, owner, debits, credits, held, holds_started"
-    private static let budgetColumns = "scene, total, allotted, kind"
-    private static let leaseColumns = "scene, mint, epoch, allotted, issued, expires_at"
+    private static let budgetColumns = "pool, total, allotted, kind, reserve, quota, quota_seconds, slice, slice_leased"
+    private static let leaseColumns = "pool, mint, epoch, allotted, issued, expires_at"
+    private static let batchColumns = "mint, sequence, epoch, count, total, at, record, pieces"
     private static let mintColumns = "id, epoch, last_sequence, posted_sequence"
 
-    var sql: String { loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? asking }
+    var sql: String { loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? aboutRewards ?? asking }
 
     /// One row by its key.
     private var loading: String? {
@@ -33,8 +35,8 @@ enum Query: Int, CaseIterable {
         case .hold: "SELECT \(Self.holdColumns) FROM hold WHERE person = ? AND part = ?"
         case .withdrawal:
             "SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE person = ? AND book = ? AND id = ?"
-        case .budget: "SELECT \(Self.budgetColumns) FROM budget WHERE scene = ?"
-        case .leases: "SELECT \(Self.leaseColumns) FROM lease WHERE scene = ? ORDER BY mint"
+        case .budget: "SELECT \(Self.budgetColumns) FROM budget WHERE pool = ?"
+        case .leases: "SELECT \(Self.leaseColumns) FROM lease WHERE pool = ? ORDER BY mint"
         case .mint: "SELECT \(Self.mintColumns) FROM mint WHERE id = ?"
         default: nil
         }
@@ -58,13 +60,15 @@ enum Query: Int, CaseIterable {
             """
         case .putBudget:
             """
-            INSERT INTO budget (\(Self.budgetColumns)) VALUES (?, ?, ?, ?)
-            ON CONFLICT (scene) DO UPDATE SET total = excluded.total, allotted = excluded.allotted
+            INSERT INTO budget (\(Self.budgetColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (pool) DO UPDATE SET total = excluded.total, allotted = excluded.allotted,
+                reserve = excluded.reserve, quota = excluded.quota, quota_seconds = excluded.quota_seconds,
+                slice = excluded.slice, slice_leased = excluded.slice_leased
             """
         case .putLease:
             """
             INSERT INTO lease (\(Self.leaseColumns)) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (scene, mint) DO UPDATE SET epoch = excluded.epoch, allotted = excluded.allotted,
+            ON CONFLICT (pool, mint) DO UPDATE SET epoch = excluded.epoch, allotted = excluded.allotted,
                 issued = excluded.issued, expires_at = excluded.expires_at
             """
         case .putMint:
@@ -77,9 +81,9 @@ enum Query: Int, CaseIterable {
             "INSERT INTO epoch (mint, epoch, certificate, wrapped_data_key, revoked) VALUES (?, ?, ?, ?, ?)"
         case .revokeEpoch: "UPDATE epoch SET revoked = 1 WHERE mint = ? AND epoch = ?"
         case .advanceMint: "UPDATE mint SET last_sequence = ? WHERE id = ? AND epoch = ? AND last_sequence = ?"
-        case .issueFromLease: "UPDATE lease SET issued = issued + ? WHERE scene = ? AND mint = ? AND epoch = ?"
+        case .issueFromLease: "UPDATE lease SET issued = issued + ? WHERE pool = ? AND mint = ? AND epoch = ?"
         case .addBatch:
-            "INSERT INTO grant_batch (mint, sequence, epoch, count, total, at, record) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            "INSERT INTO grant_batch (\(Self.batchColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         default: nil
         }
     }
@@ -99,11 +103,11 @@ enum Query: Int, CaseIterable {
             """
         case .mints: "SELECT \(Self.mintColumns) FROM mint ORDER BY id"
         case .epochs: "SELECT mint, epoch, certificate, wrapped_data_key, revoked FROM epoch ORDER BY mint, epoch"
-        case .budgets: "SELECT \(Self.budgetColumns) FROM budget ORDER BY scene"
-        case .allLeases: "SELECT \(Self.leaseColumns) FROM lease ORDER BY scene, mint"
+        case .budgets: "SELECT \(Self.budgetColumns) FROM budget ORDER BY pool"
+        case .allLeases: "SELECT \(Self.leaseColumns) FROM lease ORDER BY pool, mint"
         case .batches:
             """
-            SELECT mint, sequence, epoch, count, total, at, record FROM grant_batch
+            SELECT \(Self.batchColumns) FROM grant_batch
             WHERE mint = ? AND sequence > ? ORDER BY sequence LIMIT ?
             """
         case .accountPage: Self.page(of: "account", Self.accountColumns, key: "book, kind, owner", ">")

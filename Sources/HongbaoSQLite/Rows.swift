@@ -77,14 +77,19 @@ extension PreparedStatement {
     }
 
     func bind(_ budget: Budget) {
-        bind(1, Int64(budget.scene.rawValue))
+        bind(1, Int64(budget.pool.rawValue))
         bind(2, budget.total.fen)
         bind(3, budget.allotted.fen)
-        bind(4, Int64(budget.kind.rawValue))
+        bind(4, Int64(budget.kind.number))
+        bind(5, budget.reserve.fen)
+        bind(6, budget.quota.map { $0.amount.fen })
+        bind(7, budget.quota.map { Int64($0.seconds) })
+        bind(8, budget.slice.map { $0.number })
+        bind(9, budget.slice.map { $0.leased.fen })
     }
 
     func bind(_ lease: Lease) {
-        bind(1, Int64(lease.id.scene.rawValue))
+        bind(1, Int64(lease.id.pool.rawValue))
         bind(2, Int64(lease.id.mint.rawValue))
         bind(3, Int64(lease.epoch))
         bind(4, lease.allotted.fen)
@@ -115,6 +120,7 @@ extension PreparedStatement {
         bind(5, batch.total.fen)
         bind(6, batch.at.milliseconds)
         bind(7, bytes: batch.record)
+        bind(8, Int64(batch.pieces))
     }
 }
 
@@ -200,13 +206,33 @@ extension PreparedStatement {
     }
 
     func budget() throws(StoreError) -> Budget {
-        guard let kind = MoneyKind(rawValue: try number(3)) else { throw unreadable(3) }
-        return Budget(scene: SceneID(try number(0)), kind: kind, total: try amount(1), allotted: try amount(2))
+        guard let kind = RewardKind(number: try number(3)) else { throw unreadable(3) }
+        return Budget(
+            pool: try pool(0),
+            kind: kind,
+            total: try amount(1),
+            allotted: try amount(2),
+            reserve: try amount(4),
+            quota: try quota(5),
+            slice: isNull(7) ? nil : Budget.Slice(number: integer(7), leased: try amount(8))
+        )
+    }
+
+    private func quota(_ column: Int32) throws(StoreError) -> Quota? {
+        if isNull(column) { return nil }
+        let (amount, seconds) = (try amount(column), try number(column + 1) as UInt32)
+        guard amount > .zero, seconds > 0 else { throw unreadable(column) }
+        return Quota(amount: amount, seconds: seconds)
+    }
+
+    private func pool(_ column: Int32) throws(StoreError) -> PoolID {
+        guard let pool = PoolID(rawValue: bits(column)) else { throw unreadable(column) }
+        return pool
     }
 
     func lease() throws(StoreError) -> Lease {
         Lease(
-            id: LeaseID(scene: SceneID(try number(0)), mint: MintID(try number(1))),
+            id: LeaseID(pool: try pool(0), mint: MintID(try number(1))),
             epoch: try number(2),
             allotted: try amount(3),
             issued: try amount(4),
@@ -240,6 +266,7 @@ extension PreparedStatement {
             sequence: try number(1),
             count: try number(3),
             total: try amount(4),
+            pieces: try number(7),
             at: time(5),
             record: bytes(6)
         )

@@ -73,9 +73,9 @@ struct Snapshot: StoreSnapshot {
 
     func budgets() throws(StoreError) -> [(Budget, [Lease])] {
         let leases = try prepared(.allLeases).all { row throws(StoreError) in try row.lease() }
-        let byScene = Dictionary(grouping: leases, by: \.id.scene)
+        let byPool = Dictionary(grouping: leases, by: \.id.pool)
         return try prepared(.budgets).all { row throws(StoreError) in try row.budget() }
-            .map { ($0, byScene[$0.scene] ?? []) }
+            .map { ($0, byPool[$0.pool] ?? []) }
     }
 
     func batches(of mint: MintID, after sequence: UInt64, limit: Int) throws(StoreError) -> [LoggedBatch] {

@@ -91,15 +91,15 @@ final class WriterConnection {
         try checkWhole(group)
         try advanceMint(group, from: first.sequence, to: last.sequence)
         let issue = try prepared(.issueFromLease)
-        for (scene, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
+        for (pool, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
             issue.bind(1, amount.fen)
-            issue.bind(2, Int64(scene.rawValue))
+            issue.bind(2, Int64(pool.rawValue))
             issue.bind(3, Int64(group.mint.rawValue))
             issue.bind(4, Int64(group.epoch))
             let code = issue.runForCode()
             // M6: an overdrawn lease fails its CHECK; a lease that was reclaimed or isn't there changes no row.
             if code & 0xFF == SQLITE_CONSTRAINT || (code == SQLITE_DONE && sqlite3_changes(handle) != 1) {
-                throw StoreError(.fenced, "mint \(group.mint.rawValue) has no such lease of scene \(scene.rawValue)")
+                throw StoreError(.fenced, "mint \(group.mint.rawValue) has no such lease of pool \(pool.rawValue)")
             }
             guard code == SQLITE_DONE else { throw StoreError(sqlite: code, of: handle) }
         }
@@ -114,6 +114,7 @@ final class WriterConnection {
     /// M6: what leaves the leases is what the batches give away, and the batches continue each other.
     private func checkWhole(_ group: AppendGroup) throws(StoreError) {
         var total = Int128(0)
+        var pieces = Int128(0)
         var expected = group.batches.first?.sequence ?? 0
         for batch in group.batches {
             guard batch.mint == group.mint, batch.epoch == group.epoch, batch.sequence == expected else {
@@ -121,10 +122,20 @@ final class WriterConnection {
             }
             expected &+= 1
             total += Int128(batch.total.fen)
+            pieces += Int128(batch.pieces)
         }
-        let issued = group.issued.values.reduce(Int128(0)) { $0 + Int128($1.fen) }
-        guard total == issued else {
-            throw StoreError(.corrupt, "the batches give \(total) fen and the leases \(issued)")
+        let (money, templates) = group.issued.reduce(into: (Int128(0), Int128(0))) { sums, issued in
+            if issued.key.template == nil {
+                sums.0 += Int128(issued.value.fen)
+            } else {
+                sums.1 += Int128(issued.value.fen)
+            }
+        }
+        guard total == money, pieces == templates else {
+            throw StoreError(
+                .corrupt,
+                "the batches give \(total) fen and \(pieces) pieces, the leases \(money) and \(templates)"
+            )
         }
     }
 
@@ -156,12 +167,12 @@ final class WriterConnection {
         var budgets: [Budget] = []
         var leases: [Lease] = []
         var mints: [MintRecord] = []
-        for scene in footprint.budgets {
+        for pool in footprint.budgets {
             let budget = try prepared(.budget)
-            budget.bind(1, Int64(scene.rawValue))
+            budget.bind(1, Int64(pool.rawValue))
             if let row = try budget.first({ row throws(StoreError) in try row.budget() }) { budgets.append(row) }
             let lease = try prepared(.leases)
-            lease.bind(1, Int64(scene.rawValue))
+            lease.bind(1, Int64(pool.rawValue))
             leases += try lease.all { row throws(StoreError) in try row.lease() }
         }
         for id in footprint.mints {
@@ -176,6 +187,9 @@ final class WriterConnection {
         let subsidies = try prepared(.subsidy).rows(for: footprint.subsidies, { $0.bind($1) }) {
             row throws(StoreError) in try row.subsidy()
         }
+        let rewards = try prepared(.reward).rows(for: footprint.rewards, { $0.bind($1) }) {
+            row throws(StoreError) in try row.reward()
+        }
         return Books(
             ledger: try loadLedger(footprint, lookingForTransfers: lookingForTransfers),
             withdrawals: withdrawals,
@@ -185,7 +199,8 @@ final class WriterConnection {
             packets: try loadPackets(footprint),
             claims: claims,
             refunds: try loadRefunds(of: footprint.refunds),
-            subsidies: subsidies
+            subsidies: subsidies,
+            rewards: rewards
         )
     }
 
@@ -262,6 +277,8 @@ final class WriterConnection {
         try write(books.changedRefunds, .putRefund) { $0.bindChanged($1) }
         try write(books.newRefunds, .addRefund) { $0.bindNew($1) }
         try write(books.changedSubsidies, .useSubsidy) { $0.bindUsed($1) }
+        try write(books.newRewards, .addReward) { $0.bindNew($1) }
+        try write(books.changedRewards, .putReward) { $0.bindChanged($1) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

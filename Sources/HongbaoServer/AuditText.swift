@@ -20,6 +20,7 @@ package enum AuditText {
         lines.append("held      \(yuan(totals.heldFen))")
         lines.append("subsidies \(count(totals.subsidiesPosted)) posted     \(yuan(totals.subsidiesFen))")
         lines.append("used      \(count(totals.subsidiesUsed)) subsidies  \(yuan(totals.subsidiesUsedFen))")
+        lines.append("coupons   \(count(totals.rewardsPosted)) promised   \(totals.rewardsGiven) given")
         lines.append("sent      \(count(totals.packetsSent)) red packets \(yuan(totals.sentFen))")
         lines.append("claimed   \(yuan(totals.transferredFen)) transferred, \(yuan(totals.refundedFen)) refunded")
         lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
@@ -61,6 +62,8 @@ package enum AuditText {
                 json.field("sentFen", Int64(clamping: totals.sentFen))
                 json.field("transferredFen", Int64(clamping: totals.transferredFen))
                 json.field("refundedFen", Int64(clamping: totals.refundedFen))
+                json.field("rewardsPosted", Int64(totals.rewardsPosted))
+                json.field("rewardsGiven", Int64(totals.rewardsGiven))
             }
         }
         return String(decoding: json.bytes, as: UTF8.self)

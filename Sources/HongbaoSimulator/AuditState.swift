@@ -39,7 +39,7 @@ struct AuditState: Sendable {
     var transfers: [TransferID: Transfer] = [:]
     private var holds: [TransferID: Hold] = [:]
     var withdrawals: [WithdrawalKey: (amount: Int64, state: Withdrawal.State, serial: UInt32)] = [:]
-    private var budgets: [SceneID: Budget] = [:]
+    private var budgets: [PoolID: Budget] = [:]
     private var leases: [LeaseID: Lease] = [:]
     private var mints: [MintID: MintRecord] = [:]
     private var logged: Int64 = 0
@@ -102,9 +102,13 @@ struct AuditState: Sendable {
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
-        if !commit.batches.isEmpty, logged != leases.values.reduce(0, { $0 + $1.issued.fen }) {
+        if !commit.batches.isEmpty, logged != issuedMoney {
             fail("M6: what is issued isn't what is logged")
         }
+    }
+
+    private var issuedMoney: Int64 {
+        leases.values.reduce(0) { $0 + ($1.id.pool.scene == nil ? 0 : $1.issued.fen) }
     }
 
     private mutating func takePackets(of commit: Commit) {
@@ -272,9 +276,9 @@ struct AuditState: Sendable {
             }
             leases[lease.id] = lease
         }
-        for scene in Set(newBudgets.map(\.scene)).union(newLeases.map(\.id.scene)) {
-            let budget = budgets[scene]
-            let own = leases.values.filter { $0.id.scene == scene }
+        for pool in Set(newBudgets.map(\.pool)).union(newLeases.map(\.id.pool)) {
+            let budget = budgets[pool]
+            let own = leases.values.filter { $0.id.pool == pool }
             if own.contains(where: { $0.issued > $0.allotted }) { fail("M6: more is issued than allotted") }
             let allotted = own.reduce(0) { $0 + $1.allotted.fen }
             if allotted != budget?.allotted.fen { fail("M6: leases and budget disagree") }
@@ -284,12 +288,13 @@ struct AuditState: Sendable {
 
     private mutating func take(_ budget: Budget) {
         let total = budget.total.fen
-        if let before = budgets.updateValue(budget, forKey: budget.scene), before.total.fen == total { return }
-        let place = Terms.place(of: budget.scene)
+        if let before = budgets.updateValue(budget, forKey: budget.pool), before.total.fen == total { return }
+        guard let scene = budget.pool.scene else { return }
+        let place = Terms.place(of: scene)
         if !announcements.since(nil).contains(where: { $0.budgets[place] == total }) {
             fail("CF-5: a budget of \(total) fen that no file says")
         }
-        if funded[.budget(of: budget.scene)] != total { fail("M6: a budget isn't what it was funded with") }
+        if funded[.budget(of: scene)] != total { fail("M6: a budget isn't what it was funded with") }
     }
 
     private mutating func take(_ batch: LoggedBatch) {
@@ -430,8 +435,9 @@ struct AuditState: Sendable {
 
     /// What of a scene's budget hasn't been given away.
     func unissued(of scene: SceneID) -> Int64 {
-        let issued = leases.values.filter { $0.id.scene == scene }.reduce(0) { $0 + $1.issued.fen }
-        return (budgets[scene]?.total.fen ?? 0) - issued
+        let pool = PoolID(scene)
+        let issued = leases.values.filter { $0.id.pool == pool }.reduce(0) { $0 + $1.issued.fen }
+        return (budgets[pool]?.total.fen ?? 0) - issued
     }
 
     /// What people have paid at the cashier, and what of it is in the ledger, in fen.
@@ -441,7 +447,10 @@ struct AuditState: Sendable {
     }
 
     mutating func settled(_ tables: Tables, at now: Timestamp) {
-        for (scene, budget) in budgets where announcements.last.budgets[Terms.place(of: scene)] != budget.total.fen {
+        for (pool, budget) in budgets {
+            guard let scene = pool.scene, announcements.last.budgets[Terms.place(of: scene)] != budget.total.fen else {
+                continue
+            }
             fail("CF-6: a budget of \(budget.total.fen) fen isn't what the file says")
         }
         for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {

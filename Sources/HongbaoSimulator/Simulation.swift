@@ -230,17 +230,18 @@ private final class Course: Sendable {
         let kind = world.draw(4) == 0 ? PhaseKind.rollout : .live
         let book = BookID(campaign: Setup.number, phase: kind)
         let scene = SceneID(book: book, number: UInt16(world.draw(Setup.scenes.count) + 1))
-        let until = world.now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
+        let now = world.now
+        let until = now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
         world.leased(until: until)
         let connection = StoreConnection(base: store, world: world, life: Life(), thief: thief)
         Task(executorPreference: world.scheduler) {
             var footprint = Footprint()
-            footprint.budgets = [scene]
+            footprint.budgets = [PoolID(scene)]
             do throws(StoreError) {
                 try await connection.transact(footprint) { books in
-                    let half = (books.budget(scene)?.available.fen ?? 0) / 2
-                    let id = LeaseID(scene: scene, mint: MintID(2))
-                    _ = books.extendLease(id, epoch: 1, by: Amount(fen: half) ?? .zero, expiresAt: until)
+                    let half = (books.budget(PoolID(scene))?.available.fen ?? 0) / 2
+                    let id = LeaseID(pool: PoolID(scene), mint: MintID(2))
+                    _ = books.extendLease(id, epoch: 1, by: Amount(fen: half) ?? .zero, now: now, expiresAt: until)
                 }
             } catch {
                 self.world.auditor.note(-3)

@@ -16,6 +16,7 @@ struct Commit: Sendable {
     var claims: [Claim] = []
     var refunds: [Refund] = []
     var subsidies: [Subsidy] = []
+    var rewards: [GivenReward] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -29,7 +30,8 @@ extension Commit: CustomStringConvertible {
         parts += claims.map { "claim \($0.transferOrder) of \($0.share.fen) fen \($0.state)" }
         parts += refunds.map { "refund \($0.refundOrder) of \($0.amount.fen) fen \($0.state)" }
         parts += subsidies.map { "subsidy \($0.order) \($0.packet.map { "used by packet \($0.rawValue)" } ?? "given")" }
-        parts += leases.map { "lease of scene \($0.id.scene.rawValue): \($0.issued.fen) of \($0.allotted.fen) fen" }
+        parts += rewards.map { "reward \($0.order) of template \($0.template.number) \($0.state)" }
+        parts += leases.map { "lease of pool \($0.id.pool.rawValue): \($0.issued.fen) of \($0.allotted.fen)" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
         parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
         return parts.isEmpty ? "nothing" : parts.joined(separator: ", ")
@@ -42,7 +44,7 @@ struct Tables: Sendable {
     private(set) var transfers: [TransferID: Transfer] = [:]
     private(set) var holds: [TransferID: Hold] = [:]
     private(set) var withdrawals: [WithdrawalKey: Withdrawal] = [:]
-    private(set) var budgets: [SceneID: Budget] = [:]
+    private(set) var budgets: [PoolID: Budget] = [:]
     private(set) var leases: [LeaseID: Lease] = [:]
     private(set) var mints: [MintID: MintRecord] = [:]
     private(set) var epochs: [MintEpoch: EpochRecord] = [:]
@@ -53,6 +55,7 @@ struct Tables: Sendable {
     /// Of each packet, in order of number.
     private(set) var refunds: [RedPacketID: [Refund]] = [:]
     private(set) var subsidies: [OrderNumber: Subsidy] = [:]
+    private(set) var rewards: [OrderNumber: GivenReward] = [:]
     /// Of each packet, by position.
     private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
@@ -72,8 +75,8 @@ struct Tables: Sendable {
             throw StoreError(.corrupt, "M5: batch \(first.sequence) doesn't follow \(mint.lastSequence)")
         }
         var commit = Commit()
-        for (scene, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
-            guard let lease = leases[LeaseID(scene: scene, mint: group.mint)], lease.epoch == group.epoch,
+        for (pool, amount) in group.issued.sorted(by: { $0.key < $1.key }) {
+            guard let lease = leases[LeaseID(pool: pool, mint: group.mint)], lease.epoch == group.epoch,
                 let issued = lease.issued.adding(amount)
             else { throw StoreError(.fenced, "there is no such lease") }
             // A mint of the newest epoch has all its leases: it knows what it may issue.
@@ -89,8 +92,11 @@ struct Tables: Sendable {
             )
         }
         let given = group.batches.reduce(0) { $0 + $1.total.fen }
-        guard given == group.issued.values.reduce(0, { $0 + $1.fen }) else {
-            throw StoreError(.corrupt, "M6: the batches give \(given) fen, and the leases something else")
+        let pieces = group.batches.reduce(0) { $0 + $1.pieces }
+        let money = group.issued.filter { $0.key.template == nil }.values.reduce(0) { $0 + $1.fen }
+        let taken = group.issued.filter { $0.key.template != nil }.values.reduce(0) { $0 + $1.fen }
+        guard given == money, pieces == taken else {
+            throw StoreError(.corrupt, "M6: the batches give \(given) fen and \(pieces) pieces, the leases others")
         }
         commit.batches = group.batches
         commit.mints = [
@@ -118,13 +124,14 @@ struct Tables: Sendable {
             ),
             withdrawals: footprint.withdrawals.compactMap { withdrawals[$0] },
             budgets: footprint.budgets.compactMap { budgets[$0] },
-            leases: leases.values.filter { footprint.budgets.contains($0.id.scene) },
+            leases: leases.values.filter { footprint.budgets.contains($0.id.pool) },
             mints: footprint.mints.compactMap { mints[$0] },
             packets: footprint.packets.compactMap { packets[$0] }
                 + footprint.sends.compactMap { sent[$0].flatMap { packets[$0] } },
             claims: footprint.claims.compactMap { claims[$0] },
             refunds: Set(footprint.refunds).flatMap { refunds[$0] ?? [] },
-            subsidies: footprint.subsidies.compactMap { subsidies[$0] }
+            subsidies: footprint.subsidies.compactMap { subsidies[$0] },
+            rewards: footprint.rewards.compactMap { rewards[$0] }
         )
     }
 
@@ -144,11 +151,12 @@ struct Tables: Sendable {
         commit.claims = books.newClaims + books.changedClaims.sorted { $0.transferID < $1.transferID }
         commit.refunds = books.changedRefunds.sorted { $0.id < $1.id } + books.newRefunds
         commit.subsidies = books.newSubsidies + books.changedSubsidies.sorted { $0.order < $1.order }
+        commit.rewards = books.newRewards + books.changedRewards.sorted { $0.id < $1.id }
         if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
         for row in commit.withdrawals { withdrawals[row.key] = row }
-        for row in commit.budgets { budgets[row.scene] = row }
+        for row in commit.budgets { budgets[row.pool] = row }
         for row in commit.leases { leases[row.id] = row }
         for row in commit.mints { mints[row.id] = row }
         for row in commit.transfers {
@@ -170,6 +178,7 @@ struct Tables: Sendable {
             if let place { refunds[row.packet]?[place] = row } else { refunds[row.packet, default: []].append(row) }
         }
         for row in commit.subsidies { subsidies[row.order] = row }
+        for row in commit.rewards { rewards[row.id] = row }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }
@@ -217,6 +226,20 @@ struct Tables: Sendable {
         for row in commit.subsidies {
             guard let before = subsidies[row.order] else { continue }
             if before.isUsed || row.packet == nil { return "SU-4: a subsidy that is used changes" }
+        }
+        var promised: Set<OrderNumber> = []
+        for row in commit.rewards {
+            if !promised.insert(row.id).inserted { return "M3: a second reward under one number" }
+            guard let before = rewards[row.id] else {
+                if row.state != .promised { return "M10: a reward that was never promised" }
+                continue
+            }
+            if before.template != row.template || before.at != row.at { return "M15: what was promised changes" }
+            let isForward =
+                before.state == row.state || before.state == .promised && row.state != .redeemed
+                || before.state == .given && row.state == .redeemed
+            if !isForward { return "M10: a reward goes back" }
+            if before.state == .redeemed { return "M10: a reward is used twice" }
         }
         return refusal(ofRefunds: commit.refunds)
     }
@@ -266,8 +289,8 @@ struct TableSnapshot: StoreSnapshot {
     func epochs() -> [EpochRecord] { tables.epochs.values.sorted { ($0.mint, $0.epoch) < ($1.mint, $1.epoch) } }
 
     func budgets() -> [(Budget, [Lease])] {
-        tables.budgets.values.sorted { $0.scene < $1.scene }.map { budget in
-            (budget, tables.leases.values.filter { $0.id.scene == budget.scene }.sorted { $0.id < $1.id })
+        tables.budgets.values.sorted { $0.pool < $1.pool }.map { budget in
+            (budget, tables.leases.values.filter { $0.id.pool == budget.pool }.sorted { $0.id < $1.id })
         }
     }
 
@@ -343,6 +366,23 @@ struct TableSnapshot: StoreSnapshot {
     func claims(of person: PersonID, in book: BookID) -> [Claim] {
         tables.claims.values.filter { $0.key.person == person && $0.book == book }
             .sorted { $0.transferID < $1.transferID }
+    }
+
+    func rewards(_ orders: [OrderNumber]) -> [GivenReward] { orders.compactMap { tables.rewards[$0] } }
+
+    func rewards(of person: PersonID, in book: BookID) -> [GivenReward] {
+        tables.rewards.values.filter { $0.id.person == person && $0.id.book == book }.sorted { $0.id < $1.id }
+    }
+
+    func rewards(after order: OrderNumber?, limit: Int) -> [GivenReward] {
+        page(of: tables.rewards.values, by: \.id, after: order, limit)
+    }
+
+    func rewards(of kind: RewardKind, toGiveIn times: ClosedRange<Timestamp>, limit: Int) -> [GivenReward] {
+        let due = tables.rewards.values.filter {
+            $0.kind == kind && $0.state == .promised && times.contains($0.nextCheckAt)
+        }
+        return Array(due.sorted { ($0.nextCheckAt, $0.id) < ($1.nextCheckAt, $1.id) }.prefix(limit))
     }
 
     func claims(of kind: RedPacketKind, toTransferIn times: ClosedRange<Timestamp>, limit: Int) -> [Claim] {

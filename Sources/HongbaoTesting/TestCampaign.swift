@@ -8,6 +8,8 @@ extension Campaign {
     ///   - subsidies: with a budget, in fen, there is a third scene, `rain-subsidy`.
     ///   - subsidyKind: what that gives.
     ///   - posting: how the scene posts.
+    ///   - quota: of the scene's budget.
+    ///   - coupons: what the scene `tea` gives.
     package static func forTests(
         key: String = "test",
         number: UInt16 = 7,
@@ -16,6 +18,8 @@ extension Campaign {
         subsidyKind: RewardKind = .subsidy,
         cap: Int64 = 20_000,
         posting: PostingMode = .async,
+        quota: Quota? = nil,
+        coupons: TestCoupons = TestCoupons(),
         admission: Admission = .everyone,
         window: Range<Int64> = 0..<(1 << 52)
     ) -> Campaign {
@@ -29,7 +33,6 @@ extension Campaign {
             let cap = Amount(fen: cap)
         else { preconditionFailure("a test campaign that can't be") }
         let cash = RewardID(key: "cash", number: 1)
-        let tea = RewardID(key: "tea-coupon", number: 2)
         let subsidy = RewardID(key: "video-subsidy", number: 4)
         let rule = OrderRule(
             rains: NumberRanges(1...1000),
@@ -68,7 +71,7 @@ extension Campaign {
                     cap: cap,
                     rewards: [
                         Reward(key: "cash", kind: .cash, ids: [cash, RewardID(key: "cash-big", number: 3)]),
-                        Reward(key: "tea", kind: .tea, ids: [tea]),
+                        Reward(key: "tea", kind: .tea, ids: coupons.ids + coupons.fallback.backups),
                         Reward(key: "subsidy", kind: subsidyKind, ids: [subsidy]),
                     ],
                     scenes: [
@@ -82,6 +85,7 @@ extension Campaign {
                             orders: rule,
                             cap: cap,
                             budget: budget,
+                            quota: quota,
                             posting: posting
                         ),
                         Scene(
@@ -89,15 +93,46 @@ extension Campaign {
                             key: "tea",
                             play: .cardCollection,
                             kind: .tea,
-                            rewardIDs: [tea],
+                            rewardIDs: coupons.ids,
                             billTitle: "奶茶券",
-                            orders: rule
+                            orders: rule,
+                            fallback: coupons.fallback,
+                            draw: coupons.draw,
+                            isRetried: coupons.isRetried,
+                            isInventoried: coupons.ids[0].inventory != nil
                         ),
                     ] + [subsidyScene].compactMap(\.self),
                     withdrawal: WithdrawalGate(window: open, admission: .everyone)
                 )
             ]
         )
+    }
+}
+
+/// What the scene `tea` of a test campaign gives: one coupon without a bound, unless a test says otherwise.
+package struct TestCoupons: Sendable {
+    package var ids = [RewardID(key: "tea-coupon", number: 2)]
+    package var fallback = Fallback.none
+    package var draw: [DrawShare] = []
+    package var isRetried = true
+
+    package init() {}
+
+    /// So many of one kind, and of a backup.
+    package init(
+        _ pieces: Int64,
+        reserveBasisPoints: UInt16 = 0,
+        quota: Quota? = nil,
+        backup: Int64? = nil,
+        blessing: String? = nil
+    ) {
+        func inventory(_ pieces: Int64) -> Inventory {
+            guard let amount = Amount(fen: pieces) else { preconditionFailure("less than none") }
+            return Inventory(pieces: amount, reserveBasisPoints: reserveBasisPoints, quota: quota)
+        }
+        ids = [RewardID(key: "tea-coupon", number: 2, inventory: inventory(pieces))]
+        let backups = backup.map { [RewardID(key: "tea-backup", number: 5, inventory: inventory($0))] } ?? []
+        fallback = Fallback(backups: backups, blessing: blessing)
     }
 }
 
@@ -109,4 +144,8 @@ extension CampaignSet {
         }
         return set
     }
+}
+
+extension Draws {
+    package static let forTests = Draws(seed: (1, 2))
 }

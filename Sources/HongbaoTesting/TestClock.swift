@@ -9,6 +9,8 @@ package final class TestClock: Sendable {
 
     package var now: Timestamp { instant.withLock { $0 } }
 
+    package func advance(seconds: Int64) { advance(byMilliseconds: seconds * 1000) }
+
     /// Answers the new time. Moving backwards is allowed: clocks do it.
     @discardableResult
     package func advance(byMilliseconds span: Int64) -> Timestamp {

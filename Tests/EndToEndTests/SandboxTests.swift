@@ -28,7 +28,7 @@ import Testing
 
     private static func makeStore(_ folder: TemporaryFolder) async throws -> SQLiteStore {
         let store = try SQLiteStore(folder: folder.path)
-        let funding = Funding(scene: scene, total: try #require(Amount(fen: 1_000_000)), revision: 1)
+        let funding = Funding(pool: PoolID(scene), total: try #require(Amount(fen: 1_000_000)), revision: 1)
         _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now()) }
         let transfers = try (1...people).map { person in
             let order = OrderNumber(person: PersonID(person), scene: scene, rain: RainID(1), awardType: 1, stage: 0)
@@ -70,7 +70,7 @@ import Testing
             logger: logger
         )
         return Payouts(
-            .payouts,
+            OutsideSystem.payouts.rawValue,
             store: store,
             rows: .payouts,
             calls: OutsideCalls(channel) { PayoutOrder($0) },

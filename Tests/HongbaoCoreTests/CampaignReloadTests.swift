@@ -176,15 +176,17 @@ import Testing
         #expect(try Self.paths([Draft()], [moved, heir]) == ["sample:number", "heir:number"])
     }
 
-    /// Scenes of kinds that this server doesn't issue have no past.
-    @Test func whatIsNeverIssuedMayGo() throws {
+    /// Scenes of coupons have a past as those of money have.
+    @Test func whatGivesCouponsStays() throws {
         var old = Draft()
         old.scenes.append(SceneDraft(key: "tea", number: 2, kind: .tea))
-        #expect(try Self.paths([old], [Draft()]) == [])
+        let scenes = ["rollout", "live"].map { "sample:phases.\($0).scenes.tea" }
+        #expect(try Self.paths([old], [Draft()]) == scenes)
         var new = Draft()
         new.scenes.append(SceneDraft(key: "tea", number: 3, kind: .film))
-        #expect(try Self.paths([old], [new]) == [])
-        new.scenes[1] = SceneDraft(key: "snow", number: 2)
+        #expect(try Self.paths([old], [new]) == scenes.flatMap { ["\($0).number", "\($0).gives"] })
+        // What it gives may change: the log says what each grant gave.
+        new.scenes[1] = SceneDraft(key: "tea", number: 2, kind: .tea, rewardIDs: [("tea-cup", 9)])
         #expect(try Self.paths([old], [new]) == [])
     }
 }

@@ -189,8 +189,8 @@ extension CampaignFileTable {
         = f.yaml:3:1: error: unknown key 'titel' (titel)
         =     hint: did you mean title?
         = f.yaml:28:9: error: unknown key 'color' (phases.live.scenes.film.color)
-        =     hint: possible here: number, play, gives, bill, orders, cap, budget, windows, apps, posting,
-        |  rateLimit, retry, inventory, reconciliation
+        =     hint: possible here: number, play, gives, bill, orders, cap, budget, quota, windows, apps,
+        |  posting, rateLimit, retry, inventory, fallback, draw, reconciliation
         = f.yaml: refused: 3 errors
         ## an instant without an offset
         - from: 2022-01-24T00:00:00+08:00

@@ -91,7 +91,7 @@ import Testing
             (.forTests(person: 1, openedAt: -1), .openedAtInvalid),
             (.forTests(person: 1, openedAt: .max), .openedAtInvalid),
             (.forTests(person: 1, amount: 20_001), .overCap),
-            (.forTests(person: 1, amount: nil, scene: "tea"), .switchedOff),
+            (.forTests(person: 1, amount: nil, scene: "tea", rewardID: "cash"), .rewardUnknown),
             (.forTests(person: 1, amount: 5, scene: "tea"), .amountInvalid),
         ]
     )
@@ -149,7 +149,7 @@ import Testing
             #expect(answers.count { $0.refusal == .budgetExhausted } == 2000 - 100_000 / 70)
             let view = try #require(try await engine.budgets.view(campaign: "test", scene: "rain"))
             #expect(view.issued.fen == 100_000 / 70 * 70)
-            #expect(view.issued.fen + view.leased.fen + view.available.fen == view.budget.fen)
+            #expect(view.issued.fen + view.leased.fen + view.available.fen == view.total.fen)
         }
     }
 

@@ -33,7 +33,7 @@ import Testing
                 mint: Fixture.mint,
                 epoch: 2,
                 batches: [Fixture.batch(1, epoch: 2), batch],
-                issued: [Fixture.scene: Fixture.fen(issued)]
+                issued: [PoolID(Fixture.scene): Fixture.fen(issued)]
             )
         }
 
@@ -101,10 +101,10 @@ import Testing
             try await store.prepareToMint(lease: 100)
             try await store.append(Fixture.group([1]))
             var footprint = Footprint()
-            footprint.budgets = [Fixture.scene]
+            footprint.budgets = [PoolID(Fixture.scene)]
             let back = try await store.transact(footprint) { books in
                 books.reclaimLease(
-                    LeaseID(scene: Fixture.scene, mint: Fixture.mint),
+                    LeaseID(pool: PoolID(Fixture.scene), mint: Fixture.mint),
                     now: Fixture.later.advanced(bySeconds: 1)
                 )
             }

@@ -51,7 +51,7 @@ enum Fixture {
             mint: mint,
             epoch: epoch,
             batches: sequences.map { batch($0, mint: mint, epoch: epoch, recordBytes: recordBytes) },
-            issued: [scene: fen(Int64(20 * sequences.count))]
+            issued: [PoolID(scene): fen(Int64(20 * sequences.count))]
         )
     }
 
@@ -82,7 +82,7 @@ extension Store {
         of scene: SceneID = Fixture.scene,
         revision: UInt16 = 1
     ) async throws -> FundingOutcome {
-        let funding = Funding(scene: scene, total: Fixture.fen(total), revision: revision)
+        let funding = Funding(pool: PoolID(scene), total: Fixture.fen(total), revision: revision)
         return try await transact(Footprint(funding: [funding])) { $0.fund(funding, now: Fixture.now) }
     }
 
@@ -117,12 +117,13 @@ extension Store {
         by amount: Int64
     ) async throws -> Amount {
         var footprint = Footprint()
-        footprint.budgets = [scene]
+        footprint.budgets = [PoolID(scene)]
         return try await transact(footprint) { books in
             books.extendLease(
-                LeaseID(scene: scene, mint: mint),
+                LeaseID(pool: PoolID(scene), mint: mint),
                 epoch: epoch,
                 by: Fixture.fen(amount),
+                now: Fixture.now,
                 expiresAt: Fixture.later
             )
         }

@@ -24,7 +24,7 @@ import Testing
                 let rows = try snapshot.budgets()
                 var log: [LoggedBatch] = []
                 for mint in mints { log += try snapshot.batches(of: mint, after: 0, limit: 1_000) }
-                return (rows.map { BudgetView($0.0, leases: $0.1) }, log)
+                return (rows.map { BudgetView($0.0, leases: $0.1, at: Fixture.now) }, log)
             }
             let sums = try #require(view.first)
             #expect(sums.issued.fen + sums.leased.fen + sums.available.fen == budget, "seed \(seed)")
@@ -35,9 +35,9 @@ import Testing
 
     private static func spend(_ mint: MintID, on store: any Store, seed: UInt64) async throws {
         var random = Seeded(seed: seed &* 2 &+ UInt64(mint.rawValue))
-        let id = LeaseID(scene: Fixture.scene, mint: mint)
+        let id = LeaseID(pool: PoolID(Fixture.scene), mint: mint)
         var footprint = Footprint()
-        footprint.budgets = [Fixture.scene]
+        footprint.budgets = [PoolID(Fixture.scene)]
         var sequence: UInt64 = 1
         for _ in 0..<40 {
             switch Int.random(in: 0..<6, using: &random) {

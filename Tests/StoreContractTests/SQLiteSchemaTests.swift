@@ -15,11 +15,14 @@ import Testing
         INSERT INTO hold VALUES (7, 1 << 48 | 1, 3, 7, 4, 0, 10, 1000, 2), (7, 1 << 48 | 2, 3, 7, 4, 0, 20, 1000, 1);
         INSERT INTO withdrawal VALUES
             (7, 1, 'a', 1, 10, 1000, 2, 1, 1000, 1500), (7, 1, 'b', 2, 20, 1000, 1, 0, 1000, NULL);
-        INSERT INTO budget VALUES (65541, 900, 300, 1);
+        INSERT INTO budget (pool, total, allotted, kind) VALUES (65541, 900, 300, 1);
         INSERT INTO mint VALUES (1, 2, 10, 4);
         INSERT INTO lease VALUES (65541, 1, 2, 300, 100, 9999);
+        INSERT INTO reward VALUES (7, 65541 << 32 | 65536, 65537, 9, 5, 1, 1, 1, 0, 6, NULL, NULL);
+        INSERT INTO reward VALUES (7, 65541 << 32 | 65537, 65537, 9, 5, 1, 1, 2, 0, 6, 7, NULL);
+        INSERT INTO reward VALUES (7, 65541 << 32 | 65538, 65537, 9, 5, 1, 0, 1, 0, 6, NULL, NULL);
         INSERT INTO epoch VALUES (1, 1, x'01', x'02', 1);
-        INSERT INTO grant_batch VALUES (1, 10, 2, 1, 100, 1000, x'00');
+        INSERT INTO grant_batch VALUES (1, 10, 2, 1, 100, 1000, x'00', 0);
         """
 
     /// Invariant, SQLite's complaint, statement.
@@ -45,20 +48,25 @@ import Testing
         M3  | CHECK    | INSERT INTO transfer VALUES (8, 65541 << 32 | 65536, 2, 5, 3, 7, 100, 1, 1, 0)
         M3  | CHECK    | INSERT INTO transfer VALUES (7, 65541 << 32 | 65537, 2, 5, 4, 7, 100, 1, 1, 0)
         M4  | CHECK    | INSERT INTO transfer VALUES (7, 65541 << 32 | 65537, 2, 6, 3, 7, 100, 1, 1, 0)
-        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 0, 100, 1, x'00')
-        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 257, 1000, 1, x'00')
-        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 10, 9, 1, x'00')
+        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 0, 100, 1, x'00', 0)
+        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 257, 1000, 1, x'00', 0)
+        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 10, -1, 1, x'00', 0)
+        M4  | CHECK    | INSERT INTO grant_batch VALUES (1, 11, 2, 10, 9, 1, x'00', 11)
         M4  | M4       | UPDATE grant_batch SET record = x'01'
         M5  | M5       | DELETE FROM grant_batch
-        M5  | UNIQUE   | INSERT INTO grant_batch VALUES (1, 10, 2, 1, 100, 1000, x'00')
-        M5  | CHECK    | INSERT INTO grant_batch VALUES (1, 0, 2, 1, 100, 1000, x'00')
-        M5  | FOREIGN  | INSERT INTO grant_batch VALUES (2, 1, 2, 1, 100, 1000, x'00')
+        M5  | UNIQUE   | INSERT INTO grant_batch VALUES (1, 10, 2, 1, 100, 1000, x'00', 0)
+        M5  | CHECK    | INSERT INTO grant_batch VALUES (1, 0, 2, 1, 100, 1000, x'00', 0)
+        M5  | FOREIGN  | INSERT INTO grant_batch VALUES (2, 1, 2, 1, 100, 1000, x'00', 0)
         M5  | CHECK    | UPDATE mint SET posted_sequence = 11
         M6  | CHECK    | UPDATE budget SET allotted = 901
         M6  | CHECK    | UPDATE budget SET total = 299
         M6  | CHECK    | UPDATE budget SET allotted = -1
         M4  | M4       | UPDATE budget SET kind = 2
-        M4  | CHECK    | INSERT INTO budget VALUES (65549, 900, 300, 3)
+        M4  | CHECK    | INSERT INTO budget (pool, total, allotted, kind) VALUES (65549, 900, 300, 3)
+        M4  | CHECK    | INSERT INTO budget (pool, total, allotted, kind) VALUES (4294967296, 9, 0, 2)
+        BU  | CHECK    | UPDATE budget SET reserve = -1
+        BU  | CHECK    | UPDATE budget SET quota = 5
+        BU  | CHECK    | UPDATE budget SET slice = 5
         M6  | CHECK    | UPDATE lease SET issued = 301
         M6  | CHECK    | UPDATE lease SET allotted = 99
         M6  | M6       | UPDATE lease SET issued = 99
@@ -80,6 +88,18 @@ import Testing
         M14 | UNIQUE   | INSERT INTO withdrawal VALUES (7, 1, 'b', 3, 20, 1, 1, 0, 1, NULL)
         M15 | M15      | UPDATE withdrawal SET amount = 21 WHERE id = 'b'
         M15 | M15      | DELETE FROM withdrawal WHERE id = 'a'
+        M3  | UNIQUE   | INSERT INTO reward VALUES (7, 65541 << 32 | 65536, 65537, 9, 5, 1, 1, 1, 0, 6, NULL, NULL)
+        M3  | CHECK    | INSERT INTO reward VALUES (7, 1 << 48, 65537, 9, 5, 1, 1, 1, 0, 6, NULL, NULL)
+        M4  | CHECK    | INSERT INTO reward VALUES (7, 65541 << 32 | 9, 65537, 2, 5, 1, 1, 1, 0, 6, NULL, NULL)
+        M10 | CHECK    | INSERT INTO reward VALUES (7, 65541 << 32 | 9, 65537, 9, 5, 1, 1, 2, 0, 6, NULL, NULL)
+        M10 | M10      | UPDATE reward SET state = 3, given_at = 7, redeemed_at = 8 WHERE state = 1
+        M10 | M10      | UPDATE reward SET state = 1, given_at = NULL WHERE state = 2
+        M10 | M10      | UPDATE reward SET given_at = 8 WHERE state = 2
+        M10 | CHECK    | UPDATE reward SET state = 3 WHERE state = 2
+        M13 | CHECK    | INSERT INTO reward VALUES (7, 65541 << 32 | 9, 131073, 9, 5, 1, 1, 1, 0, 6, NULL, NULL)
+        M15 | M15      | UPDATE reward SET template = 65538
+        M15 | M15      | DELETE FROM reward
+        GR  | CHECK    | UPDATE reward SET state = 4 WHERE state = 1 AND retried = 1
         ID  | CHECK    | INSERT INTO withdrawal VALUES (7, 1, 'ü', 3, 20, 1, 1, 0, 1, NULL)
         ID  | CHECK    | INSERT INTO withdrawal VALUES (7, 1, '', 3, 20, 1, 1, 0, 1, NULL)
         """
@@ -90,6 +110,9 @@ import Testing
         UPDATE withdrawal SET attempts = 1, next_check_at = 5 WHERE id = 'b'
         UPDATE withdrawal SET state = 3, final_at = 5 WHERE id = 'b'
         UPDATE lease SET issued = 300, epoch = 3
+        UPDATE reward SET state = 4 WHERE retried = 0
+        UPDATE reward SET state = 3, redeemed_at = 8 WHERE state = 2
+        UPDATE reward SET state = 2, given_at = 8, attempts = 1 WHERE state = 1
         UPDATE account SET debits = 5000 WHERE kind = 1
         UPDATE mint SET posted_sequence = 10
         UPDATE epoch SET revoked = 1

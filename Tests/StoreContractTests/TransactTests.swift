@@ -54,11 +54,11 @@ import Testing
             let person = AccountID.person(PersonID(1), in: Fixture.book)
             let key = try Fixture.key(1, "a")
             var footprint = Footprint(withdrawal: key, serial: 1)
-            footprint.budgets = [Fixture.scene]
+            footprint.budgets = [PoolID(Fixture.scene)]
             footprint.mints = [Fixture.mint]
             let isEmpty = try await store.transact(footprint) { books in
                 books.ledger.account(person) == Account(id: person) && books.withdrawal(key) == nil
-                    && books.budget(Fixture.scene) == nil && books.mint(Fixture.mint) == nil
+                    && books.budget(PoolID(Fixture.scene)) == nil && books.mint(Fixture.mint) == nil
                     && books.ledger.hold(TransferID(person: PersonID(1), book: Fixture.book, serial: 1)) == nil
             }
             #expect(isEmpty)
@@ -144,11 +144,11 @@ import Testing
             try await store.append(Fixture.group([1, 2]))
             var footprint = Footprint()
             footprint.mints = [Fixture.mint]
-            footprint.budgets = [Fixture.scene]
+            footprint.budgets = [PoolID(Fixture.scene)]
             let isReturned = try await store.transact(footprint) { books in
                 books.advancePosted(of: Fixture.mint, to: 2)
                 return books.returnLease(
-                    LeaseID(scene: Fixture.scene, mint: Fixture.mint),
+                    LeaseID(pool: PoolID(Fixture.scene), mint: Fixture.mint),
                     epoch: 1,
                     amount: Fixture.fen(60)
                 )

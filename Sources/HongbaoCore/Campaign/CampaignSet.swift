@@ -51,8 +51,6 @@ package struct CampaignSet: Hashable, Sendable {
 
     package func scene(_ id: SceneID) -> Scene? { phase(id.book)?.scene(id) }
 
-    /// Every scene of every phase that gives money, cash or subsidies, and so has a budget in the books.
-    package var fundedScenes: [Scene] {
-        campaigns.flatMap(\.phases).flatMap(\.scenes).filter(\.kind.carriesAmount)
-    }
+    /// All that is given out of: the budget of every scene that gives money, and the inventory of every template.
+    package var fundings: [Funding] { campaigns.flatMap(\.phases).flatMap(\.fundings) }
 }

@@ -55,6 +55,39 @@ package struct Phase: Hashable, Sendable {
 
     package func scene(_ id: SceneID) -> Scene? { indexByID[id].map { scenes[$0] } }
 
+    /// The reward ID with that number.
+    package func rewardID(_ number: UInt16) -> (id: RewardID, kind: RewardKind)? {
+        for reward in rewards {
+            if let id = reward.ids.first(where: { $0.number == number }) { return (id, reward.kind) }
+        }
+        return nil
+    }
+
+    package func rewardID(_ key: String) -> (id: RewardID, kind: RewardKind)? {
+        for reward in rewards {
+            if let id = reward.ids.first(where: { $0.key == key }) { return (id, reward.kind) }
+        }
+        return nil
+    }
+
+    var fundings: [Funding] {
+        let budgets = scenes.compactMap { scene in
+            scene.budget.map { Funding(pool: PoolID(scene.id), kind: scene.kind, total: $0, quota: scene.quota) }
+        }
+        let inventories = rewards.filter { !$0.kind.carriesAmount }.flatMap { reward in
+            reward.ids.map { id in
+                Funding(
+                    pool: PoolID(TemplateID(book: book, number: id.number)),
+                    kind: reward.kind,
+                    total: id.inventory?.pieces ?? Inventory.unlimited,
+                    reserve: id.inventory?.reserve ?? .zero,
+                    quota: id.inventory?.quota
+                )
+            }
+        }
+        return budgets + inventories
+    }
+
     /// Whether the person may take part. Time isn't asked here.
     package func verdict(on person: PersonID) -> Admission.Verdict {
         admission.verdict(on: person, in: Lottery(campaign: book.campaignNumber, purpose: .admission))

@@ -76,9 +76,28 @@ private struct Comparison {
         guard let new else {
             return refuse(path, "the phase \(old.kind.name) \(Self.gone)", hint: "move its end instead")
         }
-        // Other kinds aren't issued by this server, so nothing refers to their scenes.
-        for scene in old.scenes where scene.kind.carriesAmount {
-            compare(scene, new.scene(scene.key), "\(path).scenes.\(scene.key)")
+        for scene in old.scenes { compare(scene, new.scene(scene.key), "\(path).scenes.\(scene.key)") }
+        for reward in old.rewards where !reward.kind.carriesAmount {
+            for id in reward.ids { compare(id, reward, new.rewardID(id.key), path) }
+        }
+    }
+
+    /// What a template's number and kind say is in rows and at its downstream.
+    private mutating func compare(
+        _ old: RewardID,
+        _ reward: Reward,
+        _ new: (id: RewardID, kind: RewardKind)?,
+        _ phase: String
+    ) {
+        let path = "\(phase).rewards.\(reward.key).ids.\(old.key)"
+        guard let new else {
+            return refuse(path, "the reward ID \(old.key.shown) \(Self.gone)", hint: "leave it out of the scenes")
+        }
+        if new.id.number != old.number {
+            refuse(path, "the reward ID's number is \(old.number) and can't become \(new.id.number)")
+        }
+        if new.kind != reward.kind {
+            refuse(path, "\(old.key.shown) is \(reward.kind.rawValue) and can't become \(new.kind.rawValue)")
         }
     }
 
@@ -93,6 +112,7 @@ private struct Comparison {
             refuse("\(path).gives", "the scene gives \(old.kind.rawValue) and can't give \(new.kind.rawValue)")
             return
         }
+        guard old.kind.carriesAmount else { return compareBlessing(old, new, path) }
         // Whoever names no reward ID is given the first.
         if let first = old.rewardIDs.first, new.rewardIDs.first != first {
             refuse("\(path).gives", "the scene's first reward ID is \(first.key.shown) and must stay so")
@@ -100,5 +120,11 @@ private struct Comparison {
         for id in old.rewardIDs.dropFirst() where !new.rewardIDs.contains(id) {
             refuse("\(path).gives", "the scene gives \(id.key.shown), number \(id.number), and must go on doing so")
         }
+    }
+
+    /// The blessing is in answers that a repeat gets again.
+    private mutating func compareBlessing(_ old: Scene, _ new: Scene, _ path: String) {
+        guard let blessing = old.fallback.blessing, new.fallback.blessing != blessing else { return }
+        refuse("\(path).fallback.blessing", "the blessing is in answers already given and must stay as it is")
     }
 }

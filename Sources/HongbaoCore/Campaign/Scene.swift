@@ -33,6 +33,12 @@ package struct Scene: Hashable, Sendable {
     package let cap: Amount?
     /// All that it may give (BU-1). There is one exactly when the kind carries an amount.
     package let budget: Amount?
+    /// How much of its budget may be leased in a slice of time. Templates have quotas of their own.
+    package let quota: Quota?
+    /// What it gives when what was meant is used up (BU-4).
+    package let fallback: Fallback
+    /// What those get who name no reward; empty: always the first.
+    package let draw: [DrawShare]
     package let posting: PostingMode
     /// Grants a second that the platform takes in for it, over all nodes; `nil` is without limit.
     package let rateLimit: UInt32?
@@ -54,6 +60,9 @@ package struct Scene: Hashable, Sendable {
         orders: OrderRule,
         cap: Amount? = nil,
         budget: Amount? = nil,
+        quota: Quota? = nil,
+        fallback: Fallback = .none,
+        draw: [DrawShare] = [],
         posting: PostingMode = .async,
         rateLimit: UInt32? = nil,
         isRetried: Bool = true,
@@ -74,6 +83,9 @@ package struct Scene: Hashable, Sendable {
         self.orders = orders
         self.cap = cap
         self.budget = budget
+        self.quota = quota
+        self.fallback = fallback
+        self.draw = draw
         self.posting = posting
         self.rateLimit = rateLimit
         self.isRetried = isRetried
@@ -84,6 +96,11 @@ package struct Scene: Hashable, Sendable {
     /// Whether the scene itself allows play at that instant. The caller has asked for its phase already.
     package func isOpen(at instant: Timestamp) -> Bool {
         windows.isEmpty || windows.contains { $0.contains(instant) }
+    }
+
+    /// The templates that are tried in their order when `meant` is to be given.
+    func rungs(for meant: UInt16) -> [UInt16] {
+        [meant] + fallback.backups.map(\.number).filter { $0 != meant }
     }
 
     package func isPlayed(in app: AppID) -> Bool {

@@ -75,6 +75,10 @@ package enum GrantRefusal: UInt8, Hashable, Sendable, CaseIterable {
     /// Above the scene's cap (BU-2). An alarm.
     case overCap = 11
     case budgetExhausted = 12
+    /// Nothing is left of the template, nor of the scene's backups, and there is no blessing (BU-4).
+    case inventoryExhausted = 15
+    /// What may be given in this slice of time is given: come back in the next one.
+    case quotaExhausted = 16
     /// The backlog or the queue of undurable grants has reached its bound: come back later.
     case overloaded = 13
 }
@@ -84,7 +88,10 @@ package struct Granted: Hashable, Sendable {
     package let order: OrderNumber
     package let status: GrantStatus
     package let amount: Amount
-    package let rewardID: String
+    /// What was given; `nil` is a blessing.
+    package let rewardID: String?
+    /// What was given in the place of what was meant, or of nothing (BU-4).
+    package let fallback: GivenFallback?
     /// The full token, for the person's client to keep (TK-4).
     package let token: [UInt8]
     package let isReplay: Bool
@@ -93,7 +100,8 @@ package struct Granted: Hashable, Sendable {
         order: OrderNumber,
         status: GrantStatus,
         amount: Amount,
-        rewardID: String,
+        rewardID: String?,
+        fallback: GivenFallback? = nil,
         token: [UInt8],
         isReplay: Bool
     ) {
@@ -101,9 +109,18 @@ package struct Granted: Hashable, Sendable {
         self.status = status
         self.amount = amount
         self.rewardID = rewardID
+        self.fallback = fallback
         self.token = token
         self.isReplay = isReplay
     }
+}
+
+/// What somebody got instead of what was meant.
+package enum GivenFallback: Hashable, Sendable {
+    /// Another template of the scene.
+    case backup
+    /// A few kind words.
+    case blessing(String)
 }
 
 /// What is known of one order (GR-4: the outcome of an unknown request can be asked by order number).

@@ -1,18 +1,3 @@
-/// A request that makes sense: its names resolved, its order number made.
-package struct GrantDraft: Hashable, Sendable {
-    package let order: OrderNumber
-    package let amount: Amount
-    package let app: AppID
-    package let openedAt: Timestamp
-    /// The number of the reward ID, or 0 for the first of its scene, which is nearly always meant.
-    package let reward: UInt16
-    package let rewardID: String
-    package let posting: PostingMode
-    /// Why this can't be granted if it wasn't before. A replay is answered all the same (GR-3: "spread over days").
-    package let refusalIfNew: GrantRefusal?
-    package let cap: Amount
-}
-
 /// Resolves requests against the campaigns: names to numbers, time to phase (CF-3), order number made and checked
 /// (GR-2).
 ///
@@ -23,6 +8,7 @@ package struct GrantRules: Sendable {
 
     private let campaigns: CampaignSet
     private let now: Timestamp
+    private let draws: Draws
     private var context: Context?
     private var lastApp: (campaign: String, key: String, id: AppID)?
 
@@ -34,6 +20,8 @@ package struct GrantRules: Sendable {
         let isPhaseOpen: Bool
         let isSceneOpen: Bool
         let firstReward: RewardID
+        /// Of each of the scene's reward IDs, what is tried when it's meant.
+        let rungs: [[UInt16]]
 
         init(_ campaign: Campaign, _ phase: Phase, _ scene: Scene, now: Timestamp) {
             self.campaign = campaign
@@ -42,6 +30,7 @@ package struct GrantRules: Sendable {
             isPhaseOpen = campaign.phase(at: now)?.book == phase.book
             isSceneOpen = scene.isOpen(at: now)
             firstReward = scene.rewardIDs[0]
+            rungs = scene.kind.carriesAmount ? [] : scene.rewardIDs.map { scene.rungs(for: $0.number) }
         }
     }
 
@@ -50,8 +39,9 @@ package struct GrantRules: Sendable {
         case refused(GrantRefusal)
     }
 
-    package init(campaigns: CampaignSet, now: Timestamp) {
+    package init(campaigns: CampaignSet, draws: Draws, now: Timestamp) {
         self.campaigns = campaigns
+        self.draws = draws
         self.now = now
     }
 
@@ -85,14 +75,15 @@ package struct GrantRules: Sendable {
         // A clock may be set back after the first answer, which a repeat gets all the same.
         let isAhead = openedAt > now.advanced(bySeconds: Self.openedAtLeadSeconds)
         let refusal = isAhead ? .openedAtInvalid : refusalIfNew(request.person, app, context)
+        let (gift, rewardID) = gift(reward, order, context)
         return .draft(
             GrantDraft(
                 order: order,
                 amount: amount,
                 app: app,
                 openedAt: openedAt,
-                reward: reward.number,
-                rewardID: reward.key,
+                gift: gift,
+                rewardID: rewardID,
                 posting: context.scene.posting,
                 refusalIfNew: isTaken ? refusal : .orderPartInvalid,
                 cap: context.scene.cap ?? .zero
@@ -119,9 +110,30 @@ package struct GrantRules: Sendable {
         return app.id
     }
 
-    private func reward(_ key: String?, in context: Context) -> (number: UInt16, key: String)? {
-        guard let key, key != context.firstReward.key else { return (0, context.firstReward.key) }
-        return context.scene.rewardIDs.first { $0.key == key }.map { ($0.number, $0.key) }
+    /// The place of the reward ID that the caller names; 0 when it names none.
+    private func reward(_ key: String?, in context: Context) -> (place: Int, isNamed: Bool)? {
+        guard let key else { return (0, false) }
+        if key == context.firstReward.key { return (0, true) }
+        return context.scene.rewardIDs.firstIndex { $0.key == key }.map { ($0, true) }
+    }
+
+    private func gift(
+        _ reward: (place: Int, isNamed: Bool),
+        _ order: OrderNumber,
+        _ context: Context
+    ) -> (GrantDraft.Gift, rewardID: String?) {
+        let scene = context.scene
+        let id = scene.rewardIDs[reward.place]
+        if scene.kind.carriesAmount { return (.money(reward: reward.place == 0 ? 0 : id.number), id.key) }
+        let isBlessed = scene.fallback.blessing != nil
+        if reward.isNamed || scene.draw.isEmpty {
+            return (.pieces(rungs: context.rungs[reward.place], isNamed: reward.isNamed, isBlessed: isBlessed), id.key)
+        }
+        guard let drawn = draws.drawn(by: order, of: scene.draw) else {
+            return (.pieces(rungs: [], isNamed: false, isBlessed: isBlessed), nil)
+        }
+        let place = scene.rewardIDs.firstIndex(of: drawn) ?? 0
+        return (.pieces(rungs: context.rungs[place], isNamed: false, isBlessed: isBlessed), drawn.key)
     }
 
     private func amount(_ fen: Int64?, _ kind: RewardKind) -> Amount? {
@@ -135,6 +147,6 @@ package struct GrantRules: Sendable {
             context.isSceneOpen, context.scene.isPlayed(in: app),
             context.phase.verdict(on: person).isAdmitted
         else { return .notInPhase }
-        return context.scene.kind.carriesAmount ? nil : .switchedOff
+        return nil
     }
 }

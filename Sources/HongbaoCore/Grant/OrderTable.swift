@@ -8,16 +8,15 @@ package struct OrderTable: Sendable {
         package let sequence: UInt64
         package let index: Int
         package let amount: Amount
-        /// The number of the reward ID.
-        package let reward: UInt16
+        package let choice: RewardChoice
         /// The status that was first answered.
         package let status: GrantStatus
 
-        package init(sequence: UInt64, index: Int, amount: Amount, reward: UInt16, status: GrantStatus) {
+        package init(sequence: UInt64, index: Int, amount: Amount, choice: RewardChoice, status: GrantStatus) {
             self.sequence = sequence
             self.index = index
             self.amount = amount
-            self.reward = reward
+            self.choice = choice
             self.status = status
         }
     }
@@ -87,6 +86,8 @@ private struct Slot: Sendable {
     var place: UInt64
     var content: UInt64
 
+    private static let piecesBit = UInt64(1) << 63
+
     static let empty = Slot(order: OrderNumber(bits: 0), place: 0, content: 0)
 
     private init(order: OrderNumber, place: UInt64, content: UInt64) {
@@ -98,18 +99,26 @@ private struct Slot: Sendable {
     init(order: OrderNumber, entry: OrderTable.Entry) {
         self.order = order
         place = entry.sequence << 16 | UInt64(entry.index) << 8 | UInt64(entry.status.rawValue)
-        content = UInt64(entry.amount.fen) << 16 | UInt64(entry.reward)
+        // Of money, the amount and what was meant; of pieces, which are one each, what was meant and given.
+        content =
+            entry.choice.isMoney
+            ? UInt64(entry.amount.fen) << 16 | UInt64(entry.choice.meant)
+            : Self.piecesBit | UInt64(entry.choice.given) << 16 | UInt64(entry.choice.meant)
     }
 
     var entry: OrderTable.Entry {
-        guard let amount = Amount(fen: Int64(content >> 16)),
+        let isPiece = content & Self.piecesBit != 0
+        guard let amount = isPiece ? .zero : Amount(fen: Int64(content >> 16)),
             let status = GrantStatus(rawValue: UInt8(truncatingIfNeeded: place))
         else { preconditionFailure("a slot that was never filled") }
         return OrderTable.Entry(
             sequence: place >> 16,
             index: Int(place >> 8 & 0xFF),
             amount: amount,
-            reward: UInt16(truncatingIfNeeded: content),
+            choice: RewardChoice(
+                meant: UInt16(truncatingIfNeeded: content),
+                given: isPiece ? UInt16(truncatingIfNeeded: content >> 16) : 0
+            ),
             status: status
         )
     }

@@ -7,8 +7,8 @@ package struct Footprint: Sendable {
     package var transfersAreProbablyNew = false
     package var holds: [TransferID] = []
     package var withdrawals: [WithdrawalKey] = []
-    /// Scenes whose budget row and all of whose leases are loaded.
-    package var budgets: [SceneID] = []
+    /// Pools whose row and all of whose leases are loaded.
+    package var budgets: [PoolID] = []
     package var mints: [MintID] = []
     package var packets: [RedPacketID] = []
     /// Red packets by what their senders call them.
@@ -17,6 +17,8 @@ package struct Footprint: Sendable {
     /// Packets all of whose refunds are loaded.
     package var refunds: [RedPacketID] = []
     package var subsidies: [OrderNumber] = []
+    /// Grants whose coupon or pendant is loaded, if it's there.
+    package var rewards: [OrderNumber] = []
 
     package init() {}
 
@@ -34,10 +36,11 @@ package struct Footprint: Sendable {
 
     /// The rows that bringing budgets to what their files say touches.
     package init(funding fundings: [Funding]) {
-        budgets = fundings.map(\.scene)
-        transfers = fundings.map(\.transferID)
-        accounts = fundings.map { .budget(of: $0.scene) }
-        accounts += Set(fundings.map(\.scene.book)).sorted { $0.rawValue < $1.rawValue }.map { .treasury(of: $0) }
+        budgets = fundings.map(\.pool)
+        transfers = fundings.compactMap(\.transferID)
+        let scenes = fundings.compactMap(\.pool.scene)
+        accounts = scenes.map { .budget(of: $0) }
+        accounts += Set(scenes.map(\.book)).sorted { $0.rawValue < $1.rawValue }.map { .treasury(of: $0) }
     }
 
     /// The rows that a withdrawal touches. `serial` is that of an existing withdrawal.
@@ -99,7 +102,7 @@ package struct EpochRecord: Hashable, Sendable {
 package struct Books: Sendable {
     package var ledger: Ledger
     private var withdrawals: [WithdrawalKey: Withdrawal]
-    private var budgets: [SceneID: Budget]
+    private var budgets: [PoolID: Budget]
     private var leases: [LeaseID: Lease]
     private var mints: [MintID: MintRecord]
     private var packets: [RedPacketID: RedPacket] = [:]
@@ -108,9 +111,10 @@ package struct Books: Sendable {
     /// In order of number.
     private var refunds: [RedPacketID: [Refund]] = [:]
     private var subsidies: [OrderNumber: Subsidy] = [:]
+    private var rewards: [OrderNumber: GivenReward] = [:]
 
     package private(set) var changedWithdrawals: Set<WithdrawalKey> = []
-    package private(set) var changedBudgets: Set<SceneID> = []
+    package private(set) var changedBudgets: Set<PoolID> = []
     package private(set) var changedLeases: Set<LeaseID> = []
     package private(set) var changedMints: Set<MintID> = []
     package private(set) var newEpochs: [EpochRecord] = []
@@ -125,6 +129,8 @@ package struct Books: Sendable {
     private var changedRefundsByPacket: [RedPacketID: Set<UInt32>] = [:]
     package private(set) var newSubsidies: [Subsidy] = []
     private var changedSubsidyOrders: Set<OrderNumber> = []
+    package private(set) var newRewards: [GivenReward] = []
+    private var changedRewardOrders: Set<OrderNumber> = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -135,11 +141,12 @@ package struct Books: Sendable {
         packets: [RedPacket] = [],
         claims: [Claim] = [],
         refunds: [Refund] = [],
-        subsidies: [Subsidy] = []
+        subsidies: [Subsidy] = [],
+        rewards: [GivenReward] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
-        self.budgets = Dictionary(budgets.map { ($0.scene, $0) }) { _, last in last }
+        self.budgets = Dictionary(budgets.map { ($0.pool, $0) }) { _, last in last }
         self.leases = Dictionary(leases.map { ($0.id, $0) }) { _, last in last }
         self.mints = Dictionary(mints.map { ($0.id, $0) }) { _, last in last }
         for packet in packets {
@@ -154,19 +161,21 @@ package struct Books: Sendable {
             loadedRefunds[refund.packet, default: 0] += 1
         }
         for subsidy in subsidies { self.subsidies[subsidy.order] = subsidy }
+        for reward in rewards { self.rewards[reward.id] = reward }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
-    package func budget(_ scene: SceneID) -> Budget? { budgets[scene] }
+    package func budget(_ pool: PoolID) -> Budget? { budgets[pool] }
     package func lease(_ id: LeaseID) -> Lease? { leases[id] }
-    package func leases(of scene: SceneID) -> [Lease] {
-        leases.values.filter { $0.id.scene == scene }.sorted { $0.id < $1.id }
+    package func leases(of pool: PoolID) -> [Lease] {
+        leases.values.filter { $0.id.pool == pool }.sorted { $0.id < $1.id }
     }
     package func mint(_ id: MintID) -> MintRecord? { mints[id] }
     package func packet(_ id: RedPacketID) -> RedPacket? { packets[id] }
     package func packet(_ key: SendKey) -> RedPacket? { sent[key].flatMap { packets[$0] } }
     package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
     package func subsidy(_ order: OrderNumber) -> Subsidy? { subsidies[order] }
+    package func reward(_ order: OrderNumber) -> GivenReward? { rewards[order] }
 
     /// All that were ever promised for a packet, in order of number.
     package func refunds(of packet: RedPacketID) -> [Refund] { refunds[packet] ?? [] }
@@ -184,14 +193,16 @@ package struct Books: Sendable {
         }
     }
     package var changedSubsidies: [Subsidy] { changedSubsidyOrders.compactMap { subsidies[$0] } }
+    /// Of those that were loaded.
+    package var changedRewards: [GivenReward] { changedRewardOrders.compactMap { rewards[$0] } }
 
     mutating func put(_ withdrawal: Withdrawal) {
         withdrawals[withdrawal.key] = withdrawal
         changedWithdrawals.insert(withdrawal.key)
     }
     mutating func put(_ budget: Budget) {
-        budgets[budget.scene] = budget
-        changedBudgets.insert(budget.scene)
+        budgets[budget.pool] = budget
+        changedBudgets.insert(budget.pool)
     }
     mutating func put(_ lease: Lease) {
         leases[lease.id] = lease
@@ -238,6 +249,15 @@ package struct Books: Sendable {
     mutating func put(_ subsidy: Subsidy) {
         subsidies[subsidy.order] = subsidy
         changedSubsidyOrders.insert(subsidy.order)
+    }
+    mutating func add(_ reward: GivenReward) {
+        rewards[reward.id] = reward
+        newRewards.append(reward)
+    }
+    /// A reward that was loaded and goes on.
+    mutating func put(_ reward: GivenReward) {
+        rewards[reward.id] = reward
+        changedRewardOrders.insert(reward.id)
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").

@@ -12,6 +12,8 @@ package struct Amount: Hashable, Comparable, Sendable {
     private init(unchecked fen: Int64) { self.fen = fen }
 
     package static let zero = Amount(unchecked: 0)
+    /// A piece, where pieces are counted.
+    package static let one = Amount(unchecked: 1)
 
     @inlinable
     package func adding(_ other: Amount) -> Amount? {

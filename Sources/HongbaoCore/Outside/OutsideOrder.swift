@@ -58,6 +58,8 @@ package enum OrderProgress: Hashable, Sendable {
     case returned
     /// It won't be done, and another order was made in its place. An alarm.
     case renewed
+    /// The outside refuses it. Asked for again later where that was promised, else at its end. An alarm.
+    case refused
     /// To be asked about again later.
     case waiting
     /// To be asked about again later; that it isn't final yet is as expected.

@@ -49,12 +49,15 @@ package struct OpenGrant: Hashable, Sendable {
     package let amount: Amount
     package let openedAt: Timestamp
     package let app: AppID
+    /// The number of the coupon's or pendant's reward ID; 0 for money.
+    package let given: UInt16
 
-    package init(order: OrderNumber, amount: Amount, openedAt: Timestamp, app: AppID) {
+    package init(order: OrderNumber, amount: Amount, openedAt: Timestamp, app: AppID, given: UInt16 = 0) {
         self.order = order
         self.amount = amount
         self.openedAt = openedAt
         self.app = app
+        self.given = given
     }
 }
 

@@ -1,16 +1,16 @@
 package import HongbaoCore
 
-/// What the budgets look like, and bringing them to what the campaign files say (BU-1, BU-6).
+/// What budgets and inventories look like, and bringing them to what the campaign files say (BU-1, BU-3, BU-6).
 package struct Budgets: Sendable {
     private let store: any Store
     private let campaigns: Campaigns
-    private let money: SceneMoney
+    private let kinds: PoolKinds
     private let clock: WallClock
 
-    package init(store: any Store, campaigns: Campaigns, money: SceneMoney, clock: WallClock) {
+    package init(store: any Store, campaigns: Campaigns, kinds: PoolKinds, clock: WallClock) {
         self.store = store
         self.campaigns = campaigns
-        self.money = money
+        self.kinds = kinds
         self.clock = clock
     }
 
@@ -20,28 +20,40 @@ package struct Budgets: Sendable {
             return nil
         }
         return try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.budgets().first { $0.0.scene == id }.map { BudgetView($0.0, leases: $0.1) }
-        }
+            try snapshot.budgets().first { $0.0.pool == PoolID(id) }
+        }.map { BudgetView($0.0, leases: $0.1, at: clock.now()) }
     }
 
-    /// Moves money between the treasury and the scenes until every budget is what its file says; all in one
+    /// The inventory of a template in the phase that is shown now (BU-3); `nil` when there is no such coupon or
+    /// pendant.
+    package func inventory(campaign: String, reward key: String) async throws(StoreError) -> BudgetView? {
+        guard let phase = campaigns.current.campaign(campaign)?.phaseShown(at: clock.now()),
+            let number = phase.rewardID(key)?.id.number
+        else { return nil }
+        let pool = PoolID(TemplateID(book: phase.book, number: number))
+        return try await store.read { (snapshot) throws(StoreError) in
+            try snapshot.budgets().first { $0.0.pool == pool }
+        }.map { BudgetView($0.0, leases: $0.1, at: clock.now()) }
+    }
+
+    /// Moves kinds between the treasury and the scenes until every budget is what its file says; all in one
     /// transaction, or nothing. Repeating it is harmless.
     ///
-    /// - Returns: the scenes whose budget can't be what their file says, and why; then nothing is changed.
-    package func fund(_ campaigns: CampaignSet) async throws(StoreError) -> [SceneID: FundingRefusal] {
-        let scenes = campaigns.fundedScenes
-        let refused = try await fund(scenes)
-        if refused.isEmpty { _ = try await money.kinds(of: Set(scenes.map(\.id))) }
+    /// - Returns: the pools that can't be what their file says, and why; then nothing is changed.
+    package func fund(_ campaigns: CampaignSet) async throws(StoreError) -> [PoolID: FundingRefusal] {
+        let fundings = campaigns.fundings
+        let refused = try await fund(fundings)
+        if refused.isEmpty { _ = try await kinds.kinds(of: Set(fundings.map(\.pool))) }
         return refused
     }
 
-    /// The same at a start, where scenes that can't be funded keep the budget they have, and the others get theirs.
-    package func fundAsFarAsPossible() async throws(StoreError) -> [SceneID: FundingRefusal] {
-        var kept: [SceneID: FundingRefusal] = [:]
+    /// The same at a start, where pools that can't be funded keep what they have, and the others get theirs.
+    package func fundAsFarAsPossible() async throws(StoreError) -> [PoolID: FundingRefusal] {
+        var kept: [PoolID: FundingRefusal] = [:]
         while true {
-            let refused = try await fund(campaigns.current.fundedScenes.filter { kept[$0.id] == nil })
+            let refused = try await fund(campaigns.current.fundings.filter { kept[$0.pool] == nil })
             if refused.isEmpty {
-                try await money.learn()
+                try await kinds.learn()
                 return kept
             }
             kept.merge(refused) { _, new in new }
@@ -51,35 +63,32 @@ package struct Budgets: Sendable {
     /// How often others may come in between.
     private static let attemptsMax = 10
 
-    private func fund(_ scenes: [Scene]) async throws(StoreError) -> [SceneID: FundingRefusal] {
+    private func fund(_ fundings: [Funding]) async throws(StoreError) -> [PoolID: FundingRefusal] {
         for _ in 0..<Self.attemptsMax {
-            let fundings = try await fundings(of: scenes)
+            let fundings = try await revised(fundings)
             let now = clock.now()
             switch try await store.transact(Footprint(funding: fundings), { $0.fund(fundings, now: now) }) {
             case .funded: return [:]
-            case .refused(let scenes): return scenes
+            case .refused(let pools): return pools
             case .outdated: continue
             }
         }
         throw StoreError(.unavailable, "another process changes the budgets, too")
     }
 
-    /// What the files say, with how often each budget was changed before.
-    private func fundings(of scenes: [Scene]) async throws(StoreError) -> [Funding] {
+    /// The same, with how often each budget was changed before.
+    private func revised(_ fundings: [Funding]) async throws(StoreError) -> [Funding] {
+        let books = Set(fundings.compactMap(\.pool.scene?.book))
         let revisions = try await store.read { (snapshot) throws(StoreError) in
-            var revisions: [SceneID: Int] = [:]
-            for book in Set(scenes.map(\.id.book)) {
+            var revisions: [PoolID: Int] = [:]
+            for book in books {
                 for transfer in try snapshot.transfers(of: PersonID(0), in: book) {
                     let scene = SceneID(book: book, number: UInt16(truncatingIfNeeded: transfer.id.low >> 16))
-                    revisions[scene, default: 0] += 1
+                    revisions[PoolID(scene), default: 0] += 1
                 }
             }
             return revisions
         }
-        return scenes.compactMap { scene in
-            guard let kind = scene.kind.money, let total = scene.budget else { return nil }
-            let revision = UInt16(clamping: revisions[scene.id] ?? 0)
-            return Funding(scene: scene.id, kind: kind, total: total, revision: revision)
-        }
+        return fundings.map { $0.with(revision: UInt16(clamping: revisions[$0.pool] ?? 0)) }
     }
 }

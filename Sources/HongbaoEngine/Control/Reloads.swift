@@ -54,18 +54,21 @@ package final class Reloads: Sendable {
         return .applied(from: old.version, to: next.version)
     }
 
-    private static func problems(of refused: [SceneID: FundingRefusal], in campaigns: CampaignSet) -> [ReloadProblem] {
-        refused.sorted { $0.key < $1.key }.compactMap { id, why in
-            guard let campaign = campaigns.campaign(id.book), let phase = campaign.phase(id.book),
-                let scene = phase.scene(id), let budget = scene.budget
+    private static func problems(of refused: [PoolID: FundingRefusal], in campaigns: CampaignSet) -> [ReloadProblem] {
+        refused.sorted { $0.key < $1.key }.compactMap { pool, why in
+            guard let campaign = campaigns.campaign(pool.book), let phase = campaign.phase(pool.book),
+                let funding = campaigns.fundings.first(where: { $0.pool == pool })
             else { return nil }
-            let path = "phases.\(phase.kind.name).scenes.\(scene.key)"
+            let path = "phases.\(phase.kind.name).\(phase.path(of: pool))"
+            let isMoney = pool.scene != nil
             return switch why {
             case .allotted(let allotted):
                 ReloadProblem(
                     campaign: campaign.key,
-                    path: "\(path).budget",
-                    message: "the budget can't be \(budget.fen) fen: \(allotted.fen) fen are issued or leased",
+                    path: "\(path).\(isMoney ? "budget" : "inventory")",
+                    message: isMoney
+                        ? "the budget can't be \(funding.total.fen) fen: \(allotted.fen) fen are issued or leased"
+                        : "there can't be \(funding.total.fen): \(allotted.fen) are issued or leased",
                     hint: "leases are given back when the server stops"
                 )
             case .gives(let kind):
@@ -77,5 +80,14 @@ package final class Reloads: Sendable {
                 )
             }
         }
+    }
+}
+
+extension Phase {
+    fileprivate func path(of pool: PoolID) -> String {
+        if let scene = pool.scene { return "scenes.\(self.scene(scene)?.key ?? "\(scene.number)")" }
+        let number = pool.template?.number ?? 0
+        let reward = rewards.first { $0.ids.contains { $0.number == number } }
+        return "rewards.\(reward?.key ?? "").ids.\(rewardID(number)?.id.key ?? "\(number)")"
     }
 }

@@ -30,14 +30,16 @@ package final class TokenLists: Sendable {
         stripes[Int((person.rawValue &* 0x9E37_79B9_7F4A_7C15) >> 58)]
     }
 
-    package func add(_ payloads: [GrantPayload]) {
-        for payload in payloads {
+    /// Blessings are nothing to show.
+    package func add(_ payloads: [GrantPayload], _ choices: [RewardChoice]) {
+        for (payload, choice) in zip(payloads, choices) where !choice.isBlessing {
             let token = OpenToken(
                 grant: OpenGrant(
                     order: payload.order,
                     amount: payload.amount,
                     openedAt: payload.openedAt,
-                    app: payload.app
+                    app: payload.app,
+                    given: choice.given
                 ),
                 status: .processing
             )

@@ -5,7 +5,7 @@ import Synchronization
 /// Keeps this node's slices of the budgets filled from leases in the store (BU-5).
 extension Granting {
     /// Asks for leases to grow by at least so much, and returns after the attempt; `false` when the store failed it.
-    func extendLeases(by wanted: [SceneID: Amount]) async -> Bool {
+    func extendLeases(by wanted: [PoolID: Amount]) async -> Bool {
         await withCheckedContinuation { continuation in
             let isStopped = state.withLock { state in
                 guard state.health == .accepting else { return true }
@@ -24,8 +24,9 @@ extension Granting {
                 while !Task.isCancelled {
                     await self.clock.pause(.seconds(1))
                     self.state.withLock { state in
-                        for scene in self.scenesRunningLow(state.mint) where state.wantedLeases[scene] == nil {
-                            state.wantedLeases[scene] = .zero
+                        state.mint.reopenPaused()
+                        for pool in self.poolsRunningLow(state.mint) where state.wantedLeases[pool] == nil {
+                            state.wantedLeases[pool] = .zero
                         }
                     }
                     self.leaseWork.ring()
@@ -51,11 +52,10 @@ extension Granting {
         now < last || now >= last.advanced(bySeconds: configuration.leaseSeconds / 3)
     }
 
-    private func scenesRunningLow(_ mint: MintState) -> [SceneID] {
-        campaigns.current.fundedScenes.filter { scene in
-            guard let budget = scene.budget else { return false }
-            return mint.remaining(of: scene.id) < chunk(of: budget).half && !mint.isExhausted(scene.id)
-        }.map(\.id)
+    private func poolsRunningLow(_ mint: MintState) -> [PoolID] {
+        campaigns.current.fundings.filter { funding in
+            mint.remaining(of: funding.pool) < chunk(of: funding).half && !mint.isExhausted(funding.pool)
+        }.map(\.pool)
     }
 
     private func extendLeasesOnce(isRenewal: Bool) async {
@@ -63,29 +63,30 @@ extension Granting {
             defer { state.wantedLeases = [:] }
             return (state.wantedLeases, state.reopenings)
         }
-        let scenes = campaigns.current.fundedScenes.filter { isRenewal || wanted[$0.id] != nil }
-        guard !scenes.isEmpty else { return resumeLeaseWaiters(isDone: true) }
-        let amounts = scenes.map { scene in
-            wanted[scene.id].map { max($0, chunk(of: scene.budget ?? .zero)) } ?? .zero
-        }
+        let fundings = campaigns.current.fundings.filter { isRenewal || wanted[$0.pool] != nil }
+        guard !fundings.isEmpty else { return resumeLeaseWaiters(isDone: true) }
+        let pools = fundings.map(\.pool)
+        let amounts = fundings.map { funding in wanted[funding.pool].map { max($0, chunk(of: funding)) } ?? .zero }
         do {
-            guard let (leases, epoch) = try await extended(scenes.map(\.id), by: amounts) else {
+            guard let (leases, epoch) = try await extended(pools, by: amounts) else {
                 return resumeLeaseWaiters(isDone: false)
             }
             state.withLock { state in
                 if isRenewal { state.mint.reopenBudgets() }
-                for (scene, lease) in zip(scenes, leases) {
-                    let added = state.added(by: lease, of: epoch)
+                for (pool, extended) in zip(pools, leases) {
+                    let added = state.added(by: extended.lease, of: epoch)
                     // What was found used up before budgets were reopened may have been raised since.
-                    let isNews = wanted[scene.id] != nil && state.reopenings == reopenings
-                    if added > .zero || isNews { state.mint.extend(scene.id, by: added) }
+                    let isNews = wanted[pool] != nil && state.reopenings == reopenings
+                    if added > .zero || isNews {
+                        state.mint.extend(pool, by: added, or: extended.isPaused ? .paused : .usedUp)
+                    }
                 }
             }
             resumeLeaseWaiters(isDone: true)
         } catch {
             logger.error("can't extend leases", metadata: ["error": "\(error)"])
             if Mutant.isOn(.countsLostExtensionTwice), error.code == .outcomeUnknown {
-                state.withLock { for (scene, amount) in zip(scenes, amounts) { $0.mint.extend(scene.id, by: amount) } }
+                state.withLock { for (pool, amount) in zip(pools, amounts) { $0.mint.extend(pool, by: amount) } }
             }
             resumeLeaseWaiters(isDone: false)
         }
@@ -96,28 +97,28 @@ extension Granting {
     /// When another epoch has begun meanwhile, that attempt says nothing of what is left: it's made again, in the new
     /// one. `nil` when that is another process's, as it seems.
     private func extended(
-        _ scenes: [SceneID],
+        _ pools: [PoolID],
         by amounts: [Amount]
-    ) async throws(StoreError) -> (leases: [Lease?], epoch: UInt32)? {
+    ) async throws(StoreError) -> (leases: [(lease: Lease?, isPaused: Bool)], epoch: UInt32)? {
         var footprint = Footprint()
-        footprint.budgets = scenes
+        footprint.budgets = pools
         let mint = mint
         for _ in 0..<Self.extensionsMax {
             let epoch = sealer.withLock { $0.sealer.epoch }
             let now = clock.now()
             let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
             let leases = try await store.transact(footprint) { books in
-                zip(scenes, amounts).map { scene, amount in
-                    for lease in books.leases(of: scene)
+                zip(pools, amounts).map { pool, amount in
+                    for lease in books.leases(of: pool)
                     where lease.id.mint != mint || Mutant.isOn(.reclaimsLiveLease) {
                         _ = books.reclaimLease(lease.id, now: now)
                     }
-                    let id = LeaseID(scene: scene, mint: mint)
-                    _ = books.extendLease(id, epoch: epoch, by: amount, expiresAt: expiresAt)
-                    return books.lease(id)
+                    let id = LeaseID(pool: pool, mint: mint)
+                    _ = books.extendLease(id, epoch: epoch, by: amount, now: now, expiresAt: expiresAt)
+                    return (lease: books.lease(id), isPaused: books.budget(pool)?.isPaused(at: now) ?? false)
                 }
             }
-            let isOfThisEpoch = leases.allSatisfy { $0.map { $0.epoch <= epoch } ?? true }
+            let isOfThisEpoch = leases.allSatisfy { $0.lease.map { $0.epoch <= epoch } ?? true }
             if isOfThisEpoch { return (leases, epoch) }
             await clock.pause(.milliseconds(10))
         }
@@ -135,9 +136,14 @@ extension Granting {
         for waiter in waiters { waiter.resume(returning: isDone) }
     }
 
-    private func chunk(of budget: Amount) -> Amount {
-        Amount(fen: max(1, budget.fen / configuration.leaseDivisor)) ?? budget
+    private func chunk(of funding: Funding) -> Amount {
+        let part = max(1, funding.total.fen / configuration.leaseDivisor)
+        let most = funding.pool.template == nil ? part : min(part, Self.piecesAtOnceMax)
+        return Amount(fen: most) ?? funding.total
     }
+
+    /// Of a template that nobody bounds.
+    private static let piecesAtOnceMax: Int64 = 1_000_000
 
     /// Gives back what was leased and not issued, so that others, or the next start, can issue it.
     func returnLeases() async {
@@ -149,8 +155,8 @@ extension Granting {
         footprint.budgets = Array(drained.keys)
         do {
             try await store.transact(footprint) { books in
-                for (scene, amount) in drained {
-                    _ = books.returnLease(LeaseID(scene: scene, mint: mint), epoch: epoch, amount: amount)
+                for (pool, amount) in drained {
+                    _ = books.returnLease(LeaseID(pool: pool, mint: mint), epoch: epoch, amount: amount)
                 }
             }
         } catch {
@@ -164,8 +170,8 @@ extension Granting.State {
     /// one.
     fileprivate mutating func added(by lease: Lease?, of epoch: UInt32) -> Amount {
         guard let lease, lease.epoch == epoch else { return .zero }
-        defer { allotted[lease.id.scene] = lease.allotted }
-        return lease.allotted.subtracting(allotted[lease.id.scene] ?? .zero) ?? .zero
+        defer { allotted[lease.id.pool] = lease.allotted }
+        return lease.allotted.subtracting(allotted[lease.id.pool] ?? .zero) ?? .zero
     }
 }
 

@@ -146,15 +146,16 @@ extension Granting: Service {
         let secondHalf = Self.seal(batches[middle...], sealer, now)
         let sealed = await firstHalf + secondHalf
         for (tokens, _) in sealed { verifier.keepOwn(tokens.batch) }
-        var issued: [SceneID: Amount] = [:]
+        var issued: [PoolID: Amount] = [:]
         for batch in batches {
-            for (scene, amount) in batch.issued {
-                guard let sum = (issued[scene] ?? .zero).adding(amount) else {
+            for (pool, amount) in batch.issued {
+                guard let sum = (issued[pool] ?? .zero).adding(amount) else {
                     preconditionFailure("a group larger than any budget")
                 }
-                issued[scene] = sum
+                issued[pool] = sum
             }
         }
+        if Mutant.isOn(.takesNoPiece) { issued = issued.filter { $0.key.template == nil } }
         return SealedGroup(
             generation: generation,
             tokens: sealed.map(\.tokens),
@@ -177,8 +178,9 @@ extension Granting: Service {
                 sequence: header.sequence,
                 count: header.count,
                 total: header.total,
+                pieces: batch.pieces,
                 at: header.at,
-                record: LogRecord(batch: tokens.batch, rewards: batch.rewards).bytes
+                record: LogRecord(batch: tokens.batch, choices: batch.choices).bytes
             )
             return (tokens, logged)
         }
@@ -197,7 +199,7 @@ extension Granting: Service {
 
     /// The group is durable: show it in the wallets, then answer.
     private func confirm(_ group: SealedGroup) {
-        for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads) }
+        for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads, batch.choices) }
         let resumed = state.withLock { state in
             state.mint.confirm(upTo: group.lastSequence)
             for (batch, tokens) in zip(group.open, group.tokens) {

@@ -51,9 +51,9 @@ package final class Granting: Sendable {
         var postingFirst = 0
         var leaseWaiters: [CheckedContinuation<Bool, Never>] = []
         /// How much each scene's lease should grow by, at least.
-        var wantedLeases: [SceneID: Amount] = [:]
+        var wantedLeases: [PoolID: Amount] = [:]
         /// What each lease was allotted when last heard of; what it has more has not been used yet.
-        var allotted: [SceneID: Amount]
+        var allotted: [PoolID: Amount]
         /// How often budgets were reopened; an extension begun before says nothing of what is there now.
         var reopenings = 0
         /// Waits for the loop; `Reloads` asks for one at a time.
@@ -90,6 +90,7 @@ package final class Granting: Sendable {
     let clock: WallClock
     let tokens: TokenLists
     let poster: Poster
+    let draws: Draws
     let reader: LogReader
     let verifier: TokenVerifier
     let keyring: Keyring
@@ -112,12 +113,13 @@ package final class Granting: Sendable {
         clock: WallClock,
         tokens: TokenLists,
         poster: Poster,
+        draws: Draws,
         reader: LogReader,
         verifier: TokenVerifier,
         keyring: Keyring,
         epoch: EpochKeys,
         state: MintState,
-        allotted: [SceneID: Amount],
+        allotted: [PoolID: Amount],
         configuration: Configuration,
         alarms: Alarms,
         logger: Logger
@@ -127,6 +129,7 @@ package final class Granting: Sendable {
         self.clock = clock
         self.tokens = tokens
         self.poster = poster
+        self.draws = draws
         self.reader = reader
         self.verifier = verifier
         self.keyring = keyring
@@ -142,7 +145,7 @@ package final class Granting: Sendable {
 
     /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.
     package func grant(_ requests: [GrantRequest]) async -> [GrantAnswer] {
-        var rules = GrantRules(campaigns: campaigns.current, now: clock.now())
+        var rules = GrantRules(campaigns: campaigns.current, draws: draws, now: clock.now())
         let resolutions = requests.map { rules.resolve($0) }
         var ticket = decide(resolutions)
         // Ends: each round extends a lease or learns that nothing is left of the budget, unless the store fails.
@@ -164,6 +167,7 @@ package final class Granting: Sendable {
     package func find(_ order: OrderNumber) async throws(StoreError) -> GrantView? {
         let (entry, durable) = state.withLock { ($0.mint.orders.entry(for: order), $0.mint.durableSequence) }
         guard let entry, entry.sequence <= durable else { return nil }
+        if !entry.choice.isMoney { return try await findReward(order, entry) }
         let posted = try await store.read { (snapshot) throws(StoreError) in
             try snapshot.transfers([TransferID(order)]).first
         }
@@ -181,6 +185,25 @@ package final class Granting: Sendable {
             throw StoreError(.unavailable, "the order is in neither the ledger nor the token list")
         }
         return GrantView(order: order, status: .processing, amount: entry.amount, openedAt: openedAt, postedAt: nil)
+    }
+
+    /// A coupon or pendant is credited when its downstream has given it, a blessing at once.
+    private func findReward(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> GrantView {
+        let reward = try await store.read { (snapshot) throws(StoreError) in try snapshot.rewards([order]).first }
+        let openedAt: Timestamp
+        if let reward {
+            openedAt = reward.at
+        } else {
+            openedAt = try await accepted(order, entry).openedAt
+        }
+        let isGiven = entry.choice.isBlessing || reward?.isDone ?? false
+        return GrantView(
+            order: order,
+            status: isGiven ? .credited : .processing,
+            amount: .zero,
+            openedAt: openedAt,
+            postedAt: reward?.givenAt
+        )
     }
 
     /// Grants that are accepted and not posted.
@@ -211,7 +234,7 @@ package final class Granting: Sendable {
         var lastSequence: UInt64 = 0
         var generation: Int
         var isRefusedWhole = false
-        var wantedLeases: [SceneID: Amount] = [:]
+        var wantedLeases: [PoolID: Amount] = [:]
     }
 
     private static let notLeased = StoreError(.unavailable, "the budget's lease can't be extended")
@@ -266,7 +289,11 @@ package final class Granting: Sendable {
         }
     }
 
-    private func postsFirst(_ draft: GrantDraft) -> Bool { configuration.postsFirst || draft.posting == .sync }
+    /// Coupons and pendants are given by other systems: posting them first would answer no more.
+    private func postsFirst(_ draft: GrantDraft) -> Bool {
+        guard case .money = draft.gift else { return false }
+        return configuration.postsFirst || draft.posting == .sync
+    }
 
     private func note(
         _ decision: MintState.Decision,
@@ -274,15 +301,15 @@ package final class Granting: Sendable {
         in ticket: inout Ticket
     ) {
         switch decision {
-        case .accepted(let sequence, _): ticket.lastSequence = max(ticket.lastSequence, sequence)
-        case .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
+        case .accepted(let entry), .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
         case .conflicting(let entry):
             if Mutant.isOn(.conflictsWithUndurable) { return }
             ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
-        case .needsLease(let scene):
+        case .needsLease(let pool):
             guard case .draft(let draft) = resolution else { return }
-            let sum = (ticket.wantedLeases[scene] ?? .zero).adding(draft.amount)
-            ticket.wantedLeases[scene] = sum ?? draft.amount
+            let amount = pool.template == nil ? draft.amount : .one
+            let sum = (ticket.wantedLeases[pool] ?? .zero).adding(amount)
+            ticket.wantedLeases[pool] = sum ?? amount
         case .refused: break
         }
     }
@@ -322,7 +349,7 @@ package final class Granting: Sendable {
         var grants: [OpenGrant] = []
         var replays: [(order: OrderNumber, entry: OrderTable.Entry)] = []
         for (decision, resolution) in zip(ticket.decisions, resolutions) {
-            guard case .draft(let draft) = resolution else { continue }
+            guard case .draft(let draft) = resolution, case .money = draft.gift else { continue }
             switch decision {
             case .accepted where postsFirst(draft):
                 grants.append(
@@ -353,7 +380,7 @@ package final class Granting: Sendable {
     private func isPostedFirst(_ decision: MintState.Decision, _ draft: GrantDraft) -> Bool {
         switch decision {
         case .accepted: postsFirst(draft)
-        case .replayed(let entry): entry.status == .credited
+        case .replayed(let entry): entry.status == .credited && entry.choice.isMoney
         case .conflicting, .refused, .needsLease: false
         }
     }
@@ -364,7 +391,7 @@ package final class Granting: Sendable {
         let listed = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
         if let listed { return listed }
         let opened = try reader.open(try await readBatch(entry.sequence))
-        return OpenGrant(opened.payloads[entry.index])
+        return OpenGrant(opened.payloads[entry.index], entry.choice)
     }
 
     /// The batches whose tokens the answers need: recent ones from memory, old ones from the log.
@@ -372,8 +399,7 @@ package final class Granting: Sendable {
         var sequences = Set<UInt64>()
         for decision in ticket.decisions {
             switch decision {
-            case .accepted(let sequence, _): sequences.insert(sequence)
-            case .replayed(let entry): sequences.insert(entry.sequence)
+            case .accepted(let entry), .replayed(let entry): sequences.insert(entry.sequence)
             case .conflicting, .refused, .needsLease: break
             }
         }
@@ -419,6 +445,7 @@ package final class Granting: Sendable {
         _ postingFault: StoreError?
     ) -> [GrantAnswer] {
         var acceptedCount = 0
+        let campaigns = campaigns.current
         var answers: [GrantAnswer] = []
         answers.reserveCapacity(requests.count)
         for (index, decision) in ticket.decisions.enumerated() {
@@ -429,13 +456,12 @@ package final class Granting: Sendable {
             case (.refused(let refusal), _): answers.append(refuse(refusal, requests[index]))
             case (.conflicting, _): answers.append(refuse(.orderConflict, requests[index]))
             case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
-            case (.accepted(let sequence, let place), .draft(let draft)):
+            case (.accepted(let entry), .draft(let draft)):
                 acceptedCount += 1
-                let status: GrantStatus = postsFirst(draft) ? .credited : .processing
-                answers.append(answer(draft, status, batches[sequence], place, isReplay: false))
+                answers.append(answer(draft, entry, batches[entry.sequence], campaigns, isReplay: false))
             case (.replayed(let entry), .draft(let draft)):
                 replayed.increment()
-                answers.append(answer(draft, entry.status, batches[entry.sequence], entry.index, isReplay: true))
+                answers.append(answer(draft, entry, batches[entry.sequence], campaigns, isReplay: true))
             case (.accepted, .refused), (.replayed, .refused): preconditionFailure("decided without a draft")
             }
         }
@@ -446,26 +472,43 @@ package final class Granting: Sendable {
     /// A replay's draft has the amount and the reward of the first request, or it would be a conflict.
     private func answer(
         _ draft: GrantDraft,
-        _ status: GrantStatus,
+        _ entry: OrderTable.Entry,
         _ batch: Result<BatchTokens, StoreError>?,
-        _ index: Int,
+        _ campaigns: CampaignSet,
         isReplay: Bool
     ) -> GrantAnswer {
+        let index = entry.index
         switch batch {
         case .success(let tokens):
-            .granted(
+            let (rewardID, fallback) = given(draft, entry.choice, campaigns)
+            return .granted(
                 Granted(
                     order: draft.order,
-                    status: status,
+                    status: entry.status,
                     amount: draft.amount,
-                    rewardID: draft.rewardID,
+                    rewardID: rewardID,
+                    fallback: fallback,
                     token: tokens[Mutant.isOn(.answersWithNeighboursToken) ? max(0, index - 1) : index],
                     isReplay: isReplay
                 )
             )
-        case .failure(let error): .unavailable(error)
+        case .failure(let error): return .unavailable(error)
         case nil: preconditionFailure("an accepted grant without a batch")
         }
+    }
+
+    /// What was chosen when it was accepted, in words.
+    private func given(
+        _ draft: GrantDraft,
+        _ choice: RewardChoice,
+        _ campaigns: CampaignSet
+    ) -> (rewardID: String?, GivenFallback?) {
+        if choice.isMoney || Mutant.isOn(.namesWhatWasMeant) { return (draft.rewardID, nil) }
+        if choice.isBlessing {
+            return (nil, .blessing(campaigns.scene(draft.order.scene)?.fallback.blessing ?? ""))
+        }
+        let id = campaigns.phase(draft.order.book)?.rewardID(choice.given)?.id
+        return (id?.key ?? "\(choice.given)", choice.isFallback ? .backup : nil)
     }
 
     private func refuse(_ refusal: GrantRefusal, _ request: GrantRequest) -> GrantAnswer {

@@ -18,11 +18,13 @@ func openEpoch(
     let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
         (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
     }
-    // All leases are taken over, also those of scenes that no file names now.
-    let scenes = budgets.map(\.0.scene)
+    // All leases are taken over, also those of pools that no file names now.
+    let pools = budgets.map(\.0.pool)
     // No epoch may issue more than all budgets together; the audit holds it to that. When they are raised, the mint
     // begins another epoch before it exceeds this.
-    let cap = budgets.reduce(Amount.zero) { sum, budget in sum.adding(budget.0.total) ?? sum }
+    let cap = budgets.reduce(Amount.zero) { sum, budget in
+        budget.0.pool.scene == nil ? sum : sum.adding(budget.0.total) ?? sum
+    }
     let epoch = (known?.epoch ?? 0) + 1
     let now = clock.now()
     if let expecting, epoch != expecting + 1, !Mutant.isOn(.ignoresTakeOver) {
@@ -45,17 +47,18 @@ func openEpoch(
     )
     var footprint = Footprint()
     footprint.mints = [mint]
-    footprint.budgets = scenes
+    footprint.budgets = pools
     let isOpened: Bool
     do throws(StoreError) {
         isOpened = try await store.transact(footprint) { books in
             guard books.mint(mint)?.epoch == known?.epoch else { return false }
             _ = books.openEpoch(of: mint, record)
-            for scene in scenes {
+            for pool in pools {
                 _ = books.extendLease(
-                    LeaseID(scene: scene, mint: mint),
+                    LeaseID(pool: pool, mint: mint),
                     epoch: epoch,
                     by: .zero,
+                    now: now,
                     expiresAt: now.advanced(bySeconds: leaseSeconds)
                 )
             }

@@ -7,7 +7,7 @@ package struct OpenedBatch: Sendable {
     package let mint: MintID
     package let sequence: UInt64
     package let payloads: [GrantPayload]
-    package let rewards: [UInt16]
+    package let choices: [RewardChoice]
 }
 
 /// Opens batches of the log with the data keys of all epochs known so far.
@@ -38,7 +38,7 @@ package final class LogReader: Sendable {
                 mint: logged.mint,
                 sequence: logged.sequence,
                 payloads: try reader.payloads(),
-                rewards: record.rewards
+                choices: record.choices
             )
         } catch {
             throw corrupt(logged, "\(error)")
@@ -59,7 +59,7 @@ package final class LogReader: Sendable {
         guard let record = LogRecord(logged.record) else { throw corrupt(logged, "it isn't a log record") }
         let header = record.batch.header
         guard header.mint == logged.mint, header.sequence == logged.sequence, header.epoch == logged.epoch,
-            header.count == logged.count, header.total == logged.total
+            header.count == logged.count, header.total == logged.total, record.pieces == logged.pieces
         else { throw corrupt(logged, "its header differs from its row") }
         guard let key = keys.withLock({ $0[MintEpoch(mint: logged.mint, epoch: logged.epoch)] }) else {
             throw corrupt(logged, "there is no data key for epoch \(logged.epoch)")

@@ -4,13 +4,20 @@ package import HongbaoCore
 package struct OpenBatch: Sendable {
     package let sequence: UInt64
     package fileprivate(set) var payloads: [GrantPayload] = []
-    /// Reward numbers, 0 for the scene's first.
-    package fileprivate(set) var rewards: [UInt16] = []
-    package fileprivate(set) var issued: [SceneID: Amount] = [:]
+    package fileprivate(set) var choices: [RewardChoice] = []
+    package fileprivate(set) var issued: [PoolID: Amount] = [:]
 
-    package var total: Amount {
-        issued.values.reduce(.zero) { sum, part in
-            guard let sum = sum.adding(part) else { preconditionFailure("a batch larger than any budget") }
+    /// Of money.
+    package var total: Amount { issued.sum { $0.scene != nil } }
+    /// Of templates.
+    package var pieces: Int { Int(issued.sum { $0.template != nil }.fen) }
+}
+
+extension [PoolID: Amount] {
+    fileprivate func sum(where isCounted: (PoolID) -> Bool) -> Amount {
+        reduce(.zero) { sum, part in
+            guard isCounted(part.key) else { return sum }
+            guard let sum = sum.adding(part.value) else { preconditionFailure("a batch larger than any budget") }
             return sum
         }
     }
@@ -23,15 +30,15 @@ package struct OpenBatch: Sendable {
 /// asked for.
 package struct MintState: Sendable {
     package enum Decision: Hashable, Sendable {
-        /// New, at this place in the log; to be answered when that sequence is durable.
-        case accepted(sequence: UInt64, index: Int)
+        /// New; to be answered when its sequence is durable.
+        case accepted(OrderTable.Entry)
         /// The first answer again; if its sequence isn't durable yet, then when it is.
         case replayed(OrderTable.Entry)
         /// Another grant has this order number; to be refused when that one is durable. Until then it may be undone.
         case conflicting(OrderTable.Entry)
         case refused(GrantRefusal)
-        /// The slice is used up, but the scene's budget may not be: extend the lease and ask again.
-        case needsLease(SceneID)
+        /// The slice is used up, but the pool may not be: extend the lease and ask again.
+        case needsLease(PoolID)
     }
 
     package struct Limits: Sendable {
@@ -52,14 +59,22 @@ package struct MintState: Sendable {
 
     package static let batchSizeMax = BatchHeader.countMax
 
+    /// Why nothing of a pool can be leased.
+    package enum Exhaustion: Hashable, Sendable {
+        /// Until it's raised, or somebody gives a lease back.
+        case usedUp
+        /// Until the next slice of its quota.
+        case paused
+    }
+
     package private(set) var orders: OrderTable
     /// Every grant up to this sequence is durable.
     package private(set) var durableSequence: UInt64
     package private(set) var backlog: Int
     package var limits: Limits
-    private var slices: [SceneID: BudgetSlice] = [:]
-    /// Scenes whose budget has nothing left to lease: not asked again until it's raised.
-    private var exhausted: Set<SceneID> = []
+    private var slices: [PoolID: BudgetSlice] = [:]
+    /// Pools that have nothing left to lease: not asked again until they're reopened.
+    private var exhausted: [PoolID: Exhaustion] = [:]
     private var open: OpenBatch
     private var full: [OpenBatch] = []
     private var sealing: [OpenBatch] = []
@@ -82,25 +97,64 @@ package struct MintState: Sendable {
         if let entry = orders.entry(for: draft.order), !Mutant.isOn(.forgetsOrders) {
             if Mutant.isOn(.takesNewAmount) { return .replayed(entry) }
             if Mutant.isOn(.conflictsWithItself) { return .conflicting(entry) }
-            let isSame = entry.amount == draft.amount && entry.reward == draft.reward
-            return isSame ? .replayed(entry) : .conflicting(entry)
+            return draft.isRepeat(of: entry) ? .replayed(entry) : .conflicting(entry)
         }
         if let refusal = draft.refusalIfNew { return .refused(refusal) }
         guard draft.amount <= draft.cap || Mutant.isOn(.ignoresCap) else { return .refused(.overCap) }
-        let scene = draft.order.scene
-        guard slices[scene]?.reserve(draft.amount) ?? false else {
-            return exhausted.contains(scene) ? .refused(.budgetExhausted) : .needsLease(scene)
+        let taking: Taking
+        switch draft.gift {
+        case .money(let reward):
+            let pool = PoolID(draft.order.scene)
+            guard slices[pool]?.reserve(draft.amount) ?? false else {
+                return exhausted[pool].map { .refused($0.ofMoney) } ?? .needsLease(pool)
+            }
+            taking = Taking(choice: RewardChoice(meant: reward, given: 0), pool: pool, amount: draft.amount)
+        case .pieces(let rungs, _, let isBlessed):
+            switch take(rungs, of: draft.order.book, isBlessed) {
+            case .taken(let taken): taking = taken
+            case .notTaken(let decision): return decision
+            }
         }
         guard undurable < limits.undurableMax, backlog + undurable < limits.backlogMax,
             orders.count < limits.orderCountMax
         else {
-            if !Mutant.isOn(.leaksOverloadedMoney) { slices[scene]?.release(draft.amount) }
+            if let pool = taking.pool, !Mutant.isOn(.leaksOverloadedMoney) { slices[pool]?.release(taking.amount) }
             return .refused(.overloaded)
         }
-        return accept(draft, status: isPostedFirst ? .credited : .processing)
+        return accept(draft, taking, status: isPostedFirst || taking.choice.isBlessing ? .credited : .processing)
     }
 
-    private mutating func accept(_ draft: GrantDraft, status: GrantStatus) -> Decision {
+    /// What a grant has taken out of a slice; a blessing takes nothing.
+    private struct Taking {
+        let choice: RewardChoice
+        let pool: PoolID?
+        let amount: Amount
+    }
+
+    private enum Attempt {
+        case taken(Taking)
+        case notTaken(Decision)
+    }
+
+    /// A piece of the first template on the ladder that has one (BU-4).
+    private mutating func take(_ rungs: [UInt16], of book: BookID, _ isBlessed: Bool) -> Attempt {
+        let meant = rungs.first ?? RewardChoice.blessing
+        var isPaused = false
+        for given in rungs {
+            let pool = PoolID(TemplateID(book: book, number: given))
+            if slices[pool]?.reserve(.one) ?? false {
+                let choice = RewardChoice(meant: meant, given: given)
+                return .taken(Taking(choice: choice, pool: pool, amount: .one))
+            }
+            guard let exhaustion = exhausted[pool] else { return .notTaken(.needsLease(pool)) }
+            if exhaustion == .paused { isPaused = true }
+        }
+        guard isBlessed else { return .notTaken(.refused(isPaused ? .quotaExhausted : .inventoryExhausted)) }
+        let choice = RewardChoice(meant: meant, given: RewardChoice.blessing)
+        return .taken(Taking(choice: choice, pool: nil, amount: .zero))
+    }
+
+    private mutating func accept(_ draft: GrantDraft, _ taking: Taking, status: GrantStatus) -> Decision {
         let sequence = open.sequence
         let index = open.payloads.count
         open.payloads.append(
@@ -112,32 +166,31 @@ package struct MintState: Sendable {
                 status: status
             )
         )
-        open.rewards.append(draft.reward)
-        let scene = draft.order.scene
-        guard let issued = (open.issued[scene] ?? .zero).adding(draft.amount) else {
-            preconditionFailure("a batch larger than any budget")
+        open.choices.append(taking.choice)
+        if let pool = taking.pool {
+            guard let issued = (open.issued[pool] ?? .zero).adding(taking.amount) else {
+                preconditionFailure("a batch larger than any budget")
+            }
+            open.issued[pool] = issued
         }
-        open.issued[scene] = issued
-        orders.insert(
-            draft.order,
-            OrderTable.Entry(
-                sequence: sequence,
-                index: index,
-                amount: draft.amount,
-                reward: draft.reward,
-                status: status
-            )
+        let entry = OrderTable.Entry(
+            sequence: sequence,
+            index: index,
+            amount: draft.amount,
+            choice: taking.choice,
+            status: status
         )
+        orders.insert(draft.order, entry)
         undurable += 1
         if open.payloads.count == limits.batchSizeMax { closeOpenBatch() }
-        return .accepted(sequence: sequence, index: index)
+        return .accepted(entry)
     }
 
     private mutating func closeOpenBatch() {
         full.append(open)
         open = OpenBatch(sequence: open.sequence + 1)
         open.payloads.reserveCapacity(limits.batchSizeMax)
-        open.rewards.reserveCapacity(limits.batchSizeMax)
+        open.choices.reserveCapacity(limits.batchSizeMax)
     }
 
     /// The next batches to seal and append, at most `limit`; they stay the mint's until confirmed or rolled back.
@@ -155,7 +208,7 @@ package struct MintState: Sendable {
         let count = Int(sequence - durableSequence)
         precondition(count <= sealing.count && sealing[count - 1].sequence == sequence)
         for batch in sealing.prefix(count) {
-            for (scene, amount) in batch.issued { slices[scene]?.commit(amount) }
+            for (pool, amount) in batch.issued { slices[pool]?.commit(amount) }
             undurable -= batch.payloads.count
             backlog += batch.payloads.count
         }
@@ -167,8 +220,9 @@ package struct MintState: Sendable {
     package mutating func rollBack() {
         for batch in sealing + full + [open] {
             for payload in batch.payloads where !Mutant.isOn(.keepsRolledBackOrders) { orders.remove(payload.order) }
-            for (scene, amount) in batch.issued where !Mutant.isOn(.leaksRolledBackMoney) {
-                slices[scene]?.release(amount)
+            for (pool, amount) in batch.issued where !Mutant.isOn(.leaksRolledBackMoney) {
+                if pool.template != nil, Mutant.isOn(.leaksRolledBackPieces) { continue }
+                slices[pool]?.release(amount)
             }
             undurable -= batch.payloads.count
         }
@@ -184,25 +238,39 @@ package struct MintState: Sendable {
 
     // MARK: Budget
 
-    /// Adds what a lease was extended by. Zero means that the scene's budget is all given out.
-    package mutating func extend(_ scene: SceneID, by amount: Amount) {
-        slices[scene, default: BudgetSlice(remaining: .zero)].refill(amount)
-        if amount > .zero { exhausted.remove(scene) } else { exhausted.insert(scene) }
+    /// Adds what a lease was extended by. Zero means that nothing of the pool can be leased.
+    package mutating func extend(_ pool: PoolID, by amount: Amount, or exhaustion: Exhaustion = .usedUp) {
+        slices[pool, default: BudgetSlice(remaining: .zero)].refill(amount)
+        exhausted[pool] = amount > .zero ? nil : exhaustion
     }
 
     /// A budget was raised or a lease came back: ask the store again.
     package mutating func reopenBudgets() { exhausted.removeAll() }
 
-    package func isExhausted(_ scene: SceneID) -> Bool { exhausted.contains(scene) }
+    /// Another slice of time may have begun.
+    package mutating func reopenPaused() {
+        for (pool, exhaustion) in exhausted where exhaustion == .paused { exhausted[pool] = nil }
+    }
 
-    package func remaining(of scene: SceneID) -> Amount { slices[scene]?.remaining ?? .zero }
+    package func isExhausted(_ pool: PoolID) -> Bool { exhausted[pool] != nil }
+
+    package func remaining(of pool: PoolID) -> Amount { slices[pool]?.remaining ?? .zero }
 
     /// Takes everything unreserved out of all slices, to give the leases back.
-    package mutating func drainSlices() -> [SceneID: Amount] {
-        var drained: [SceneID: Amount] = [:]
-        for scene in slices.keys {
-            if let amount = slices[scene]?.drain(), amount > .zero { drained[scene] = amount }
+    package mutating func drainSlices() -> [PoolID: Amount] {
+        var drained: [PoolID: Amount] = [:]
+        for pool in slices.keys {
+            if let amount = slices[pool]?.drain(), amount > .zero { drained[pool] = amount }
         }
         return drained
+    }
+}
+
+extension MintState.Exhaustion {
+    fileprivate var ofMoney: GrantRefusal {
+        switch self {
+        case .usedUp: .budgetExhausted
+        case .paused: .quotaExhausted
+        }
     }
 }

@@ -108,7 +108,7 @@ struct Recovery {
             if Mutant.isOn(.forgetsPostedOrdersAtStart), batch.sequence <= posted { continue }
             try add(batch)
             if batch.sequence > posted {
-                if !Mutant.isOn(.forgetsOpenTokensAtStart) { tokens.add(batch.payloads) }
+                if !Mutant.isOn(.forgetsOpenTokensAtStart) { tokens.add(batch.payloads, batch.choices) }
                 backlog += batch.payloads.count
             }
         }
@@ -122,7 +122,7 @@ struct Recovery {
                     sequence: batch.sequence,
                     index: index,
                     amount: payload.amount,
-                    reward: batch.rewards[index],
+                    choice: batch.choices[index],
                     status: payload.status
                 )
             )

@@ -9,6 +9,8 @@ package struct Outside: Service {
         package var payments = OutsidePolicy()
         package var transfers = OutsidePolicy()
         package var refunds = OutsidePolicy()
+        /// Of each downstream.
+        package var rewards = OutsidePolicy()
         /// How often it's looked whether something is due at one of the systems.
         package var tickInterval: Duration = .milliseconds(200)
 
@@ -19,6 +21,8 @@ package struct Outside: Service {
     package let transfers: Transfers
     package let refunds: Refunds
     package let payments: Payments
+    /// One for each kind that a downstream gives, so that one which is slow delays no other (GR-8).
+    package let rewards: [RewardKind: RewardWork]
 
     private let surroundings: OutsideSurroundings
 
@@ -36,7 +40,7 @@ package struct Outside: Service {
     ) {
         self.surroundings = surroundings
         func work<Order: OutsideOrder>(
-            _ system: OutsideSystem,
+            _ system: String,
             _ rows: OutsideRows<Order>,
             _ calls: OutsideCalls<Order>,
             _ policy: OutsidePolicy,
@@ -57,9 +61,15 @@ package struct Outside: Service {
                 logger: logger
             )
         }
-        self.payouts = work(.payouts, .payouts, OutsideCalls(channels.payouts) { PayoutOrder($0) }, payouts, seed: seed)
+        self.payouts = work(
+            OutsideSystem.payouts.rawValue,
+            .payouts,
+            OutsideCalls(channels.payouts) { PayoutOrder($0) },
+            payouts,
+            seed: seed
+        )
         let refunds = work(
-            .refunds,
+            OutsideSystem.refunds.rawValue,
             .refunds,
             OutsideCalls(channels.refunds) { PayoutOrder($0) },
             policies.refunds,
@@ -67,7 +77,7 @@ package struct Outside: Service {
         )
         self.refunds = refunds
         transfers = work(
-            .transfers,
+            OutsideSystem.transfers.rawValue,
             .transfers,
             OutsideCalls(channels.transfers) { PayoutOrder($0) },
             policies.transfers,
@@ -79,28 +89,43 @@ package struct Outside: Service {
             surroundings: surroundings,
             terms: terms,
             work: work(
-                .payments,
+                OutsideSystem.payments.rawValue,
                 .payments(terms),
                 OutsideCalls(channels.cashier, surroundings.clock),
                 policies.payments,
                 seed: seed &+ 3
             ) { refunds.promised($0) }
         )
+        rewards = Dictionary(
+            uniqueKeysWithValues: RewardKind.downstream.map { kind in
+                let calls = OutsideCalls(channels.rewards[kind] ?? ClosedSystem(), of: kind, logger: logger)
+                let seed = seed &+ 3 &+ UInt64(kind.number)
+                return (kind, work(kind.rawValue, .rewards(of: kind), calls, policies.rewards, seed: seed))
+            }
+        )
+    }
+
+    /// Tells the downstreams of what was promised just now.
+    package func promised(_ given: [GivenReward]) {
+        for reward in given { rewards[reward.kind]?.promised(reward) }
     }
 
     /// All of them by one clock, until graceful shutdown.
     package func run() async throws {
         let (payouts, refunds, transfers, payments) = (payouts, refunds, transfers, payments.work)
+        // In an order that is always the same, for the simulator.
+        let rewards = RewardKind.downstream.compactMap { self.rewards[$0] }
         await surroundings.work(
             at: [
                 { await payouts.takeJobs() }, { await refunds.takeJobs() }, { await transfers.takeJobs() },
                 { await payments.takeJobs() },
-            ]
+            ] + rewards.map(\.takingJobs)
         ) {
             payouts.tick()
             refunds.tick()
             transfers.tick()
             payments.tick()
+            for work in rewards { work.tick() }
         }
     }
 
@@ -114,4 +139,8 @@ package struct Outside: Service {
         case .refunds: refunds.callback(order: order)
         }
     }
+}
+
+extension OutsideWork {
+    fileprivate var takingJobs: @Sendable () async -> Void { { await self.takeJobs() } }
 }

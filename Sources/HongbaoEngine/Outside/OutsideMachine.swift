@@ -51,6 +51,8 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         case returned(Order, PayoutReport)
         /// The outside won't do it, and this order was made in its place.
         case renewed(Order)
+        /// The outside won't do it as things are: a person must change something there.
+        case refused(Order)
     }
 
     package enum Effect: Hashable, Sendable {
@@ -230,6 +232,14 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
             item.hasNews = false
             guard item.order.isOpen else {
                 items[id] = nil
+                return
+            }
+        case .refused:
+            effects.append(.raise(.refused(item.order)))
+            delay = policy.backoffLongestMilliseconds
+            guard item.order.isOpen else {
+                items[id] = nil
+                effects.append(.finished(item.order))
                 return
             }
         case .waiting:

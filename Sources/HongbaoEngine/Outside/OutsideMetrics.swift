@@ -13,7 +13,7 @@ struct OutsideMetrics: Sendable {
     private let ended: Counter
     private let notEnded: Counter
 
-    init(_ system: OutsideSystem) {
+    init(_ system: String) {
         let names = Names(system)
         tracked = Gauge(label: names.tracked, dimensions: names.dimensions)
         oldestPendingSeconds = Gauge(label: names.oldestPending, dimensions: names.dimensions)
@@ -43,9 +43,9 @@ struct OutsideMetrics: Sendable {
         let final: String
         let attempts: String
 
-        init(_ system: OutsideSystem) {
-            let isPayouts = system == .payouts
-            dimensions = isPayouts ? [] : [("system", system.rawValue)]
+        init(_ system: String) {
+            let isPayouts = system == OutsideSystem.payouts.rawValue
+            dimensions = isPayouts ? [] : [("system", system)]
             let (prefix, ends) = isPayouts ? ("payouts", "withdrawals") : ("outside", "outside")
             tracked = "hongbao_\(prefix)_tracked"
             oldestPending = "hongbao_\(ends)_oldest_pending_seconds"

@@ -77,7 +77,8 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     package typealias Surroundings = OutsideSurroundings
     package typealias Machine = OutsideMachine<Order>
 
-    private let system: OutsideSystem
+    /// As metrics, logs and alarms call it.
+    private let system: String
     private let store: any Store
     private let rows: OutsideRows<Order>
     private let calls: OutsideCalls<Order>
@@ -94,8 +95,9 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     private let jobs: AsyncStream<Machine.Job>
     private let start: AsyncStream<Machine.Job>.Continuation
 
+    /// - Parameter system: the raw value of an `OutsideSystem`, or of the `RewardKind` that a downstream gives.
     package init(
-        _ system: OutsideSystem,
+        _ system: String,
         store: any Store,
         rows: OutsideRows<Order>,
         calls: OutsideCalls<Order>,
@@ -233,7 +235,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     }
 
     private func metadata(_ error: StoreError) -> Logger.Metadata {
-        ["system": "\(system.rawValue)", "error": "\(error)"]
+        ["system": "\(system)", "error": "\(error)"]
     }
 
     /// What is due, and what only a clock that was ahead can have put off so far.
@@ -269,7 +271,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
             await withDeadline(surroundings.channelDeadline, on: surroundings.clock.timer) { await call(orders) }
             ?? unreachable
         guard reports.count == orders.count else {
-            logger.error("\(system.rawValue): another number of orders was answered than was asked about")
+            logger.error("\(system): another number of orders was answered than was asked about")
             metric.record(began.duration(to: .now), reports: unreachable)
             return unreachable
         }
@@ -278,7 +280,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     }
 
     private func raise(_ alarm: Machine.Alarm) {
-        let isPayout = system == .payouts
+        let isPayout = system == OutsideSystem.payouts.rawValue
         switch alarm {
         case .contradiction(let order, let report):
             let (said, place) = (Self.text(report), describe(order))
@@ -301,6 +303,10 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         case .renewed(let order):
             let place = describe(order)
             alarms.raise(.orderRefused, "refused for good; asked for again under the next number: \(place)")
+        case .refused(let order):
+            let next = order.isOpen ? "asked for again later" : "given up"
+            let place = describe(order)
+            alarms.raise(.orderRefused, "the downstream refuses it, \(next); ask its operators why: \(place)")
         }
     }
 
@@ -314,7 +320,7 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     /// Enough to find the order for somebody with the key, and nobody else.
     private func describe(_ order: Order) -> String {
         let age = max(0, surroundings.clock.now().milliseconds - order.createdAt.milliseconds) / 1000
-        let of = system == .payouts ? "" : "\(system.rawValue), "
+        let of = system == OutsideSystem.payouts.rawValue ? "" : "\(system), "
         return "\(of)order \(digest(of: order)), \(order.summary), \(order.amount.fen) fen, "
             + "\(order.attempts) attempts, \(age) s old"
     }

@@ -33,7 +33,8 @@ package final class Poster: Service {
     private let store: any Store
     private let reader: LogReader
     private let tokens: TokenLists
-    private let money: SceneMoney
+    private let kinds: PoolKinds
+    private let isRetried: @Sendable (SceneID) -> Bool
     private let clock: WallClock
     private let configuration: Configuration
     private let alarms: Alarms
@@ -53,7 +54,8 @@ package final class Poster: Service {
         store: any Store,
         reader: LogReader,
         tokens: TokenLists,
-        money: SceneMoney,
+        kinds: PoolKinds,
+        isRetried: @escaping @Sendable (SceneID) -> Bool = { _ in true },
         clock: WallClock,
         configuration: Configuration = Configuration(),
         alarms: Alarms,
@@ -62,7 +64,8 @@ package final class Poster: Service {
         self.store = store
         self.reader = reader
         self.tokens = tokens
-        self.money = money
+        self.kinds = kinds
+        self.isRetried = isRetried
         self.clock = clock
         self.configuration = configuration
         self.alarms = alarms
@@ -84,11 +87,13 @@ package final class Poster: Service {
     private struct Connection {
         var listedUpTo: (@Sendable (MintID) -> UInt64?) = { _ in nil }
         var whenPosted: (@Sendable (Int) -> Void) = { _ in }
+        var promised: (@Sendable ([GivenReward]) -> Void) = { _ in }
     }
 
     /// Connects the accept path.
     ///
     /// - Parameters:
+    ///   - promised: told of coupons and pendants right after the transaction that promises them.
     ///   - listedUpTo: the last sequence whose grants are in the token lists, where this process lists them. What is in
     ///     the log and not listed yet isn't posted: its tokens would be listed after their posting, and stay for ever.
     ///   - whenPosted: told how many grants of the log have been posted.
@@ -97,10 +102,13 @@ package final class Poster: Service {
     func connect(
         posted: [MintID: UInt64],
         listedUpTo: @escaping @Sendable (MintID) -> UInt64?,
-        whenPosted: @escaping @Sendable (Int) -> Void
+        whenPosted: @escaping @Sendable (Int) -> Void,
+        promised: @escaping @Sendable ([GivenReward]) -> Void = { _ in }
     ) {
         noted.withLock { $0 = posted }
-        connection.withLock { $0 = Connection(listedUpTo: listedUpTo, whenPosted: whenPosted) }
+        connection.withLock { connection in
+            connection = Connection(listedUpTo: listedUpTo, whenPosted: whenPosted, promised: promised)
+        }
     }
 
     package func run() async throws {
@@ -181,8 +189,42 @@ package final class Poster: Service {
         let first: UInt64
         let last: UInt64
         let acceptedAt: Timestamp
-        /// In order of key, which is the order of the rows on disk.
-        let transfers: [Transfer]
+        let postings: Postings
+        /// All that is settled by them, blessings too.
+        let orders: [OrderNumber]
+    }
+
+    /// What grants become: money moves, coupons and pendants are promised. Both in order of key, which is that of the
+    /// rows on disk.
+    private struct Postings: Sendable {
+        private(set) var transfers: [Transfer] = []
+        private(set) var rewards: [GivenReward] = []
+
+        /// Of the moneys, then of the others.
+        func post(to books: inout Books) -> [TransferOutcome] {
+            transfers.map { books.grant($0) } + rewards.map { books.promise($0) }
+        }
+
+        var footprint: Footprint {
+            var footprint = Footprint(posting: transfers)
+            footprint.rewards = rewards.map(\.id)
+            return footprint
+        }
+
+        mutating func add(_ transfer: Transfer) { transfers.append(transfer) }
+        mutating func add(_ reward: GivenReward) { rewards.append(reward) }
+
+        /// The one at that place of `post`'s outcomes, for alarms.
+        func summary(_ place: Int) -> String {
+            guard place < transfers.count else { return rewards[place - transfers.count].summary }
+            let transfer = transfers[place]
+            return "scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)"
+        }
+
+        mutating func sort() {
+            transfers.sort { $0.id < $1.id }
+            rewards.sort { $0.id < $1.id }
+        }
     }
 
     /// Posts the next batches of each mint; answers whether nothing was left.
@@ -246,31 +288,58 @@ package final class Poster: Service {
     private func prepare(_ batches: [LoggedBatch]) async throws(StoreError) -> Prepared? {
         guard let first = batches.first, let last = batches.last else { return nil }
         let now = clock.now()
-        var kinds = money.known
-        var transfers: [Transfer] = []
-        transfers.reserveCapacity(batches.count * BatchHeader.countMax)
+        var kinds = self.kinds.known
+        var postings = Postings()
+        var orders: [OrderNumber] = []
+        orders.reserveCapacity(batches.count * BatchHeader.countMax)
         for batch in batches {
-            let payloads = try open(batch).payloads
-            for payload in payloads.prefix(payloads.count - (Mutant.isOn(.leavesOutLastGrant) ? 1 : 0)) {
-                if kinds[payload.scene] == nil { kinds = try await money.learn() }
-                transfers.append(try transfer(OpenGrant(payload), kinds, postedAt: now))
+            let opened = try open(batch)
+            let count = opened.payloads.count - (Mutant.isOn(.leavesOutLastGrant) ? 1 : 0)
+            for (payload, choice) in zip(opened.payloads, opened.choices).prefix(count) {
+                let grant = OpenGrant(payload, choice)
+                if let pool = grant.pool, kinds[pool] == nil { kinds = try await self.kinds.learn() }
+                try add(grant, kinds, at: now, to: &postings)
+                orders.append(payload.order)
             }
         }
-        transfers.sort { $0.id < $1.id }
-        return Prepared(first: first.sequence, last: last.sequence, acceptedAt: first.at, transfers: transfers)
+        postings.sort()
+        return Prepared(
+            first: first.sequence,
+            last: last.sequence,
+            acceptedAt: first.at,
+            postings: postings,
+            orders: orders
+        )
     }
 
-    private func transfer(
+    private func add(
         _ grant: OpenGrant,
-        _ kinds: [SceneID: MoneyKind],
-        postedAt: Timestamp
-    ) throws(StoreError) -> Transfer {
-        let scene = grant.order.scene
-        guard let kind = kinds[scene] else {
-            alarms.raise(.postingStuck, "scene \(scene.rawValue) has no budget")
-            throw StoreError(.corrupt, "a grant of scene \(scene.rawValue), which has no budget")
+        _ kinds: [PoolID: RewardKind],
+        at now: Timestamp,
+        to postings: inout Postings
+    ) throws(StoreError) {
+        guard let pool = grant.pool else { return }
+        guard let kind = kinds[pool] else {
+            alarms.raise(.postingStuck, "pool \(pool.rawValue) isn't in the books")
+            throw StoreError(.corrupt, "a grant out of pool \(pool.rawValue), which isn't in the books")
         }
-        return Transfer(grant, of: kind, postedAt: postedAt)
+        if let template = pool.template {
+            postings.add(
+                GivenReward(
+                    id: grant.order,
+                    template: template,
+                    kind: kind,
+                    at: grant.openedAt,
+                    app: grant.app,
+                    isRetried: isRetried(grant.order.scene),
+                    nextCheckAt: now
+                )
+            )
+        } else if let account = kind.account(of: grant.order.person, in: grant.order.book) {
+            postings.add(Transfer(grant, to: account, postedAt: now))
+        } else {
+            throw StoreError(.corrupt, "money out of pool \(pool.rawValue), which gives \(kind.rawValue)")
+        }
     }
 
     private func post(_ next: Prepared, of pending: Pending) async throws(StoreError) {
@@ -292,8 +361,8 @@ package final class Poster: Service {
     }
 
     private func post(_ prepared: Prepared, of mint: MintID) async throws(StoreError) {
-        let transfers = prepared.transfers
-        var footprint = Footprint(posting: transfers)
+        let postings = prepared.postings
+        var footprint = postings.footprint
         footprint.mints = [mint]
         footprint.transfersAreProbablyNew = lanes.withLock { $0[mint]?.newOnlyCount ?? 0 } >= Self.newOnlyMin
         let began = ContinuousClock.now
@@ -301,25 +370,26 @@ package final class Poster: Service {
             try await store.transact(footprint) { $0.advancePosted(of: mint, to: prepared.last) }
         }
         if Mutant.isOn(.marksBeforePosting) {
-            tokens.markPosted(transfers.compactMap(\.id.order), keptUntil: clock.uptime())
+            tokens.markPosted(prepared.orders, keptUntil: clock.uptime())
         }
         let outcomes = try await store.transact(footprint) { books in
             // Not one is posted unless all can be: the watermark says "everything up to here".
-            let outcomes = transfers.map { books.grant($0) }
+            let outcomes = postings.post(to: &books)
             let last = Mutant.isOn(.movesWatermarkTooFar) ? books.mint(mint)?.lastSequence : prepared.last
             guard let last, !Mutant.isOn(.forgetsWatermark) else { return outcomes }
             if outcomes.allSatisfy(\.isSettled) { books.advancePosted(of: mint, to: last) }
             return outcomes
         }
         transactionTimer.record(duration: began.duration(to: .now))
-        try raiseAlarms(outcomes, transfers)
+        try raiseAlarms(outcomes, postings)
         noted.withLock { $0[mint] = prepared.last }
         let areNew = outcomes.allSatisfy { $0 == .posted }
         lanes.withLock { lanes in
             let count = lanes[mint]?.newOnlyCount ?? 0
             lanes[mint]?.newOnlyCount = areNew ? count + 1 : 0
         }
-        finish(transfers.compactMap(\.id.order))
+        finish(prepared.orders)
+        connection.withLock { $0.promised }(postings.rewards)
     }
 
     /// After so many, a transaction doesn't look for earlier postings first; when it meets one, it's done twice.
@@ -335,18 +405,13 @@ package final class Poster: Service {
     }
 
     /// - Throws: when an accepted grant can't be posted: the watermark stays before it, and people are called (M5).
-    private func raiseAlarms(_ outcomes: [TransferOutcome], _ transfers: [Transfer]) throws(StoreError) {
-        for (outcome, transfer) in zip(outcomes, transfers) {
+    private func raiseAlarms(_ outcomes: [TransferOutcome], _ postings: Postings) throws(StoreError) {
+        for (index, outcome) in outcomes.enumerated() {
             switch outcome {
             case .posted, .alreadyPosted: break
-            case .idReusedForAnotherTransfer:
-                let scene = transfer.id.order?.scene.rawValue ?? 0
-                alarms.raise(.postingConflict, "scene \(scene), amount \(transfer.amount.fen)")
+            case .idReusedForAnotherTransfer: alarms.raise(.postingConflict, postings.summary(index))
             case .amountIsZero, .accountsAreTheSame, .booksDiffer, .insufficientFunds, .balanceWouldOverflow:
-                alarms.raise(
-                    .postingStuck,
-                    "\(outcome): scene \(transfer.id.order?.scene.rawValue ?? 0), amount \(transfer.amount.fen)"
-                )
+                alarms.raise(.postingStuck, "\(outcome): \(postings.summary(index))")
                 throw StoreError(.corrupt, "an accepted grant can't be posted: \(outcome)")
             }
         }
@@ -385,27 +450,26 @@ package final class Poster: Service {
     /// Posts a person's open cash in one book now (TK-7). The log's poster finds it already posted.
     package func postNow(_ person: PersonID, in book: BookID) async throws(StoreError) {
         let open = tokens.unposted(of: person, in: book)
-        let kinds = try await money.kinds(of: Set(open.map(\.order.scene)))
-        try await postFirst(open.filter { kinds[$0.order.scene] == .cash })
+        let kinds = try await kinds.kinds(of: Set(open.compactMap(\.pool)))
+        try await postFirst(open.filter { $0.pool.flatMap { kinds[$0] } == .cash })
     }
 
     /// Posts grants that are in the log, ahead of their turn.
     package func postFirst(_ grants: [OpenGrant]) async throws(StoreError) {
         guard !grants.isEmpty else { return }
         let now = clock.now()
-        let kinds = try await money.kinds(of: Set(grants.map(\.order.scene)))
-        var transfers: [Transfer] = []
-        for grant in grants { transfers.append(try transfer(grant, kinds, postedAt: now)) }
-        transfers.sort { $0.id < $1.id }
-        let posted = transfers
-        let outcomes = try await store.transact(Footprint(posting: posted)) { books in
-            posted.map { books.grant($0) }
-        }
-        try raiseAlarms(outcomes, transfers)
+        let kinds = try await kinds.kinds(of: Set(grants.compactMap(\.pool)))
+        var gathered = Postings()
+        for grant in grants { try add(grant, kinds, at: now, to: &gathered) }
+        gathered.sort()
+        let postings = gathered
+        let outcomes = try await store.transact(postings.footprint) { books in postings.post(to: &books) }
+        try raiseAlarms(outcomes, postings)
         tokens.markPosted(
             grants.map(\.order),
             keptUntil: clock.uptime() + .seconds(configuration.graceSeconds)
         )
+        connection.withLock { $0.promised }(postings.rewards)
     }
 }
 
@@ -421,18 +485,18 @@ extension TransferOutcome {
 
 extension Transfer {
     /// Budget account → one of the person's two accounts (LG-1).
-    fileprivate init(_ grant: OpenGrant, of kind: MoneyKind, postedAt: Timestamp) {
+    fileprivate init(_ grant: OpenGrant, to account: AccountID, postedAt: Timestamp) {
         let order = grant.order
         let other = SceneID(book: order.book, number: order.scene.number ^ 3)
         let scene = Mutant.isOn(.debitsAnotherScene) ? other : order.scene
-        let person = Mutant.isOn(.paysAnotherPerson) ? PersonID(order.person.rawValue + 1) : order.person
+        let otherAccount = AccountID(book: account.book, kind: account.kind, owner: account.owner &+ 1)
         let amount = Mutant.isOn(.postsHalf) ? Amount(fen: grant.amount.fen / 2) ?? .zero : grant.amount
         let new = TransferID(person: order.person, book: order.book, serial: UInt32(truncatingIfNeeded: order.bits))
         let number = Mutant.isOn(.postsUnderNewNumber) ? new : TransferID(order)
         self.init(
             id: number,
             debit: .budget(of: scene),
-            credit: kind.account(of: person, in: grant.order.book),
+            credit: Mutant.isOn(.paysAnotherPerson) ? otherAccount : account,
             amount: amount,
             at: grant.openedAt,
             postedAt: postedAt,

@@ -40,6 +40,8 @@ package struct AuditReport: Sendable {
         package var sentFen: Int128 = 0
         package var transferredFen: Int128 = 0
         package var refundedFen: Int128 = 0
+        package var rewardsPosted = 0
+        package var rewardsGiven = 0
     }
 
     package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
@@ -77,7 +79,8 @@ package struct Audit {
     /// What each budget's account got from the treasury, less what it gave back.
     private var funded: [AccountID: Int128] = [:]
     /// What each scene gives.
-    private var kinds: [SceneID: MoneyKind] = [:]
+    private var kinds: [PoolID: RewardKind] = [:]
+    private var rewards = RewardAudit()
     private var packets: PacketAudit
     private var totals = AuditReport.Totals()
 
@@ -101,10 +104,11 @@ package struct Audit {
                 packets: PacketAudit(keyring: keyring)
             )
             try audit.learnEpochs(snapshot)
-            for (budget, _) in try snapshot.budgets() { audit.kinds[budget.scene] = budget.kind }
+            for (budget, _) in try snapshot.budgets() { audit.kinds[budget.pool] = budget.kind }
             for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
             audit.compareCaps()
             try audit.readTransfers(snapshot)
+            try audit.rewards.read(snapshot, audit.kinds, &audit.totals)
             try audit.readHolds(snapshot)
             try audit.readWithdrawals(snapshot)
             try audit.readAccounts(snapshot)
@@ -118,7 +122,7 @@ package struct Audit {
         AuditReport(
             checks: [
                 zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, packets.conserved,
-                packets.settled, payouts, forward, oneBook, packets.subsidies.check, packets.shares, log,
+                packets.settled, payouts, forward, oneBook, packets.subsidies.check, rewards.check, packets.shares, log,
             ],
             totals: totals
         )
@@ -195,11 +199,18 @@ package struct Audit {
             "\(place): its row differs from its grants"
         )
         issuedByEpoch[MintEpoch(mint: logged.mint, epoch: logged.epoch), default: 0] += Int128(logged.total.fen)
-        for payload in opened.payloads {
+        for (payload, choice) in zip(opened.payloads, opened.choices) {
+            totals.grantsAccepted += 1
+            guard choice.isMoney else {
+                let isNew = rewards.note(payload, choice, isPosted: isPosted)
+                uniqueOrders.expect(isNew && payload.person.rawValue > 0, "\(place) repeats an order number")
+                guard let template = choice.template(in: payload.book) else { continue }
+                issued[LeaseID(pool: PoolID(template), mint: logged.mint), default: 0] += 1
+                continue
+            }
             let isNew = accepted.updateValue((payload.amount.fen, isPosted), forKey: payload.order.bits) == nil
             uniqueOrders.expect(isNew && payload.person.rawValue > 0, "\(place) repeats an order number")
-            issued[LeaseID(scene: payload.scene, mint: logged.mint), default: 0] += Int128(payload.amount.fen)
-            totals.grantsAccepted += 1
+            issued[LeaseID(pool: PoolID(payload.scene), mint: logged.mint), default: 0] += Int128(payload.amount.fen)
             totals.acceptedFen += Int128(payload.amount.fen)
         }
     }
@@ -246,7 +257,7 @@ package struct Audit {
         if grant?.mustBePosted ?? false { allPosted.expect(true, "") }
         sameEverywhere.expect(
             grant?.fen == transfer.amount.fen && transfer.debit == .budget(of: order.scene)
-                && transfer.credit == kinds[order.scene]?.account(of: order.person, in: order.book),
+                && transfer.credit == kinds[PoolID(order.scene)]?.account(of: order.person, in: order.book),
             "scene \(order.scene.rawValue): \(transfer.amount.fen) fen booked, "
                 + "\(grant.map { "\($0.fen)" } ?? "nothing") accepted"
         )
@@ -345,21 +356,22 @@ package struct Audit {
                 let logged = issued.removeValue(forKey: lease.id) ?? 0
                 withinBudget.expect(
                     Int128(lease.issued.fen) == logged && lease.issued <= lease.allotted,
-                    "scene \(budget.scene.rawValue): lease says \(lease.issued.fen) fen issued, the log \(logged)"
+                    "pool \(budget.pool.rawValue): lease says \(lease.issued.fen) issued, the log \(logged)"
                 )
             }
-            let given = funded.removeValue(forKey: .budget(of: budget.scene)) ?? 0
             withinBudget.expect(
                 allotted == Int128(budget.allotted.fen) && budget.allotted <= budget.total,
-                "scene \(budget.scene.rawValue): leases add up to \(allotted), the budget says \(budget.allotted.fen)"
+                "pool \(budget.pool.rawValue): leases add up to \(allotted), the budget says \(budget.allotted.fen)"
             )
+            guard let scene = budget.pool.scene else { continue }
+            let given = funded.removeValue(forKey: .budget(of: scene)) ?? 0
             withinBudget.expect(
                 given == Int128(budget.total.fen),
-                "scene \(budget.scene.rawValue): a budget of \(budget.total.fen) was funded with \(given)"
+                "scene \(scene.rawValue): a budget of \(budget.total.fen) was funded with \(given)"
             )
         }
         withinBudget.expect(funded.isEmpty, "\(funded.count) scenes were funded and have no budget")
-        withinBudget.expect(issued.isEmpty, "grants of \(issued.count) scenes without a lease")
+        withinBudget.expect(issued.isEmpty, "grants out of \(issued.count) pools without a lease")
     }
 }
 

@@ -7,17 +7,21 @@ package struct Channels: Sendable {
     /// To people's change.
     package var transfers: any PayoutChannel
     package var refunds: any PayoutChannel
+    /// The downstreams of coupons and pendants; a kind without one is closed.
+    package var rewards: [RewardKind: any RewardChannel]
 
     package init(
         cashier: any Cashier,
         payouts: any PayoutChannel,
         transfers: any PayoutChannel,
-        refunds: any PayoutChannel
+        refunds: any PayoutChannel,
+        rewards: [RewardKind: any RewardChannel] = [:]
     ) {
         self.cashier = cashier
         self.payouts = payouts
         self.transfers = transfers
         self.refunds = refunds
+        self.rewards = rewards
     }
 
     /// The others are closed: what is promised to them waits.
@@ -27,11 +31,15 @@ package struct Channels: Sendable {
 }
 
 /// Stands where no outside system is configured: it's never reached.
-package struct ClosedSystem: Cashier, PayoutChannel {
+package struct ClosedSystem: Cashier, PayoutChannel, RewardChannel {
     package init() {}
 
     package func open(_ order: PaymentOrder) async -> String? { nil }
     package func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
     package func query(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
+    package func give(_ orders: [RewardOrder]) async -> [RewardReport] { orders.map { _ in Self.closed } }
+    package func query(_ orders: [String]) async -> [RewardReport] { orders.map { _ in Self.closed } }
+
+    private static let closed = RewardReport.failed(RewardFault(.unknown, "not_configured"))
     package func cancel(_ orders: [String]) async -> [PayoutReport] { orders.map { _ in .unreachable } }
 }

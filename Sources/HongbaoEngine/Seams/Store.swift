@@ -35,7 +35,10 @@ package struct LoggedBatch: Hashable, Sendable {
     /// Gap-free for each mint, from 1.
     package let sequence: UInt64
     package let count: Int
+    /// Of money.
     package let total: Amount
+    /// Taken of templates.
+    package let pieces: Int
     package let at: Timestamp
     package let record: [UInt8]
 
@@ -45,6 +48,7 @@ package struct LoggedBatch: Hashable, Sendable {
         sequence: UInt64,
         count: Int,
         total: Amount,
+        pieces: Int = 0,
         at: Timestamp,
         record: [UInt8]
     ) {
@@ -53,6 +57,7 @@ package struct LoggedBatch: Hashable, Sendable {
         self.sequence = sequence
         self.count = count
         self.total = total
+        self.pieces = pieces
         self.at = at
         self.record = record
     }
@@ -63,9 +68,9 @@ package struct AppendGroup: Sendable {
     package let mint: MintID
     package let epoch: UInt32
     package let batches: [LoggedBatch]
-    package let issued: [SceneID: Amount]
+    package let issued: [PoolID: Amount]
 
-    package init(mint: MintID, epoch: UInt32, batches: [LoggedBatch], issued: [SceneID: Amount]) {
+    package init(mint: MintID, epoch: UInt32, batches: [LoggedBatch], issued: [PoolID: Amount]) {
         self.mint = mint
         self.epoch = epoch
         self.batches = batches
@@ -139,6 +144,19 @@ package protocol StoreSnapshot {
     func subsidies(after order: OrderNumber?, limit: Int) throws(StoreError) -> [Subsidy]
     /// All subsidies of a person in a book that are posted, in order of order number.
     func subsidies(of person: PersonID, in book: BookID) throws(StoreError) -> [Subsidy]
+
+    func rewards(after order: OrderNumber?, limit: Int) throws(StoreError) -> [GivenReward]
+    /// All coupons and pendants of a person in a book that are posted, in order of order number.
+    func rewards(of person: PersonID, in book: BookID) throws(StoreError) -> [GivenReward]
+    /// Those of these that are posted.
+    func rewards(_ orders: [OrderNumber]) throws(StoreError) -> [GivenReward]
+    /// Rewards of a kind that are promised and not given, and whose next check is within these times, the earliest
+    /// first.
+    func rewards(
+        of kind: RewardKind,
+        toGiveIn times: ClosedRange<Timestamp>,
+        limit: Int
+    ) throws(StoreError) -> [GivenReward]
 
     func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
     func packet(_ key: SendKey) throws(StoreError) -> RedPacket?

@@ -55,6 +55,13 @@ package struct Keyring: Sendable {
         }
     }
 
+    /// By which draws are decided, for ever: another seed would let everybody roll again.
+    var drawSeed: (UInt64, UInt64) {
+        let code = HMAC<SHA256>.authenticationCode(for: Array("hongbao draws 1".utf8), using: identityHash)
+        let bytes = Array(code)
+        return (bytes.span.bigEndian(at: 0), bytes.span.bigEndian(at: 8))
+    }
+
     package var rootPublicKey: Curve25519.Signing.PublicKey { rootSigning.publicKey }
 
     func certificateSignature(of content: [UInt8]) -> [UInt8] {

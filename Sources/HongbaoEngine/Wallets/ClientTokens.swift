@@ -34,31 +34,41 @@ struct ClientTokens: Sendable {
 
     var orders: [OrderNumber] { candidates.map(\.payload.order) }
 
+    /// What the log has at a place: what was signed, and which reward was chosen.
+    struct Logged: Hashable, Sendable {
+        let payload: GrantPayload
+        let choice: RewardChoice
+    }
+
     /// What the log says about the places that the tokens name.
-    func lookUp(in snapshot: any StoreSnapshot, _ reader: LogReader) throws(StoreError) -> [ThinToken: GrantPayload] {
-        var found: [ThinToken: GrantPayload] = [:]
+    func lookUp(in snapshot: any StoreSnapshot, _ reader: LogReader) throws(StoreError) -> [ThinToken: Logged] {
+        var found: [ThinToken: Logged] = [:]
         for (_, token, _) in candidates {
             let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
             let logged = try snapshot.batches(of: token.mint, after: token.sequence - 1, limit: 1).first
             guard let logged, logged.sequence == token.sequence, token.index < logged.count else { continue }
-            found[thin] = try reader.open(logged).payloads[token.index]
+            let opened = try reader.open(logged)
+            found[thin] = Logged(payload: opened.payloads[token.index], choice: opened.choices[token.index])
         }
         return found
     }
 
     /// Shows what was issued and isn't posted; what was never issued is a forgery by somebody with a minting key
     /// (TK-8).
-    mutating func judge(by log: [ThinToken: GrantPayload], posted: [Transfer]) {
+    ///
+    /// - Parameter posted: the orders that the store has, in the ledger or among the rewards.
+    mutating func judge(by log: [ThinToken: Logged], posted: Set<OrderNumber>) {
         guard !candidates.isEmpty else { return }
-        let posted = Set(posted.map(\.id))
         for (index, token, payload) in candidates {
             let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
-            guard log[thin] == payload || Mutant.isOn(.trustsTokens) else {
+            let logged = log[thin]
+            guard logged?.payload == payload || Mutant.isOn(.trustsTokens) else {
                 forgedIn.append(MintEpoch(mint: token.mint, epoch: token.epoch))
                 rejected.append(index)
                 continue
             }
-            if !posted.contains(TransferID(payload.order)) { grants.append(OpenGrant(payload)) }
+            let choice = logged?.choice ?? .first
+            if !choice.isBlessing, !posted.contains(payload.order) { grants.append(OpenGrant(payload, choice)) }
         }
         candidates = []
         rejected.sort()
@@ -69,8 +79,14 @@ struct ClientTokens: Sendable {
 }
 
 extension OpenGrant {
-    init(_ payload: GrantPayload) {
-        self.init(order: payload.order, amount: payload.amount, openedAt: payload.openedAt, app: payload.app)
+    init(_ payload: GrantPayload, _ choice: RewardChoice) {
+        self.init(
+            order: payload.order,
+            amount: payload.amount,
+            openedAt: payload.openedAt,
+            app: payload.app,
+            given: choice.given
+        )
     }
 }
 

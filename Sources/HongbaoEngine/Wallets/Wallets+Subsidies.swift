@@ -31,7 +31,8 @@ extension Wallets {
         }
         if open == nil { open = try await proven(order, by: sent) }
         guard let open else { return nil }
-        return try await money.kinds(of: [order.scene])[order.scene] == .subsidy ? open : nil
+        let pool = PoolID(order.scene)
+        return try await kinds.kinds(of: [pool])[pool] == .subsidy ? open : nil
     }
 
     private func proven(_ order: OrderNumber, by sent: [[UInt8]]) async throws(StoreError) -> OpenGrant? {
@@ -44,7 +45,7 @@ extension Wallets {
         let (log, posted) = try await store.read { (snapshot) throws(StoreError) in
             (try asked.lookUp(in: snapshot, reader), try snapshot.transfers([TransferID(order)]))
         }
-        sent.judge(by: log, posted: posted)
+        sent.judge(by: log, posted: Set(posted.compactMap(\.id.order)))
         alarms.raiseForged(sent.forgedIn)
         return sent.grants.first
     }

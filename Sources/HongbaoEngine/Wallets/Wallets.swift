@@ -19,6 +19,8 @@ package struct WalletReading: Sendable {
     package let view: WalletView
     /// What the person has been given to send red packets with, used or not; the newest first (SU-2).
     package let subsidies: [Subsidy]
+    /// Coupons and pendants, used or not; the newest first.
+    package let rewards: [ShownReward]
     package let missing: [WalletSource]
     /// Which of the tokens that the client sent along were refused, by index.
     package let rejectedTokens: [Int]
@@ -43,7 +45,7 @@ package final class Wallets: Sendable {
     let store: any Store
     private let campaigns: Campaigns
     let tokens: TokenLists
-    let money: SceneMoney
+    let kinds: PoolKinds
     let verifier: TokenVerifier
     let reader: LogReader
     let poster: Poster
@@ -56,7 +58,7 @@ package final class Wallets: Sendable {
         store: any Store,
         campaigns: Campaigns,
         tokens: TokenLists,
-        money: SceneMoney,
+        kinds: PoolKinds,
         verifier: TokenVerifier,
         reader: LogReader,
         poster: Poster,
@@ -67,7 +69,7 @@ package final class Wallets: Sendable {
         self.store = store
         self.campaigns = campaigns
         self.tokens = tokens
-        self.money = money
+        self.kinds = kinds
         self.verifier = verifier
         self.reader = reader
         self.poster = poster
@@ -100,13 +102,16 @@ package final class Wallets: Sendable {
         var withdrawals: [Withdrawal] = []
         var claims: [Claim] = []
         var subsidies: [Subsidy] = []
+        var rewards: [GivenReward] = []
         if !off.contains(.ledger) {
             if let snapshot = await read(person, book, open.map(\.order), sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
                 claims = snapshot.claims
                 subsidies = snapshot.subsidies
-                sent.judge(by: snapshot.log, posted: posted)
+                rewards = snapshot.rewards
+                let orders = posted.compactMap(\.id.order) + rewards.map(\.id)
+                sent.judge(by: snapshot.log, posted: Set(orders))
             } else {
                 if !Mutant.isOn(.hidesMissingLedger) { missing.append(.ledger) }
                 sent.setAside()
@@ -117,10 +122,12 @@ package final class Wallets: Sendable {
         alarms.raiseForged(sent.forgedIn)
         if Mutant.isOn(.readsLedgerFirst) { open = tokens.tokens(of: person, in: book) }
         open += sent.grants
-        let kinds = money.known
-        await post(sent.grants.filter { kinds[$0.order.scene] == .cash })
-        subsidies.merge(open.filter { kinds[$0.order.scene] == .subsidy })
-        open.removeAll { kinds[$0.order.scene] != .cash }
+        let kinds = kinds.known
+        func kind(_ grant: OpenGrant) -> RewardKind? { grant.pool.flatMap { kinds[$0] } }
+        await post(sent.grants.filter { kind($0) != .subsidy })
+        subsidies.merge(open.filter { kind($0) == .subsidy })
+        let shown = ShownReward.merged(rewards, open, kinds, campaigns.current)
+        open.removeAll { kind($0) != .cash }
         return .wallet(
             WalletReading(
                 person: person,
@@ -129,6 +136,7 @@ package final class Wallets: Sendable {
                 phase: phase,
                 view: WalletView(tokens: open, posted: posted, withdrawals: withdrawals, claims: claims),
                 subsidies: off.contains(.subsidies) ? [] : subsidies,
+                rewards: shown.filter { !off.contains($0.kind == .pendant ? .pendants : .coupons) },
                 missing: missing,
                 rejectedTokens: sent.rejected
             )
@@ -140,8 +148,9 @@ package final class Wallets: Sendable {
         let withdrawals: [Withdrawal]
         let claims: [Claim]
         let subsidies: [Subsidy]
-        /// The batches that the client's tokens claim to be of.
-        let log: [ThinToken: GrantPayload]
+        let rewards: [GivenReward]
+        /// What the log has at the places that the client's tokens name.
+        let log: [ThinToken: ClientTokens.Logged]
     }
 
     /// `nil` when the store fails or takes too long.
@@ -151,19 +160,20 @@ package final class Wallets: Sendable {
         _ open: [OrderNumber],
         _ sent: ClientTokens
     ) async -> Snapshot? {
-        let money = money
+        let kinds = kinds
         let reader = reader
         let store = store
         let alarms = alarms
         return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
-                    try money.learn(scenesOf: open + sent.orders, snapshot)
+                    try kinds.learn(scenesOf: open + sent.orders, snapshot)
                     return Snapshot(
                         posted: try snapshot.transfers(of: person, in: book),
                         withdrawals: try snapshot.withdrawals(of: person, in: book),
                         claims: try snapshot.claims(of: person, in: book),
                         subsidies: try snapshot.subsidies(of: person, in: book),
+                        rewards: try snapshot.rewards(of: person, in: book),
                         log: try sent.lookUp(in: snapshot, reader)
                     )
                 }

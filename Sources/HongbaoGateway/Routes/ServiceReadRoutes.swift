@@ -29,7 +29,7 @@ struct ServiceReadRoutes: Sendable {
         guard let view = found else { throw Problem(.notFound) }
         return .json { json in
             json.object { json in
-                json.field("budget", view.budget.fen)
+                json.field("budget", view.total.fen)
                 json.field("issued", view.issued.fen)
                 json.field("leased", view.leased.fen)
                 json.field("available", view.available.fen)
@@ -37,9 +37,42 @@ struct ServiceReadRoutes: Sendable {
         }
     }
 
-    /// There are no templates until coupons are given.
+    /// Of a coupon or pendant by the key of its reward ID. Where several campaigns give one of that name, the caller
+    /// says which is meant.
     private func inventory(_ call: Call, _ service: ServiceKey) async throws(Problem) -> Response {
-        throw Problem(.notFound)
+        let template = String(call.captures[0])
+        let named = try Query(call.head, allowed: ["campaign"]).name("campaign")
+        if let named, !service.allows(campaign: named) { throw .forbiddenCampaign }
+        let campaigns = services.campaigns().campaigns.filter { campaign in
+            named.map { $0 == campaign.key } ?? service.allows(campaign: campaign.key)
+        }
+        var found: [BudgetView] = []
+        do throws(StoreError) {
+            for campaign in campaigns {
+                if let view = try await services.inventory(campaign.key, template) { found.append(view) }
+            }
+        } catch {
+            throw Problem(error)
+        }
+        guard let view = found.first else { throw Problem(.notFound) }
+        guard found.count == 1 else {
+            throw Problem(.malformed, param: "campaign", detail: "Several campaigns give it: say which is meant.")
+        }
+        return .json { json in
+            json.object { json in
+                json.field("template", template)
+                json.field("kind", view.kind.rawValue)
+                json.field("unlimited", view.isUnlimited)
+                if !view.isUnlimited {
+                    json.field("total", view.total.fen)
+                    json.field("available", view.available.fen)
+                    json.field("reserve", view.reserve.fen)
+                }
+                json.field("consumed", view.issued.fen)
+                json.field("leased", view.leased.fen)
+                json.field("stranded", view.stranded.fen)
+            }
+        }
     }
 
     private func summary(_ call: Call, _ service: ServiceKey) async throws(Problem) -> Response {

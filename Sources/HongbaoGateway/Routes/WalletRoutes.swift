@@ -21,8 +21,6 @@ struct WalletRoutes: Sendable {
             Route(.get, "/v1/wallet", isCutOff: false, .person(wallet)),
             Route(.post, "/v1/wallet", body: .json, isCutOff: false, .person(wallet)),
             Route(.get, "/v1/wallet/statement", isCutOff: false, .person(statement)),
-            Route(.get, "/v1/wallet/rewards", .person(rewards)),
-            Route(.post, "/v1/wallet/rewards/{id}/use", .person(useReward)),
         ]
     }
 
@@ -34,10 +32,10 @@ struct WalletRoutes: Sendable {
                 json.field("balance", reading.view.balance)
                 json.field("income", reading.view.income.fen)
                 json.field("pending", reading.view.pending.fen)
-                for list in ["coupons", "pendants"] as [StaticString] {
-                    json.key(list)
-                    json.array { (_: inout JSONWriter) in }
-                }
+                json.key("coupons")
+                json.write(reading.rewards.filter { $0.kind != .pendant }, of: reading)
+                json.key("pendants")
+                json.write(reading.rewards.filter { $0.kind == .pendant }, of: reading)
                 json.write(subsidiesOf: reading)
                 json.write(missing: reading)
                 if hasTokens { json.write(refusedOf: reading) }
@@ -91,30 +89,6 @@ struct WalletRoutes: Sendable {
                 json.write(missing: reading)
             }
         }
-    }
-
-    private func rewards(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        let query = try Query(call.head, allowed: ["campaign", "kind"])
-        let campaign = try query.requiredName("campaign")
-        if let kind = try query.name("kind"), RewardKind(rawValue: kind) == nil {
-            throw Problem(.malformed, param: "kind", detail: "There is no such kind of reward.")
-        }
-        guard services.campaigns().campaign(campaign) != nil else {
-            throw Problem(.campaignUnknown, param: "campaign")
-        }
-        return .json { json in
-            json.object { json in
-                json.key("rewards")
-                json.array { (_: inout JSONWriter) in }
-                json.field("complete", true)
-                json.key("missing")
-                json.array { (_: inout JSONWriter) in }
-            }
-        }
-    }
-
-    private func useReward(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
-        throw Problem(.switchedOff)
     }
 }
 

@@ -113,10 +113,31 @@ package struct GrantJSON {
             json.value(ascii: OrderText.bytes(granted.order))
             json.field("status", Int64(granted.status.rawValue))
             if granted.amount > .zero { json.field("amount", granted.amount.fen) }
-            json.field("rewardID", granted.rewardID)
+            if let id = granted.rewardID { json.field("rewardID", id) }
+            if let fallback = granted.fallback {
+                json.field("fallback", fallback.name)
+                if let blessing = fallback.blessing { json.field("blessing", blessing) }
+            }
             json.key("token")
             json.value(ascii: Base64URL.encode(granted.token))
             json.field("replayed", granted.isReplay)
+        }
+    }
+}
+
+extension GivenFallback {
+    /// What it is called on the wire.
+    var name: String {
+        switch self {
+        case .backup: "backup"
+        case .blessing: "blessing"
+        }
+    }
+
+    var blessing: String? {
+        switch self {
+        case .backup: nil
+        case .blessing(let text): text
         }
     }
 }

@@ -97,9 +97,11 @@ package struct GrantProtobuf {
         proto.bytes(1, OrderText.bytes(granted.order))
         proto.varint(2, UInt64(granted.status.rawValue))
         if granted.amount > .zero { proto.varint(3, UInt64(granted.amount.fen)) }
-        proto.bytes(4, granted.rewardID.utf8)
+        if let id = granted.rewardID { proto.bytes(4, id.utf8) }
+        if let fallback = granted.fallback { proto.bytes(5, fallback.name.utf8) }
         proto.bytes(6, granted.token)
         if granted.isReplay { proto.varint(7, 1) }
+        if let blessing = granted.fallback?.blessing { proto.bytes(9, blessing.utf8) }
     }
 
     static func write(_ problem: Problem, to proto: inout ProtobufWriter) {

@@ -41,7 +41,7 @@ package struct LedgerWork: Sendable {
     package static func prepare(_ store: some Store, budget: Int64 = 50_000) async throws(StoreError) {
         guard let total = Amount(fen: budget) else { preconditionFailure("a negative budget") }
         for book in books {
-            let funding = Funding(scene: scene(of: book), total: total, revision: 1)
+            let funding = Funding(pool: PoolID(scene(of: book)), total: total, revision: 1)
             _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: start) }
         }
     }

@@ -39,7 +39,7 @@ package enum PendingPayouts {
     ) async throws -> Duration? {
         let began = ContinuousClock.now
         let payouts = Payouts(
-            .payouts,
+            OutsideSystem.payouts.rawValue,
             store: store,
             rows: .payouts,
             calls: OutsideCalls(channel) { PayoutOrder($0) },

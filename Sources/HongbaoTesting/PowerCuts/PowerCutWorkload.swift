@@ -24,21 +24,22 @@ struct PowerCutWorkload {
 
     /// Budgets and leases that no run exhausts.
     static func prepare(_ store: SQLiteStore) async throws {
-        let funding = Funding(scene: scene, total: fen(1_000_000_000), revision: 1)
+        let funding = Funding(pool: PoolID(scene), total: fen(1_000_000_000), revision: 1)
         _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now) }
         for mint in mints {
             var footprint = Footprint()
             footprint.mints = [mint]
-            footprint.budgets = [scene]
+            footprint.budgets = [PoolID(scene)]
             _ = try await store.transact(footprint) { books in
                 _ = books.openEpoch(
                     of: mint,
                     EpochRecord(mint: mint, epoch: 1, certificate: [1], wrappedDataKey: [], isRevoked: false)
                 )
                 return books.extendLease(
-                    LeaseID(scene: scene, mint: mint),
+                    LeaseID(pool: PoolID(scene), mint: mint),
                     epoch: 1,
                     by: fen(100_000_000),
+                    now: now,
                     expiresAt: now
                 )
             }
@@ -125,7 +126,7 @@ struct PowerCutWorkload {
             )
         }
         let total = batches.reduce(0) { $0 + Int($1.total.fen) }
-        return AppendGroup(mint: mint, epoch: epoch, batches: batches, issued: [Self.scene: Self.fen(total)])
+        return AppendGroup(mint: mint, epoch: epoch, batches: batches, issued: [PoolID(Self.scene): Self.fen(total)])
     }
 
     private func post(_ random: inout Seeded) -> Request {

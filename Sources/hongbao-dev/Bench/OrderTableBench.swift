@@ -38,7 +38,7 @@ struct OrderTableBench: Sendable {
             sequence: UInt64(1 + index / 256),
             index: index % 256,
             amount: amount,
-            reward: 0,
+            choice: .first,
             status: .processing
         )
     }

@@ -18,7 +18,7 @@ private struct LeasingScript {
     private var fundings: UInt16 = 0
 
     private static func lease(_ name: String) -> LeaseID {
-        LeaseID(scene: scene, mint: MintID(name == "a" ? 1 : 2))
+        LeaseID(pool: PoolID(scene), mint: MintID(name == "a" ? 1 : 2))
     }
 
     private static func amount(_ word: String) throws -> Amount {
@@ -33,12 +33,13 @@ private struct LeasingScript {
         case "fund":
             let total = try Self.amount(words[1])
             defer { fundings += 1 }
-            return "\(rows.fund(Funding(scene: Self.scene, total: total, revision: fundings), now: instant))"
+            return "\(rows.fund(Funding(pool: PoolID(Self.scene), total: total, revision: fundings), now: instant))"
         case "extend":
             let added = rows.extendLease(
                 Self.lease(words[1]),
                 epoch: try #require(UInt32(words[2])),
                 by: try Self.amount(words[3]),
+                now: instant,
                 expiresAt: instant.advanced(bySeconds: 60)
             )
             return "\(added.fen)"
@@ -64,25 +65,25 @@ private struct LeasingScript {
             now += try #require(Int64(words[1]))
             return "ok"
         case "view":
-            guard let budget = rows.budget(Self.scene) else { return "none" }
-            let view = BudgetView(budget, leases: rows.leases(of: Self.scene))
-            return "\(view.budget.fen) \(view.issued.fen) \(view.leased.fen) \(view.available.fen)"
+            guard let budget = rows.budget(PoolID(Self.scene)) else { return "none" }
+            let view = BudgetView(budget, leases: rows.leases(of: PoolID(Self.scene)), at: instant)
+            return "\(view.total.fen) \(view.issued.fen) \(view.leased.fen) \(view.available.fen)"
         default: throw UnknownWord(word: words[0])
         }
     }
 
     /// As a store reads its rows back for the next decision.
     private mutating func replace(_ lease: Lease) {
-        var leases = rows.leases(of: Self.scene).filter { $0.id != lease.id }
+        var leases = rows.leases(of: PoolID(Self.scene)).filter { $0.id != lease.id }
         leases.append(lease)
-        rows = Books(ledger: rows.ledger, budgets: rows.budget(Self.scene).map { [$0] } ?? [], leases: leases)
+        rows = Books(ledger: rows.ledger, budgets: rows.budget(PoolID(Self.scene)).map { [$0] } ?? [], leases: leases)
     }
 
     private func checkM6(_ line: Substring) {
-        guard let budget = rows.budget(Self.scene) else { return }
-        let leases = rows.leases(of: Self.scene)
-        let view = BudgetView(budget, leases: leases)
-        #expect(view.issued.fen + view.leased.fen + view.available.fen == view.budget.fen, "\(line)")
+        guard let budget = rows.budget(PoolID(Self.scene)) else { return }
+        let leases = rows.leases(of: PoolID(Self.scene))
+        let view = BudgetView(budget, leases: leases, at: Timestamp(milliseconds: now * 1000))
+        #expect(view.issued.fen + view.leased.fen + view.available.fen == view.total.fen, "\(line)")
         #expect(budget.allotted.fen == leases.reduce(0) { $0 + $1.allotted.fen }, "\(line)")
         #expect(budget.allotted <= budget.total, "\(line)")
         for lease in leases { #expect(lease.issued <= lease.allotted, "\(line)") }
@@ -108,7 +109,7 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
         let scenes = [1, 2].map { SceneID(book: BookID(campaign: 1, phase: .live), number: $0) }
         func fundings(_ totals: [Int64], revision: UInt16) throws -> [Funding] {
             try zip(scenes, totals).map {
-                Funding(scene: $0, total: try #require(Amount(fen: $1)), revision: revision)
+                Funding(pool: PoolID($0), total: try #require(Amount(fen: $1)), revision: revision)
             }
         }
         let footprint = Footprint(funding: try fundings([0, 0], revision: 0))
@@ -118,13 +119,13 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
         var books = Books(ledger: Ledger(accounts: accounts, transfers: [], holds: []))
         #expect(books.fund(try fundings([100, 50], revision: 0), now: now) == .funded)
         #expect(books.fund(try fundings([100, 50], revision: 1), now: now) == .funded)
-        let lease = LeaseID(scene: scenes[1], mint: MintID(1))
-        #expect(books.extendLease(lease, epoch: 1, by: Amount(fen: 40) ?? .zero, expiresAt: now).fen == 40)
+        let lease = LeaseID(pool: PoolID(scenes[1]), mint: MintID(1))
+        #expect(books.extendLease(lease, epoch: 1, by: Amount(fen: 40) ?? .zero, now: now, expiresAt: now).fen == 40)
         let refused = books.fund(try fundings([500, 39], revision: 1), now: now)
-        #expect(refused == .refused([scenes[1]: .allotted(try #require(Amount(fen: 40)))]))
+        #expect(refused == .refused([PoolID(scenes[1]): .allotted(try #require(Amount(fen: 40)))]))
         // Somebody else has used this revision.
         #expect(books.fund(try fundings([500, 60], revision: 0), now: now) == .outdated)
-        #expect(scenes.map { books.budget($0)?.total.fen } == [100, 50])
+        #expect(scenes.map { books.budget(PoolID($0))?.total.fen } == [100, 50])
         #expect(books.ledger.newTransfers.count == 2)
         #expect(books.fund(try fundings([500, 40], revision: 1), now: now) == .funded)
         #expect(scenes.map { books.ledger.account(.budget(of: $0)).available } == [500, 40])
@@ -133,20 +134,20 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
     /// What a scene gives is fixed when it's first funded: what was granted keeps its meaning (SU-1).
     @Test func aBudgetKeepsItsKind() throws {
         let scene = SceneID(book: BookID(campaign: 1, phase: .live), number: 1)
-        func funding(_ kind: MoneyKind, _ fen: Int64, _ revision: UInt16) throws -> Funding {
-            Funding(scene: scene, kind: kind, total: try #require(Amount(fen: fen)), revision: revision)
+        func funding(_ kind: RewardKind, _ fen: Int64, _ revision: UInt16) throws -> Funding {
+            Funding(pool: PoolID(scene), kind: kind, total: try #require(Amount(fen: fen)), revision: revision)
         }
         let accounts = Footprint(funding: [try funding(.subsidy, 0, 0)]).accounts.map { Account(id: $0) }
         let now = Timestamp(milliseconds: 5)
         var books = Books(ledger: Ledger(accounts: accounts, transfers: [], holds: []))
         #expect(books.fund(try funding(.subsidy, 100, 0), now: now) == .funded)
-        #expect(books.budget(scene)?.kind == .subsidy)
+        #expect(books.budget(PoolID(scene))?.kind == .subsidy)
         for fen: Int64 in [50, 100, 200] {
             #expect(books.fund(try funding(.cash, fen, 1), now: now) == .otherKind)
-            #expect(books.fund([try funding(.cash, fen, 1)], now: now) == .refused([scene: .gives(.subsidy)]))
+            #expect(books.fund([try funding(.cash, fen, 1)], now: now) == .refused([PoolID(scene): .gives(.subsidy)]))
         }
         #expect(books.fund(try funding(.subsidy, 200, 1), now: now) == .funded)
-        #expect(books.budget(scene)?.total.fen == 200 && books.ledger.newTransfers.count == 2)
+        #expect(books.budget(PoolID(scene))?.total.fen == 200 && books.ledger.newTransfers.count == 2)
     }
 
     @Test func fundingGoesUpAndDown() throws {

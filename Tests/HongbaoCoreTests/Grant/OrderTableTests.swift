@@ -5,12 +5,14 @@ import Testing
 /// The order table against a dictionary (GR-3): inserts and take-backs in any order, through every growth.
 @Suite struct OrderTableTests {
     private static func entry(_ random: inout Seeded) throws -> OrderTable.Entry {
-        let amount = Int64.random(in: 0..<OrderTable.amountMax, using: &random)
+        // Of pieces no amount is kept.
+        let given = Bool.random(using: &random) ? 0 : UInt16.random(in: 0 ... .max, using: &random)
+        let amount = given > 0 ? 0 : Int64.random(in: 0..<OrderTable.amountMax, using: &random)
         return OrderTable.Entry(
             sequence: .random(in: 1..<(1 << 48), using: &random),
             index: .random(in: 0..<256, using: &random),
             amount: try #require(Amount(fen: amount)),
-            reward: .random(in: 0 ... .max, using: &random),
+            choice: RewardChoice(meant: .random(in: 0 ... .max, using: &random), given: given),
             status: Bool.random(using: &random) ? .processing : .credited
         )
     }
@@ -84,7 +86,7 @@ import Testing
                 sequence: 1 << 48 - 1,
                 index: 255,
                 amount: amount,
-                reward: .max,
+                choice: RewardChoice(meant: .max, given: 0),
                 status: status
             )
             table.insert(OrderNumber(bits: bits), entry)

@@ -24,7 +24,7 @@ import Testing
         #expect(engine.granting.orderCount == count)
         let budget = try #require(try await engine.budgets.view(campaign: "test", scene: "rain"))
         #expect(budget.issued.fen == Int64(count) * 100)
-        #expect(budget.issued.fen + budget.leased.fen + budget.available.fen == budget.budget.fen)
+        #expect(budget.issued.fen + budget.leased.fen + budget.available.fen == budget.total.fen)
         let report = try await Audit.run(engine.store, keyring: rig.keyring)
         #expect(report.holds)
         #expect(report.totals.grantsAccepted == count && report.totals.grantsPosted == count)
@@ -305,8 +305,11 @@ extension EpochKeys {
     /// One sealed batch, ready to be appended after a sequence.
     func group(_ payloads: [GrantPayload], after sequence: UInt64, campaigns: CampaignSet) -> AppendGroup {
         let tokens = BatchSealer(self).sealWithTokens(payloads, sequence: sequence + 1, at: certificate.notBefore)
-        var issued: [SceneID: Amount] = [:]
-        for payload in payloads { issued[payload.scene] = (issued[payload.scene] ?? .zero).adding(payload.amount) }
+        var issued: [PoolID: Amount] = [:]
+        for payload in payloads {
+            let pool = PoolID(payload.scene)
+            issued[pool] = (issued[pool] ?? .zero).adding(payload.amount)
+        }
         let header = tokens.batch.header
         let logged = LoggedBatch(
             mint: header.mint,
@@ -315,7 +318,7 @@ extension EpochKeys {
             count: header.count,
             total: header.total,
             at: header.at,
-            record: LogRecord(batch: tokens.batch, rewards: payloads.map { _ in 0 }).bytes
+            record: LogRecord(batch: tokens.batch, choices: payloads.map { _ in .first }).bytes
         )
         return AppendGroup(mint: header.mint, epoch: header.epoch, batches: [logged], issued: issued)
     }

@@ -7,7 +7,7 @@ import Testing
 /// The mint's decisions against a naive book-keeping (GR-3, M3, M6), without a store or a clock.
 @Suite struct MintStateTests {
     private static let now = Timestamp(milliseconds: 1_643_630_400_000)
-    private static let scene = SceneID(book: BookID(campaign: 7, phase: .live), number: 1)
+    private static let scene = PoolID(SceneID(book: BookID(campaign: 7, phase: .live), number: 1))
 
     private struct Accepted: Hashable {
         let order: OrderNumber
@@ -21,7 +21,7 @@ import Testing
     /// A mint, and what must be true of it.
     private struct World {
         var mint: MintState
-        var rules = GrantRules(campaigns: .forTests([.forTests(cap: 90)]), now: MintStateTests.now)
+        var rules = GrantRules(campaigns: .forTests([.forTests(cap: 90)]), draws: .forTests, now: MintStateTests.now)
         var random: Seeded
         let limits: MintState.Limits
         /// Durable or not, in the order of the log.
@@ -86,7 +86,7 @@ import Testing
                     sequence: earlier.sequence,
                     index: earlier.index,
                     amount: try #require(Amount(fen: earlier.amount)),
-                    reward: earlier.reward,
+                    choice: RewardChoice(meant: earlier.reward, given: 0),
                     status: earlier.status
                 )
                 let isSame = earlier.amount == draft.amount.fen && earlier.reward == draft.reward
@@ -104,7 +104,14 @@ import Testing
                 let isFull = last?.index == MintState.batchSizeMax - 1
                 let sequence = (last?.sequence ?? (taken.last?.sequence ?? durable) + 1) + (isFull ? 1 : 0)
                 let index = isFull ? 0 : (last?.index ?? -1) + 1
-                #expect(decision == .accepted(sequence: sequence, index: index))
+                let entry = OrderTable.Entry(
+                    sequence: sequence,
+                    index: index,
+                    amount: draft.amount,
+                    choice: RewardChoice(meant: draft.reward, given: 0),
+                    status: isPostedFirst ? .credited : .processing
+                )
+                #expect(decision == .accepted(entry))
                 accepted.append(
                     Accepted(
                         order: draft.order,
@@ -129,7 +136,7 @@ import Testing
                 #expect(batch.payloads.map(\.order) == expected.map(\.order))
                 #expect(batch.payloads.map(\.amount.fen) == expected.map(\.amount))
                 #expect(batch.payloads.map(\.status) == expected.map(\.status))
-                #expect(batch.rewards == expected.map(\.reward))
+                #expect(batch.choices == expected.map { RewardChoice(meant: $0.reward, given: 0) })
                 #expect(batch.total.fen == expected.reduce(0) { $0 + $1.amount })
                 #expect(batch.issued == [MintStateTests.scene: batch.total])
                 #expect(!batch.payloads.isEmpty)
@@ -177,7 +184,7 @@ import Testing
                     sequence: grant.sequence,
                     index: grant.index,
                     amount: fen(grant.amount),
-                    reward: grant.reward,
+                    choice: RewardChoice(meant: grant.reward, given: 0),
                     status: grant.status
                 )
                 orders.insert(grant.order, entry)
@@ -232,5 +239,13 @@ import Testing
         #expect(world.mint.drainSlices().isEmpty)
         world.mint.rollBack()
         #expect(world.mint.drainSlices() == [Self.scene: draft.amount])
+    }
+}
+
+extension GrantDraft {
+    /// Of money.
+    fileprivate var reward: UInt16 {
+        guard case .money(let reward) = gift else { preconditionFailure("not money") }
+        return reward
     }
 }

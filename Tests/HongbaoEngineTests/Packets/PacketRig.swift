@@ -30,7 +30,7 @@ struct PacketRig: Sendable {
 
     private func fund() async throws {
         let total = try #require(Amount(fen: 1_000_000))
-        let funding = Funding(scene: Self.scene, kind: .subsidy, total: total, revision: 1)
+        let funding = Funding(pool: PoolID(Self.scene), kind: .subsidy, total: total, revision: 1)
         let now = clock.now
         _ = try await store.transact(Footprint(funding: [funding])) { $0.fund(funding, now: now) }
     }

@@ -83,7 +83,8 @@ import Testing
             rig.folder,
             """
             UPDATE mint SET last_sequence = 5;
-            INSERT INTO grant_batch SELECT mint, 5, epoch, count, total, at, record FROM grant_batch WHERE sequence = 4;
+            INSERT INTO grant_batch SELECT mint, 5, epoch, count, total, at, record, pieces FROM grant_batch
+                WHERE sequence = 4;
             """
         )
         let fault = try await Self.startFault(rig)

@@ -325,7 +325,7 @@ import Testing
         }
         rig.campaigns = .forTests([.forTests(subsidies: 2_000_000, subsidyKind: .cash)])
         try await rig.run { engine in
-            #expect(try await engine.budgets.view(campaign: "test", scene: "rain-subsidy")?.budget.fen == 1_000_000)
+            #expect(try await engine.budgets.view(campaign: "test", scene: "rain-subsidy")?.total.fen == 1_000_000)
             let next = try await Self.grant(engine, rain: 2)
             try await engine.drain()
             #expect(try await Self.rows(engine).map(\.order) == [granted.order, next.order])

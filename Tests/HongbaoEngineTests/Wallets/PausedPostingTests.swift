@@ -181,7 +181,7 @@ extension GrantAnswer {
     var inWords: String {
         switch self {
         case .granted(let granted):
-            "\(granted.order) \(granted.status) \(granted.amount.fen) \(granted.rewardID) \(granted.isReplay)"
+            "\(granted.order) \(granted.status) \(granted.amount.fen) \(granted.rewardID ?? "none") \(granted.isReplay)"
         case .refused(let refusal): "\(refusal)"
         case .unavailable(let error): "\(error)"
         }

@@ -83,7 +83,7 @@ struct PayoutBench: Sendable {
         store = try SQLiteStore(folder: folder.path)
         let wall = wall
         channel = TestChannel(now: { wall.now })
-        let funding = Funding(scene: Self.scene, total: fen(1_000_000_000), revision: 1)
+        let funding = Funding(pool: PoolID(Self.scene), total: fen(1_000_000_000), revision: 1)
         let outcome = try await store.transact(Footprint(funding: [funding])) {
             $0.fund(funding, now: PayoutWorld.start)
         }
@@ -111,7 +111,7 @@ struct PayoutBench: Sendable {
         policy.mechanisms = mechanisms
         let wall = wall
         return Payouts(
-            .payouts,
+            OutsideSystem.payouts.rawValue,
             store: other ?? store,
             rows: .payouts,
             calls: OutsideCalls(channel) { PayoutOrder($0) },

@@ -114,7 +114,7 @@ struct PhaseReader {
             let kind = fields["kind"].flatMap { problems.word($0, RewardKind.allCases.map { ($0.rawValue, $0) }) }
             var ids: [RewardID] = []
             for id in fields["ids"].map({ problems.entries($0) }) ?? [] {
-                let number = problems.number(id.value, 1...UInt16.max)
+                let (number, inventory) = readID(id.value, kind)
                 if let other = all[id.key] {
                     problems.error(id.spot, "the reward ID \(id.key.shown) is there already, at \(other.spot.path)")
                     continue
@@ -122,13 +122,37 @@ struct PhaseReader {
                 if let number, let other = keysByNumber.updateValue(id.key, forKey: number) {
                     problems.error(id.value.spot, "reward ID \(other.shown) has the number \(number) already")
                 }
-                let rewardID = number.map { RewardID(key: id.key, number: $0) }
+                let rewardID = number.map { RewardID(key: id.key, number: $0, inventory: inventory) }
                 all[id.key] = (rewardID, kind, id.spot)
                 if let rewardID { ids.append(rewardID) }
             }
             if let kind { rewards.append(Reward(key: entry.key, kind: kind, ids: ids)) }
         }
         return all
+    }
+
+    /// A number alone, or a map that says how many there are, too.
+    private mutating func readID(_ field: RawField, _ kind: RewardKind?) -> (number: UInt16?, Inventory?) {
+        if case .scalar = field.node.content { return (problems.number(field, 1...RewardID.numberMax), nil) }
+        guard
+            let fields = problems.fields(
+                field,
+                required: ["number", "inventory"],
+                optional: ["reserve", "quota"]
+            )
+        else { return (nil, nil) }
+        let number = fields["number"].flatMap { problems.number($0, 1...RewardID.numberMax) }
+        if let kind, kind.carriesAmount, let spot = fields["inventory"]?.spot {
+            problems.error(spot, "\(kind.rawValue) has no inventory: the budgets of its scenes bound it")
+        }
+        let points = fields["reserve"].flatMap { problems.number($0, 0...Lottery.pointCount) }
+        let quota = fields["quota"].flatMap { problems.quota($0) }
+        guard let inventory = fields["inventory"],
+            let pieces = problems.number(inventory, UInt64(0)...UInt64(Inventory.piecesMax - 1)),
+            let amount = Amount(fen: Int64(pieces))
+        else { return (number, nil) }
+        let reserve = points ?? Inventory.reserveBasisPointsDefault
+        return (number, Inventory(pieces: amount, reserveBasisPoints: reserve, quota: quota))
     }
 
     /// Budgets add up and caps fit (BU-1, BU-2).
@@ -164,7 +188,7 @@ struct PhaseReader {
     }
 
     private mutating func checkUse(of ids: RewardIDs, in draft: PhaseDraft) {
-        let given = Set(draft.scenes.flatMap(\.gives))
+        let given = Set(draft.scenes.flatMap { $0.gives + $0.fallback.backups.map(\.key) })
         for (key, id) in ids where !given.contains(key) {
             problems.warning(id.spot, "no scene gives \(key.shown)")
         }
@@ -172,6 +196,15 @@ struct PhaseReader {
 }
 
 extension ProblemList {
+    /// How much in how many seconds.
+    mutating func quota(_ field: RawField) -> Quota? {
+        guard let fields = fields(field, required: ["amount", "seconds"]) else { return nil }
+        let amount = fields["amount"].flatMap { number($0, UInt64(1)...UInt64(OrderTable.amountMax)) }
+        let seconds = fields["seconds"].flatMap { number($0, UInt32(1)...UInt32(86_400)) }
+        guard let seconds, let amount = amount.flatMap({ Amount(fen: Int64($0)) }) else { return nil }
+        return Quota(amount: amount, seconds: seconds)
+    }
+
     /// Reads `from` and `to`, which the caller has required.
     mutating func window(_ fields: Fields) -> Window? {
         let from = fields["from"].flatMap { instant($0) }

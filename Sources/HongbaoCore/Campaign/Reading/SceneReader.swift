@@ -13,6 +13,9 @@ struct SceneDraft {
     var orders: OrderRule?
     var cap: Placed<Amount>?
     var budget: Placed<Amount>?
+    var quota: Quota?
+    var fallback = Fallback.none
+    var draw: [DrawShare] = []
     var posting = PostingMode.async
     var rateLimit: UInt32?
     var isRetried = true
@@ -39,6 +42,9 @@ struct SceneDraft {
             orders: orders,
             cap: cap?.value,
             budget: budget?.value,
+            quota: quota,
+            fallback: fallback,
+            draw: draw,
             posting: posting,
             rateLimit: rateLimit,
             isRetried: isRetried,
@@ -67,8 +73,8 @@ struct SceneReader {
                     entry.value,
                     required: ["number", "play", "gives", "bill", "orders"],
                     optional: [
-                        "cap", "budget", "windows", "apps", "posting", "rateLimit", "retry", "inventory",
-                        "reconciliation",
+                        "cap", "budget", "quota", "windows", "apps", "posting", "rateLimit", "retry", "inventory",
+                        "fallback", "draw", "reconciliation",
                     ]
                 )
             else { continue }
@@ -98,6 +104,9 @@ struct SceneReader {
         draft.isInventoried = fields["inventory"].flatMap { problems.flag($0) } ?? draft.isInventoried
         draft.isReconciled = fields["reconciliation"].flatMap { problems.flag($0) } ?? draft.isReconciled
         readMoney(fields, into: &draft)
+        if let field = fields["fallback"] { readFallback(field, into: &draft) }
+        if let field = fields["draw"] { readDraw(field, into: &draft) }
+        checkInventory(fields, draft)
         return draft
     }
 
@@ -148,6 +157,92 @@ struct SceneReader {
         }
         if kind.carriesAmount, draft.isInventoried, let field = fields["inventory"] {
             problems.error(field.spot, "\(kind.rawValue) has no inventory: its budget bounds it", hint: "write off")
+        }
+        guard let field = fields["quota"] else { return }
+        draft.quota = problems.quota(field)
+        if !kind.carriesAmount {
+            let hint = "write the quota beside the inventory of its reward IDs"
+            problems.error(field.spot, "\(kind.rawValue) has no budget to give out in slices", hint: hint)
+        } else if let quota = draft.quota, let cap = draft.cap?.value, quota.amount < cap {
+            problems.error(field.spot, "the quota of \(quota.amount.fen) fen is below the cap of \(cap.fen) fen")
+        }
+    }
+
+    private mutating func readFallback(_ field: RawField, into draft: inout SceneDraft) {
+        guard let fields = problems.fields(field, required: [], optional: ["backups", "blessing"]) else { return }
+        if let kind = draft.kind, kind.carriesAmount {
+            problems.error(field.spot, "\(kind.rawValue) has no fallback: its budget is used up, or it isn't")
+        }
+        var backups: [RewardID] = []
+        for field in fields["backups"].flatMap({ problems.list($0, upTo: Self.listCountMax) }) ?? [] {
+            guard let id = rewardID(field, of: draft) else { continue }
+            if backups.contains(id) { problems.error(field.spot, "the reward ID \(id.key.shown) is there twice") }
+            backups.append(id)
+        }
+        draft.fallback = Fallback(
+            backups: backups,
+            blessing: fields["blessing"].flatMap { problems.text($0) }
+        )
+    }
+
+    /// A reward ID of the scene's kind: a scene gives one (CF-2).
+    private mutating func rewardID(_ field: RawField, of draft: SceneDraft) -> RewardID? {
+        guard let key = problems.reference(field) else { return nil }
+        guard let found = rewardIDs[key] else {
+            let hint = ProblemList.hint(for: key, among: rewardIDs.keys.sorted())
+            problems.error(field.spot, "unknown reward ID \(key.shown)", hint: hint)
+            return nil
+        }
+        if let kind = draft.kind, let other = found.kind, kind != other {
+            problems.error(
+                field.spot,
+                "\(key.shown) is \(other.rawValue), and the scene gives \(kind.rawValue)",
+                hint: "a scene gives exactly one kind"
+            )
+        }
+        return found.id
+    }
+
+    /// Shares in basis points, of what the scene gives; the rest draws the blessing.
+    private mutating func readDraw(_ field: RawField, into draft: inout SceneDraft) {
+        if let kind = draft.kind, kind.carriesAmount {
+            problems.error(field.spot, "\(kind.rawValue) isn't drawn: callers say how much is given")
+        }
+        var sum: UInt32 = 0
+        for entry in problems.entries(field) {
+            let points = problems.number(entry.value, 1...Lottery.pointCount)
+            sum += UInt32(points ?? 0)
+            guard draft.gives.contains(entry.key) else {
+                problems.error(entry.spot, "the scene doesn't give \(entry.key.shown)")
+                continue
+            }
+            if let points, let id = draft.rewardIDs.first(where: { $0.key == entry.key }) {
+                draft.draw.append(DrawShare(id: id, points: points))
+            }
+        }
+        if sum > UInt32(Lottery.pointCount) {
+            problems.error(field.spot, "the shares add up to \(sum), and there are \(Lottery.pointCount)")
+        } else if sum < UInt32(Lottery.pointCount), draft.fallback.blessing == nil {
+            let rest = UInt32(Lottery.pointCount) - sum
+            let hint = "write a 'blessing' under 'fallback'"
+            problems.error(field.spot, "\(rest) of \(Lottery.pointCount) points give nothing", hint: hint)
+        }
+    }
+
+    /// Inventory control is on for a scene exactly when all that it gives is counted (BU-3, CF-2).
+    private mutating func checkInventory(_ fields: Fields, _ draft: SceneDraft) {
+        guard let kind = draft.kind, !kind.carriesAmount else { return }
+        let spot = fields["inventory"]?.spot ?? fields.spot
+        for id in draft.rewardIDs + draft.fallback.backups where (id.inventory != nil) != draft.isInventoried {
+            let why =
+                draft.isInventoried
+                ? "inventory is on, and nothing says how many of \(id.key.shown) there are"
+                : "inventory is off, and \(id.key.shown) has one"
+            let hint = draft.isInventoried ? "write { number: \(id.number), inventory: 10000 }" : "write inventory: on"
+            problems.error(spot, why, hint: hint)
+        }
+        if draft.posting == .sync, let field = fields["posting"] {
+            problems.error(field.spot, "\(kind.rawValue) is given by another system, so it can't be posted at once")
         }
     }
 
