@@ -120,9 +120,11 @@ final class SimulatedProcess: Sendable {
 
     private func serve(_ engine: Engine) async {
         // As in the server: the last is asked to end first, and each has ended before the next is asked.
+        // Totals are left out: nobody here looks at them, and one loop more would give every seed another history.
+        let services = engine.services.filter { !($0 is SharedTotals) } + [Door(process: self)]
         let group = ServiceGroup(
             configuration: .init(
-                services: (engine.services + [Door(process: self)]).map { .init(service: $0) },
+                services: services.map { .init(service: $0) },
                 logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
             )
         )

@@ -195,9 +195,10 @@ extension Granting: Service {
         }
     }
 
-    /// The group is durable: show it in the wallets, then answer.
+    /// The group is durable: show it in the wallets, count it in the totals, then answer.
     private func confirm(_ group: SealedGroup) {
         for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads) }
+        for batch in group.open { totals.add(batch.payloads) }
         let resumed = state.withLock { state in
             state.mint.confirm(upTo: group.lastSequence)
             for (batch, tokens) in zip(group.open, group.tokens) {

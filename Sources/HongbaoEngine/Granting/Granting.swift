@@ -90,6 +90,7 @@ package final class Granting: Sendable {
     let clock: WallClock
     let tokens: TokenLists
     let poster: Poster
+    let totals: SharedTotals
     let reader: LogReader
     let verifier: TokenVerifier
     let keyring: Keyring
@@ -112,6 +113,7 @@ package final class Granting: Sendable {
         clock: WallClock,
         tokens: TokenLists,
         poster: Poster,
+        totals: SharedTotals,
         reader: LogReader,
         verifier: TokenVerifier,
         keyring: Keyring,
@@ -127,6 +129,7 @@ package final class Granting: Sendable {
         self.clock = clock
         self.tokens = tokens
         self.poster = poster
+        self.totals = totals
         self.reader = reader
         self.verifier = verifier
         self.keyring = keyring
