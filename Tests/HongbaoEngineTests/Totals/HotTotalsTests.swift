@@ -50,7 +50,9 @@ import Testing
     }
 
     private static func sum(_ hot: MemoryTotals) async throws -> Tally {
-        try await hot.parts(of: [book]).reduce(Tally.zero) { try #require($0.adding($1.tally)) }
+        var sum = Tally.zero
+        for part in try await hot.parts(of: [book]) { sum = try #require(sum.adding(part.tally)) }
+        return sum
     }
 
     /// Whatever is lost, and although a node dies and comes again, no screen goes back, none shows more than was given,

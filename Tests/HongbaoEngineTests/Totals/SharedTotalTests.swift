@@ -25,12 +25,18 @@ import Testing
             }
             group.addTask {
                 var sum = Tally.zero
-                for _ in 0..<1_000 { sum = try #require(sum.adding(pending.take())) }
+                for _ in 0..<1_000 {
+                    let taken = pending.take()
+                    sum = try #require(sum.adding(taken))
+                }
                 return sum
             }
-            return try await group.reduce(Tally.zero) { try #require($0.adding($1)) }
+            var taken = Tally.zero
+            for try await part in group { taken = try #require(taken.adding(part)) }
+            return taken
         }
-        let all = try #require(taken.adding(pending.take()))
+        let rest = pending.take()
+        let all = try #require(taken.adding(rest))
         #expect(all == (try Self.tally(3 * Int64(adders * each), Int64(adders * each))))
         #expect(pending.take() == .zero)
     }
