@@ -7,6 +7,10 @@ import Testing
 
 /// One node's part of a running total, with many threads at it (CT-1, CT-2).
 @Suite(.timeLimit(.minutes(5))) struct SharedTotalTests {
+    private final class End: Sendable {
+        let isHere = Atomic<Bool>(false)
+    }
+
     private static func tally(_ fen: Int64, _ count: Int64) throws -> Tally {
         try #require(Amount(fen: fen).flatMap { Tally(amount: $0, count: count) })
     }
@@ -46,12 +50,12 @@ import Testing
         let shown = ShownTotal()
         #expect(shown.reading == nil)
         let last: Int64 = 20_000
-        let isDone = Atomic<Bool>(false)
+        let end = End()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<2 {
                 group.addTask {
                     var before: Int64 = 0
-                    while !isDone.load(ordering: .acquiring) {
+                    while !end.isHere.load(ordering: .acquiring) {
                         guard let reading = shown.reading else { continue }
                         let value = reading.tally.count
                         guard reading.tally.amount.fen == 7 * value, reading.at.milliseconds == 3 * value,
@@ -75,7 +79,7 @@ import Testing
                     }
                     if writer == 0 { return }
                     // The readers need one who ends; the other writer's values count at the end all the same.
-                    isDone.store(true, ordering: .releasing)
+                    end.isHere.store(true, ordering: .releasing)
                 }
             }
             try await group.waitForAll()
