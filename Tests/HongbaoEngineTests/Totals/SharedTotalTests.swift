@@ -56,6 +56,8 @@ import Testing
                 group.addTask {
                     var before: Int64 = 0
                     while !end.isHere.load(ordering: .acquiring) {
+                        // Writers need a thread, too, and there may be no more than there are readers.
+                        await Task.yield()
                         guard let reading = shown.reading else { continue }
                         let value = reading.tally.count
                         guard reading.tally.amount.fen == 7 * value, reading.at.milliseconds == 3 * value,
