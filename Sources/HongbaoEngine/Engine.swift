@@ -126,6 +126,7 @@ package struct Engine: Sendable {
             hot: hotTotals,
             clock: clock,
             configuration: configuration.totals,
+            alarms: alarms,
             logger: logger
         )
         // The only time that anybody waits for a total (CT-2). If no hot state answers, totals come later.

@@ -71,6 +71,7 @@ package struct ServerConfiguration: Sendable {
         ("epochs.seconds", "life of a key epoch (86400)"),
         ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
         ("totals.interval-milliseconds", "how often running totals are flushed, read back and streamed (1000)"),
+        ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
         ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
         ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
@@ -120,6 +121,7 @@ package struct ServerConfiguration: Sendable {
             engine.totals.interval = .milliseconds(milliseconds)
             gateway.totals.interval = .milliseconds(milliseconds)
         }
+        engine.totals.readsBackup = try settings.bool("totals.read-backup") ?? false
         if let text = settings.string("log.level") {
             guard let level = Logger.Level(rawValue: text) else {
                 throw Invalid(key: "log.level", reason: "\(text) isn't a level")

@@ -28,6 +28,8 @@ package final class MemoryTotals: HotTotals {
         }
     }
 
+    package func sum(of book: BookID) -> Tally { books.withLock { $0[book]?.sum ?? .zero } }
+
     /// For tests: it has lost everything.
     package func removeAll() { books.withLock { $0 = [:] } }
 }

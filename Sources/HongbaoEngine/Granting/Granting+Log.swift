@@ -188,6 +188,7 @@ extension Granting: Service {
         guard state.withLock({ $0.generation == group.generation && $0.health != .fenced }) else { return }
         do {
             if Mutant.isOn(.answersBeforeDurable) { confirm(group) }
+            for batch in group.open where Mutant.isOn(.countsBeforeDurable) { totals.add(batch.payloads) }
             try await store.append(group.append)
             confirm(group)
         } catch {
@@ -198,7 +199,7 @@ extension Granting: Service {
     /// The group is durable: show it in the wallets, count it in the totals, then answer.
     private func confirm(_ group: SealedGroup) {
         for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads) }
-        for batch in group.open { totals.add(batch.payloads) }
+        for batch in group.open where !Mutant.isOn(.countsBeforeDurable) { totals.add(batch.payloads) }
         let resumed = state.withLock { state in
             state.mint.confirm(upTo: group.lastSequence)
             for (batch, tokens) in zip(group.open, group.tokens) {

@@ -47,7 +47,7 @@ final class ShownTotal: Sendable {
     func raise(to tally: Tally, at time: Timestamp) {
         writing.withLock { _ in
             let known = current
-            let tally = known?.tally.raised(to: tally) ?? tally
+            let tally = Mutant.isOn(.showsLess) ? tally : known?.tally.raised(to: tally) ?? tally
             let at = max(known?.at ?? time, time)
             let version = version.load(ordering: .relaxed)
             self.version.store(version + 1, ordering: .relaxed)

@@ -18,6 +18,7 @@ import Testing
         let main: UnreliableTotals
         let backup: UnreliableTotals
         let clock = TestClock()
+        let alarms = Alarms(logger: .silent)
 
         init(
             _ mint: UInt32,
@@ -39,6 +40,7 @@ import Testing
                 hot: HotTotalsPair(main: self.main, backup: self.backup),
                 clock: WallClock { clock.now },
                 configuration: SharedTotals.Configuration(),
+                alarms: alarms,
                 logger: .silent
             )
         }
@@ -144,11 +146,69 @@ import Testing
         await node.totals.flush()
         #expect(try await Self.sum(main) == Self.tally(30, 3))
         #expect(node.shown == (try Self.tally(730, 10)))
+        // It may be under way, the first time.
+        await node.totals.mend()
+        #expect(try await Self.sum(main) == Self.tally(30, 3))
+        #expect(node.alarms.count(.totalsDiffer) == 0)
         await node.totals.mend()
         #expect(try await Self.sum(main) == Self.tally(730, 10))
+        #expect(node.alarms.count(.totalsDiffer) == 1)
         backup.removeAll()
         await node.totals.mend()
+        await node.totals.mend()
         #expect(try await Self.sum(backup) == Self.tally(730, 10))
+        #expect(node.alarms.count(.totalsDiffer) == 2)
+        await node.totals.mend()
+        #expect(node.alarms.count(.totalsDiffer) == 2, "they are alike again")
+    }
+
+    /// What one hot state doesn't know yet, since it's written after the other, alarms nobody.
+    @Test func whatIsUnderWayAlarmsNobody() async throws {
+        let (main, backup) = (MemoryTotals(), MemoryTotals())
+        let node = try Node(1, main, backup)
+        let other = try Node(2, main, backup)
+        for _ in 0..<5 {
+            // The other node's flush has come to the main one only.
+            other.backup.setLossPercent(100)
+            other.give(try Self.tally(10, 1))
+            await other.totals.flush()
+            await node.totals.flush()
+            await node.totals.mend()
+            #expect(try await Self.sum(main) != Self.sum(backup))
+            other.backup.setLossPercent(0)
+            await other.totals.flush()
+        }
+        #expect(node.alarms.count(.totalsDiffer) == 0)
+        #expect(try await Self.sum(main) == Self.sum(backup))
+        // One that can't be reached for long does.
+        other.backup.setLossPercent(100)
+        other.give(try Self.tally(10, 1))
+        await other.totals.flush()
+        await node.totals.mend()
+        await node.totals.mend()
+        #expect(node.alarms.count(.totalsDiffer) == 1)
+        #expect(try await Self.sum(main) == Self.sum(backup))
+    }
+
+    /// A node that starts can be told to show the backup, as the operator's switch does while it runs.
+    @Test func aNodeStartsWithWhatItsSettingSays() async throws {
+        let (main, backup) = (MemoryTotals(), MemoryTotals())
+        var configuration = SharedTotals.Configuration()
+        configuration.readsBackup = true
+        let network = UnreliableTotals(main, lossPercent: 100)
+        let totals = SharedTotals(
+            mint: MintID(1),
+            given: GivenTotals(),
+            campaigns: Campaigns(.forTests([.forTests()])),
+            hot: HotTotalsPair(main: network, backup: backup),
+            clock: WallClock { TestClock().now },
+            configuration: configuration,
+            alarms: Alarms(logger: .silent),
+            logger: .silent
+        )
+        totals.total(of: Self.book).add(try Self.tally(5, 1))
+        await totals.flush()
+        #expect(totals.total(of: Self.book).reading?.tally == (try Self.tally(5, 1)))
     }
 
     /// Other mints' grants that were in the log at the start are told to hot states that didn't answer then, too.
@@ -164,6 +224,7 @@ import Testing
             hot: HotTotalsPair(main: network, backup: backup),
             clock: WallClock { TestClock().now },
             configuration: SharedTotals.Configuration(),
+            alarms: Alarms(logger: .silent),
             logger: .silent
         )
         await totals.flush()
