@@ -297,6 +297,19 @@ package enum Mutant: Int, CaseIterable, Sendable {
     /// A coupon is used twice.
     case redeemsAgain
 
+    // MARK: Running totals
+
+    /// M12: what a flush had told whose answer is lost counts once more.
+    case addsLostFlushAgain
+    /// M12: what is flushed isn't kept for the flushes after it.
+    case forgetsGathered
+    /// M12: after a restart the mint's part begins at nothing.
+    case forgetsGivenAtStart
+    /// M12: what is about to be written counts, and stays when it can't be written.
+    case countsBeforeDurable
+    /// M12: a screen shows less when a hot state answers less.
+    case showsLess
+
     #if MUTANTS
         package static let areBuiltIn = true
         private static let active = Atomic<Int>(-1)

@@ -13,6 +13,7 @@ package struct Engine: Sendable {
         package var payouts = PayoutPolicy()
         package var outside = Outside.Policies()
         package var packets = Packets.Configuration()
+        package var totals = SharedTotals.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
 
@@ -35,6 +36,7 @@ package struct Engine: Sendable {
     package let packets: Packets
     package let rewards: Rewards
     package let packetSweeps: PacketSweeps
+    package let totals: SharedTotals
 
     package var payouts: Payouts { outside.payouts }
     package var transfers: Transfers { outside.transfers }
@@ -42,13 +44,14 @@ package struct Engine: Sendable {
     package var payments: Payments { outside.payments }
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
-    package var services: [any Service] { [poster, outside, packetSweeps, granting] }
+    package var services: [any Service] { [totals, poster, outside, packetSweeps, granting] }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
     /// - Parameters:
     ///   - seed: random, for the hash of the order table and for jitter.
     ///   - signatures: what earlier processes have verified.
+    ///   - hotTotals: where nodes bring their running totals together.
     ///   - alarms: `nil` makes some that are only counted and logged.
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
     /// meanwhile.
@@ -61,6 +64,7 @@ package struct Engine: Sendable {
         seed: UInt64,
         signatures: VerifiedSignatures = VerifiedSignatures(),
         configuration: Configuration = Configuration(),
+        hotTotals: HotTotalsPair = .inMemory,
         alarms: Alarms? = nil,
         logger: Logger
     ) async throws(StoreError) -> Engine {
@@ -116,6 +120,18 @@ package struct Engine: Sendable {
             }
         }
 
+        let totals = SharedTotals(
+            mint: configuration.mint,
+            given: recovery.given,
+            campaigns: campaigns,
+            hot: hotTotals,
+            clock: clock,
+            configuration: configuration.totals,
+            alarms: alarms,
+            logger: logger
+        )
+        // The only time that anybody waits for a total (CT-2). If no hot state answers, totals come later.
+        await totals.flush()
         let poster = Poster(
             store: store,
             reader: reader,
@@ -134,6 +150,7 @@ package struct Engine: Sendable {
             tokens: tokens,
             poster: poster,
             draws: Draws(keyring),
+            totals: totals,
             reader: reader,
             verifier: verifier,
             keyring: keyring,
@@ -216,7 +233,8 @@ package struct Engine: Sendable {
                 promised: { outside.transfers.promised($0) }
             ),
             rewards: Rewards(store: store, campaigns: campaigns, tokens: tokens, poster: poster, clock: clock),
-            packetSweeps: packetSweeps
+            packetSweeps: packetSweeps,
+            totals: totals
         )
     }
 

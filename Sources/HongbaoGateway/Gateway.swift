@@ -72,6 +72,15 @@ package enum Gateway {
                 limits: configuration.redPackets,
                 takesPayments: configuration.takesPayments
             ).routes
+        routes +=
+            TotalRoutes(
+                total: services.total,
+                limits: configuration.totals,
+                streams: InFlight(
+                    max: configuration.totals.streamsMax,
+                    gauge: registry.gauge("hongbao_total_streams")
+                )
+            ).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
         routes += CallbackRoutes(services: services, secrets: configuration.callbackSecrets).routes
         routes += PageRoutes().routes

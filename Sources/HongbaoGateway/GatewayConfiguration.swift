@@ -17,6 +17,7 @@ package struct GatewayConfiguration: Sendable {
     /// shares to people's change and give back the rest.
     package var takesPayments = false
     package var redPackets = RedPacketLimits()
+    package var totals = TotalStreams()
     package var bodyBytesMax = 1 << 20
     package var headerBytesMax = 16 << 10
     /// From the first byte of a request's body to its last, and again for its answer.
@@ -27,6 +28,21 @@ package struct GatewayConfiguration: Sendable {
     /// Requests at work at the same time; any more are answered `overloaded` at once.
     package var inFlightMax = 8_192
     package var batchMax = 1_000
+
+    package init() {}
+}
+
+/// How running totals are streamed.
+package struct TotalStreams: Hashable, Sendable {
+    /// Between two looks at the total; it's sent when it has changed. Totals themselves change at each flush.
+    package var interval = Duration.seconds(1)
+    /// Looks after which a stream ends. Clients open another, perhaps on another node.
+    package var looksMax = 600
+    /// Looks at a total that doesn't change after which an empty comment is sent.
+    package var silentLooksMax = 15
+    /// How long clients wait before they open another stream.
+    package var retryMilliseconds = 1_000
+    package var streamsMax = 10_000
 
     package init() {}
 }
@@ -161,6 +177,10 @@ extension GatewayConfiguration {
         guard connectionsMax > 0 else { throw .limitInvalid("connectionsMax") }
         guard inFlightMax > 0 else { throw .limitInvalid("inFlightMax") }
         guard (1...1_000).contains(batchMax) else { throw .limitInvalid("batchMax") }
+        guard totals.interval > .zero else { throw .limitInvalid("totals.interval") }
+        guard totals.looksMax > 0 else { throw .limitInvalid("totals.looksMax") }
+        guard totals.silentLooksMax > 0 else { throw .limitInvalid("totals.silentLooksMax") }
+        guard totals.streamsMax > 0 else { throw .limitInvalid("totals.streamsMax") }
         guard redPackets.amountMax > 0 else { throw .limitInvalid("redPackets.amountMax") }
         guard (1...Int64(Split.countMax)).contains(redPackets.countMax) else {
             throw .limitInvalid("redPackets.countMax")

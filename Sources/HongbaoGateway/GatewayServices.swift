@@ -18,6 +18,8 @@ package struct GatewayServices: Sendable {
         @Sendable (_ key: WithdrawalKey, _ amount: Amount, _ now: Timestamp, _ isOpen: Bool) async -> WithdrawalAnswer
     package var findWithdrawal: @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?
     package var packets: PacketServices
+    /// A campaign's running total, as this node knows it.
+    package var total: @Sendable (_ campaign: String) -> TotalAnswer
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
     package var readiness: Readiness
@@ -35,6 +37,7 @@ package struct GatewayServices: Sendable {
         requestWithdrawal: @escaping @Sendable (WithdrawalKey, Amount, Timestamp, Bool) async -> WithdrawalAnswer,
         findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
         packets: PacketServices,
+        total: @escaping @Sendable (String) -> TotalAnswer,
         callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
         readiness: Readiness,
         metrics: PrometheusRegistry,
@@ -50,6 +53,7 @@ package struct GatewayServices: Sendable {
         self.requestWithdrawal = requestWithdrawal
         self.findWithdrawal = findWithdrawal
         self.packets = packets
+        self.total = total
         self.callback = callback
         self.readiness = readiness
         self.metrics = metrics
@@ -76,6 +80,7 @@ extension GatewayServices {
             },
             findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
             packets: PacketServices(engine),
+            total: { engine.totals.read(campaign: $0) },
             callback: { engine.callback($0, order: $1) },
             readiness: readiness,
             metrics: metrics,

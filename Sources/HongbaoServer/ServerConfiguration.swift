@@ -70,6 +70,8 @@ package struct ServerConfiguration: Sendable {
         ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
         ("epochs.seconds", "life of a key epoch (86400)"),
         ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
+        ("totals.interval-milliseconds", "how often running totals are flushed, read back and streamed (1000)"),
+        ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
         ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
         ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
@@ -115,6 +117,11 @@ package struct ServerConfiguration: Sendable {
         if let seconds = try settings.int("packets.life-seconds", in: 1...31_536_000) {
             engine.packets.lifeSeconds = Int64(seconds)
         }
+        if let milliseconds = try settings.int("totals.interval-milliseconds", in: 10...60_000) {
+            engine.totals.interval = .milliseconds(milliseconds)
+            gateway.totals.interval = .milliseconds(milliseconds)
+        }
+        engine.totals.readsBackup = try settings.bool("totals.read-backup") ?? false
         if let text = settings.string("log.level") {
             guard let level = Logger.Level(rawValue: text) else {
                 throw Invalid(key: "log.level", reason: "\(text) isn't a level")

@@ -52,6 +52,7 @@ struct AuditState: Sendable {
     private var payments: [String: Payment] = [:]
     var packets = PacketBooks()
     var subsidies: SubsidyBooks
+    var totals = TotalBooks()
     /// What other channels than payouts' give to people.
     private var given: [OutsideSystem: Int64] = [:]
     /// What the cashier has taken, by its orders.
@@ -155,6 +156,7 @@ struct AuditState: Sendable {
                 if accepted.updateValue(payload, forKey: payload.order) != nil {
                     fail("M3: an order is accepted twice")
                 }
+                totals.accept(payload)
                 compareWithTerms(payload)
             }
         } catch {
@@ -356,6 +358,7 @@ struct AuditState: Sendable {
             if before.token != granted.token { fail("M14: a repeat has another token") }
         } else {
             acknowledged[granted.order] = Acknowledged(amount: granted.amount.fen, token: granted.token)
+            totals.promise(granted.order, granted.amount)
         }
         if let booked = transfers[TransferID(granted.order)], booked.amount != granted.amount {
             fail("M4: booked isn't what is promised")

@@ -257,6 +257,35 @@ final class Auditor: Sendable {
         state.withLock { state in for text in body(&state.packets) { state.fail(text) } }
     }
 
+    // MARK: Running totals
+
+    /// A screen of a process shows this. - Parameters: as those of `TotalBooks.look`.
+    func showed(
+        _ tally: Tally,
+        in book: BookID,
+        before: Tally?,
+        isCurrent: Bool,
+        at now: Duration,
+        lateness: Duration?
+    ) {
+        if tally != before { tell("a screen shows \(tally.amount.fen) fen in \(tally.count) grants") }
+        state.withLock { state in
+            if tally != before { state.remember(tally.amount.fen) }
+            let wrong = state.totals.look(
+                tally,
+                in: book,
+                before: before,
+                isCurrent: isCurrent,
+                at: now,
+                lateness: lateness
+            )
+            for text in wrong { state.fail(text) }
+        }
+    }
+
+    /// What is in the log.
+    func accepted(in book: BookID) -> TotalBooks.Sum { state.withLock { $0.totals.accepted[book] ?? TotalBooks.Sum() } }
+
     // MARK: The end
 
     func balance(of person: PersonID, in book: BookID) -> Int64 { state.withLock { $0.balance(of: person, in: book) } }

@@ -69,6 +69,7 @@ struct Client: Sendable {
             // As who finds the door closed and comes again.
             for _ in 0..<16 where !process().isReady { await world.pause(milliseconds: 300) }
             if world.draw(3) == 0 { await world.pause(milliseconds: world.draw(60)) }
+            lookAtTotal()
             var count = 1
             switch world.draw(100) {
             case ..<48:
@@ -84,6 +85,13 @@ struct Client: Sendable {
             }
             done += count
         }
+    }
+
+    private func lookAtTotal() {
+        let current = process()
+        current.lookAtTotal(isCurrent: true)
+        let stale = staleProcess()
+        if stale !== current { stale.lookAtTotal(isCurrent: false) }
     }
 
     private func person() -> PersonID { PersonID(UInt64(world.draw(Self.people) + 1)) }

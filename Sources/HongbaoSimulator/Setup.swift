@@ -22,6 +22,10 @@ struct Setup: Sendable {
     static let packetLifeSeconds: Int64 = 3
     static let payWithinSeconds: Int64 = 2
 
+    static let totalsInterval = Duration.milliseconds(500)
+    /// An interval, a flush that just began before, and the calls of both.
+    static let totalsLateness = Duration.milliseconds(1_200)
+
     /// What persons are to each other, as the app knows it.
     static func relation(of person: PersonID, to sender: PersonID) -> Claimant.Relation {
         var relation: Claimant.Relation = []
@@ -59,6 +63,8 @@ struct Setup: Sendable {
         configuration.poster.batchesMax = 2
         configuration.poster.quietBatchesMax = 8
         configuration.poster.graceSeconds = graceSeconds
+        configuration.totals.interval = Self.totalsInterval
+        configuration.totals.flushesPerMending = 3
         configuration.payouts.backoffFirstMilliseconds = 200
         configuration.payouts.backoffLongestMilliseconds = 3_000
         configuration.payouts.sweepIntervalSeconds = 4

@@ -24,6 +24,8 @@ final class SimulatedProcess: Sendable {
         /// How to tell a caller that no answer will come.
         var hangUps: [UInt64: @Sendable () -> Void] = [:]
         var tasks: [UInt64: Task<Void, Never>] = [:]
+        /// What its screens showed last.
+        var shown: [BookID: Tally] = [:]
     }
 
     private let world: World
@@ -50,12 +52,14 @@ final class SimulatedProcess: Sendable {
         _ outside: SimulatedOutside,
         _ setup: Setup,
         _ thief: Thief,
+        _ hot: SimulatedHotStates,
         campaigns: @escaping @Sendable () -> CampaignSet,
         seed: UInt64,
         revoking: MintEpoch?
     ) {
         let connection = StoreConnection(base: store, world: world, life: life, thief: thief)
         let channels = outside.channels(life)
+        let hotTotals = hot.pair(world, life)
         let world = world
         let clock = WallClock(timer: world.clock) { world.now }
         var configuration = setup.configuration
@@ -75,6 +79,7 @@ final class SimulatedProcess: Sendable {
                         seed: seed,
                         signatures: setup.signatures,
                         configuration: engineConfiguration,
+                        hotTotals: hotTotals,
                         logger: Logger(label: "simulated") { _ in SwiftLogNoOpLogHandler() }
                     )
                     guard self.isAlive else { return }
@@ -189,6 +194,38 @@ final class SimulatedProcess: Sendable {
                 if state.hangUps[id] != nil { state.tasks[id] = task }
             }
         }
+    }
+
+    /// Looks at its running total, as a screen does.
+    ///
+    /// - Parameter isCurrent: whether it's the process that gets requests now.
+    func lookAtTotal(isCurrent: Bool) {
+        guard isReady, let running = state.withLock({ $0.running }),
+            case .total(let phase, let reading) = running.engine.totals.read(campaign: Setup.campaign)
+        else { return }
+        let book = BookID(campaign: Setup.number, phase: phase)
+        let before = state.withLock { $0.shown.updateValue(reading.tally, forKey: book) }
+        // What is lost or slow may be shown any time later.
+        let isReliable = world.faults.lostTotals == 0 && world.faults.slowTotals == 0
+        world.auditor.showed(
+            reading.tally,
+            in: book,
+            before: before,
+            isCurrent: isCurrent,
+            at: world.scheduler.now,
+            lateness: isReliable ? Setup.totalsLateness : nil
+        )
+    }
+
+    /// Whether it shows all that is given, and no more.
+    func showsExactly(_ sum: TotalBooks.Sum, in book: BookID) -> Bool {
+        guard let running = state.withLock({ $0.running }) else { return false }
+        return running.engine.totals.total(of: book).reading.map { TotalBooks.Sum($0.tally) == sum } ?? false
+    }
+
+    /// The operator's switch between the hot states.
+    func setReadsBackup(_ readsBackup: Bool) {
+        state.withLock { $0.running }?.engine.totals.setReadsBackup(readsBackup)
     }
 
     /// Ends it at once: what it still tries reaches nobody.

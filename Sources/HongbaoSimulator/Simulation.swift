@@ -94,6 +94,7 @@ private final class Course: Sendable {
     private let desk: Desk
     private let store: SimulatedStore
     private let outside: SimulatedOutside
+    private let hot = SimulatedHotStates()
     private let state: Mutex<State>
 
     private struct State {
@@ -167,6 +168,7 @@ private final class Course: Sendable {
             outside,
             setup,
             thief,
+            hot,
             campaigns: { desk.campaigns },
             seed: UInt64(number),
             revoking: revoking
@@ -210,6 +212,8 @@ private final class Course: Sendable {
             Task(executorPreference: world.scheduler) { await someone.change() }
             if world.faults.kills > 0, kills < Self.killsMax, world.draw(4) == 0 { killSoon() }
         case .chatter: outside.chatter()
+        case .emptyTotals: hot.loseOne(world)
+        case .switchTotals: current.setReadsBackup(world.draw(2) == 0)
         case .flush:
             guard let engine = current.engine else { return }
             engine.tokens.removeAll()
@@ -346,8 +350,25 @@ private final class Course: Sendable {
             return "M10: a refund never ends"
         }
         if world.auditor.isPaymentUnnoticed { return "M9: a payment is never noticed" }
-        let isOpen = tables.withdrawals.values.contains { $0.state == .pending }
-        return isOpen ? "M10: a withdrawal never becomes final" : nil
+        if tables.withdrawals.values.contains(where: { $0.state == .pending }) {
+            return "M10: a withdrawal never becomes final"
+        }
+        return unsettledTotals
+    }
+
+    /// M12: once nothing is lost any more, all that was given is shown, and both hot states know it.
+    private var unsettledTotals: String? {
+        for phase in [PhaseKind.rollout, .live] {
+            let book = BookID(campaign: Setup.number, phase: phase)
+            let accepted = world.auditor.accepted(in: book)
+            guard current.showsExactly(accepted, in: book) else {
+                return "M12: a running total never comes to what was given"
+            }
+            guard hot.sums(of: book).allSatisfy({ TotalBooks.Sum($0) == accepted }) else {
+                return "M12: a hot state never comes to what was given"
+            }
+        }
+        return nil
     }
 
     /// The engine's own audit must agree.

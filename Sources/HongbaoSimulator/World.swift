@@ -29,6 +29,13 @@ struct Faults: Sendable {
     var revocations = 0.0
     /// An operator changes the campaign file and has it reloaded.
     var reloads = 0.0
+    /// Requests to hot states and answers that are lost, and those that are slow.
+    var lostTotals = 0.0
+    var slowTotals = 0.0
+    /// A hot state of running totals loses everything.
+    var emptiedTotals = 0.0
+    /// An operator has another hot state shown.
+    var switches = 0.0
 
     init() {}
 
@@ -53,12 +60,17 @@ struct Faults: Sendable {
         deadMints = rate(0.000_5)
         revocations = rate(0.000_5)
         reloads = rate(0.004)
+        lostTotals = rate(0.5)
+        slowTotals = rate(0.3)
+        emptiedTotals = rate(0.002)
+        switches = rate(0.002)
     }
 }
 
 /// What befalls a world between two steps.
 enum Mishap: CaseIterable, Sendable {
-    case kill, takeOver, shutDown, clockJump, detour, deadMint, revocation, chatter, flush, reload
+    case kill, takeOver, shutDown, clockJump, detour, deadMint, revocation, chatter, flush, reload, emptyTotals,
+        switchTotals
 }
 
 extension Faults {
@@ -75,6 +87,8 @@ extension Faults {
         case .chatter: callbacks * 0.01
         case .flush: flushes
         case .reload: reloads
+        case .emptyTotals: emptiedTotals
+        case .switchTotals: switches
         }
     }
 }

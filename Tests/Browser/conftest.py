@@ -136,7 +136,12 @@ class Watch:
         self.provoked = []
         page.on("console", self.hear)
         page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
-        page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", self.fail)
+
+    def fail(self, request):
+        # Who leaves a page ends its stream.
+        if request.resource_type != "eventsource" or request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url} {request.failure}")
 
     def hear(self, message):
         if message.type in ("error", "warning"):

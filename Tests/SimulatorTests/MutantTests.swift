@@ -4,7 +4,9 @@ import Testing
 
 /// The simulator finds every planted bug, so it would find such a bug that nobody planted (docs/money-safety.md).
 @Suite(.timeLimit(.minutes(15))) struct MutantTests {
-    private static let invariants = ["M1", "M2", "M3", "M4", "M5", "M6", "M9", "M10", "M11", "M13", "M14", "M15"]
+    private static let invariants = [
+        "M1", "M2", "M3", "M4", "M5", "M6", "M9", "M10", "M11", "M12", "M13", "M14", "M15",
+    ]
 
     @Test func everyMutantIsKilled() async throws {
         let program = try #require(StartedProgram.built("hongbao-dev"), "hongbao-dev isn't built")

@@ -34,6 +34,8 @@ package final class Alarms: Sendable {
         case paymentReturned = "payment_returned"
         /// A refund was refused for good, and another one is asked for.
         case orderRefused = "order_refused"
+        /// A hot state lacks what the other has of a running total, and not only for a moment (CT-3).
+        case totalsDiffer = "totals_differ"
     }
 
     private let logger: Logger

@@ -35,5 +35,8 @@ package enum MetricHelp {
         ("hongbao_claim_batch_size", "Claims of one red packet that were carried out together."),
         ("hongbao_share_transfers_total", "Shares moved to who claimed them, by destination."),
         ("hongbao_shares_oldest_pending_seconds", "Age of the oldest share that is claimed and not in its wallet."),
+        ("hongbao_totals_age_seconds", "Time since a hot state last said how much was given, as of the last flush."),
+        ("hongbao_totals_faults_total", "Calls of a hot state for running totals that failed, by hot state."),
+        ("hongbao_totals_mended_parts_total", "Parts of totals that a hot state lacked and the other had."),
     ]
 }

@@ -190,6 +190,7 @@ extension Granting: Service {
         guard state.withLock({ $0.generation == group.generation && $0.health != .fenced }) else { return }
         do {
             if Mutant.isOn(.answersBeforeDurable) { confirm(group) }
+            for batch in group.open where Mutant.isOn(.countsBeforeDurable) { totals.add(batch.payloads) }
             try await store.append(group.append)
             confirm(group)
         } catch {
@@ -197,9 +198,10 @@ extension Granting: Service {
         }
     }
 
-    /// The group is durable: show it in the wallets, then answer.
+    /// The group is durable: show it in the wallets, count it in the totals, then answer.
     private func confirm(_ group: SealedGroup) {
         for batch in group.open where !Mutant.isOn(.forgetsToList) { tokens.add(batch.payloads, batch.choices) }
+        for batch in group.open where !Mutant.isOn(.countsBeforeDurable) { totals.add(batch.payloads) }
         let resumed = state.withLock { state in
             state.mint.confirm(upTo: group.lastSequence)
             for (batch, tokens) in zip(group.open, group.tokens) {

@@ -91,6 +91,7 @@ package final class Granting: Sendable {
     let tokens: TokenLists
     let poster: Poster
     let draws: Draws
+    let totals: SharedTotals
     let reader: LogReader
     let verifier: TokenVerifier
     let keyring: Keyring
@@ -114,6 +115,7 @@ package final class Granting: Sendable {
         tokens: TokenLists,
         poster: Poster,
         draws: Draws,
+        totals: SharedTotals,
         reader: LogReader,
         verifier: TokenVerifier,
         keyring: Keyring,
@@ -130,6 +132,7 @@ package final class Granting: Sendable {
         self.tokens = tokens
         self.poster = poster
         self.draws = draws
+        self.totals = totals
         self.reader = reader
         self.verifier = verifier
         self.keyring = keyring

@@ -2,8 +2,9 @@ package import HongbaoCore
 
 /// What the log stores for a batch: the sealed batch, and which rewards were chosen.
 ///
-/// Four bytes with the length of the batch; the batch; then nothing when all are the money that their scenes give first,
-/// two bytes for each grant with what was meant when all are money, or else four, with what was given behind it.
+/// Four bytes with the length of the batch; the batch; then nothing when all are the money that their scenes give
+/// first, two bytes for each grant with what was meant when all are money, or else four, with what was given behind
+/// it.
 package struct LogRecord: Hashable, Sendable {
     package let batch: SealedBatch
     package let choices: [RewardChoice]

@@ -6,6 +6,8 @@ struct Recovery {
     /// Grants that aren't posted.
     private(set) var backlog = 0
     private(set) var lastSequence: UInt64 = 0
+    /// What each mint has given.
+    private(set) var given = GivenTotals()
     /// Up to where each mint's grants were posted when `backlog` was counted.
     private(set) var posted: [MintID: UInt64] = [:]
 
@@ -107,6 +109,7 @@ struct Recovery {
             if Mutant.isOn(.skipsLastBatch), batch.sequence == lastSequence { continue }
             if Mutant.isOn(.forgetsPostedOrdersAtStart), batch.sequence <= posted { continue }
             try add(batch)
+            given.add(batch.payloads, of: batch.mint)
             if batch.sequence > posted {
                 if !Mutant.isOn(.forgetsOpenTokensAtStart) { tokens.add(batch.payloads, batch.choices) }
                 backlog += batch.payloads.count

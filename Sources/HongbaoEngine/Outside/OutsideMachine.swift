@@ -214,16 +214,15 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         var delay = delay(after: item.order.attempts)
         switch applied?.progress {
         case .settled, .released:
-            items[id] = nil
             effects.append(.finished(item.order))
-            return
+            return end(item)
         case .returned:
-            items[id] = nil
             effects.append(.raise(.returned(item.order, item.report)))
             effects.append(.finished(item.order))
-            return
+            return end(item)
         case .renewed: effects.append(.raise(.renewed(item.order)))
-        case .alreadyFinal, .notFound:
+        case .alreadyFinal: return end(item)
+        case .notFound:
             items[id] = nil
             return
         case .contradiction:
@@ -258,6 +257,20 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         } else {
             items[id] = nil
         }
+    }
+
+    /// Forgets an order that is final, unless there was news of it while it was asked about: the cashier may take a
+    /// payment after it has said that it won't, and nobody else would ask.
+    private mutating func end(_ item: Item) {
+        let id = item.order.id
+        guard item.hasNews, item.order.isWorthAsking else {
+            items[id] = nil
+            return
+        }
+        var item = item
+        item.hasNews = false
+        items[id] = item
+        wake(id)
     }
 
     private mutating func sleep(_ id: Order.ID, _ now: Duration, milliseconds: Int64? = nil) {

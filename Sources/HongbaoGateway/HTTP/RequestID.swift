@@ -30,6 +30,7 @@ extension HTTPField.Name {
 
     static let requestID = name("X-Request-Id")
     static let traceparent = name("traceparent")
+    static let accelBuffering = name("X-Accel-Buffering")
     static let frameOptions = name("X-Frame-Options")
     static let referrerPolicy = name("Referrer-Policy")
 }

@@ -13,6 +13,8 @@ enum Assets {
         Asset("split.js", PackageResources.split_js),
         Asset("statement.js", PackageResources.statement_js),
         Asset("strings.js", PackageResources.strings_js),
+        Asset("total.html", PackageResources.total_html),
+        Asset("total.js", PackageResources.total_js),
         Asset("view.js", PackageResources.view_js),
         Asset("wallet.css", PackageResources.wallet_css),
         Asset("wallet.html", PackageResources.wallet_html),

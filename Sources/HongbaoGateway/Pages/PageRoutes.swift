@@ -58,6 +58,7 @@ struct PageRoutes: Sendable {
             Route(.get, "/wallet", .open { call throws(Problem) in try page("wallet.html", call) }),
             Route(.get, "/red-packets/new", .open { call throws(Problem) in try page("send.html", call) }),
             Route(.get, "/red-packets/{packet}", .open { call throws(Problem) in try page("packet.html", call) }),
+            Route(.get, "/totals/{name}", .open { call throws(Problem) in try page("total.html", call) }),
             Route(.get, "/assets/{name}", .open(asset)),
             Route(.get, "/favicon.ico", .open { call throws(Problem) in Self.answer(icon, call) }),
             Route(.get, "/openapi.json", .open { call throws(Problem) in try page("openapi.json", call) }),

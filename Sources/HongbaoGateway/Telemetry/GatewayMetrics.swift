@@ -29,6 +29,7 @@ final class RouteMetrics: Sendable {
     static func describe(in registry: PrometheusRegistry) {
         registry.describe(name, "Time from a request's head to its answer, by route and status.")
         registry.describe("http_server_active_requests", "Requests at work.")
+        registry.describe("hongbao_total_streams", "Open streams of running totals.")
         registry.describe("hongbao_grant_answers_total", "Grants answered over HTTP, by outcome.")
         registry.describe(
             "hongbao_grant_batch_size",

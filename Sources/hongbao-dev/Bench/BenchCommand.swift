@@ -72,6 +72,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
     case split
     case claims
     case claimsHTTP = "claims-http"
+    case total
 
     func run(_ bench: Bench) async throws -> [Figure] {
         switch self {
@@ -85,6 +86,7 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
         case .split: try await SplitBench(bench: bench).run()
         case .claims: try await ClaimsBench(bench: bench).run()
         case .claimsHTTP: try await HTTPClaimsBench(bench: bench).run()
+        case .total: try await TotalBench(bench: bench).run()
         }
     }
 }

@@ -104,6 +104,12 @@ export const demo = {
     send("POST", "/v1/demo/login", { body: phone === "" ? { app, user } : { app, user, phone } }),
 };
 
+/** What a campaign has given so far: anybody may ask. */
+export function totalApi({ campaign }) {
+  const path = `/v1/totals/${encodeURIComponent(campaign)}`;
+  return { total: () => sendSafely("GET", path), streamAddress: `${path}/stream` };
+}
+
 /** One person's calls about red packets. */
 export function packetApi({ jwt }) {
   const path = (id) => `/v1/red-packets/${encodeURIComponent(id)}`;

@@ -4,7 +4,7 @@ import { demo, walletApi } from "./api.js";
 import { formatFen } from "./money.js";
 import { absorbFragment, KeptTokens, openWithdrawal, session } from "./session.js";
 import { Statement } from "./statement.js";
-import { explain, has, text } from "./strings.js";
+import { explain, has, language, text } from "./strings.js";
 import { announce, element, icon, RetryControl, shortID, startPage } from "./view.js";
 import { WithdrawDialog } from "./withdraw.js";
 
@@ -202,6 +202,7 @@ function enter({ jwt, person, campaign, name }) {
   find("wallet").dataset.loaded = "false";
   for (const id of ["balance", "income"]) find(id).textContent = "—";
   find("who").textContent = name ?? (person === null ? "" : shortID(person));
+  find("total-link").href = `/totals/${encodeURIComponent(campaign)}${language === "en" ? "?lang=en" : ""}`;
   current = new Wallet({ jwt, person, campaign });
   current.start();
 }
