@@ -30,6 +30,7 @@ struct AuditState: Sendable {
         reader = LogReader(wrappingKey: setup.keyring.walletWrapping)
         announcements = Announcements(setup.first)
         subsidies = SubsidyBooks(setup)
+        rewards = RewardBooks(setup)
         self.trace = trace
     }
 
@@ -52,6 +53,7 @@ struct AuditState: Sendable {
     private var payments: [String: Payment] = [:]
     var packets = PacketBooks()
     var subsidies: SubsidyBooks
+    var rewards: RewardBooks
     var totals = TotalBooks()
     /// What other channels than payouts' give to people.
     private var given: [OutsideSystem: Int64] = [:]
@@ -100,6 +102,11 @@ struct AuditState: Sendable {
         for withdrawal in commit.withdrawals { take(withdrawal, commit) }
         takePackets(of: commit)
         takeSubsidies(of: commit)
+        for reward in commit.rewards {
+            remember(Int64(bitPattern: reward.id.low) << 3 | Int64(reward.state.rawValue))
+            flushed.remove(reward.id)
+            for text in rewards.take(reward) { fail(text) }
+        }
         take(commit.budgets, commit.leases)
         for batch in commit.batches { take(batch) }
         for mint in commit.mints { take(mint, commit) }
@@ -152,10 +159,12 @@ struct AuditState: Sendable {
     /// Notes what is accepted from now on.
     private mutating func open(_ batch: LoggedBatch) {
         do throws(StoreError) {
-            for payload in try reader.open(batch).payloads {
+            let opened = try reader.open(batch)
+            for (payload, choice) in zip(opened.payloads, opened.choices) {
                 if accepted.updateValue(payload, forKey: payload.order) != nil {
                     fail("M3: an order is accepted twice")
                 }
+                for text in rewards.accept(payload, choice) { fail(text) }
                 totals.accept(payload)
                 compareWithTerms(payload)
             }
@@ -290,6 +299,7 @@ struct AuditState: Sendable {
 
     private mutating func take(_ budget: Budget) {
         let total = budget.total.fen
+        for text in rewards.check(budget) { fail(text) }
         if let before = budgets.updateValue(budget, forKey: budget.pool), before.total.fen == total { return }
         guard let scene = budget.pool.scene else { return }
         let place = Terms.place(of: scene)
@@ -347,11 +357,13 @@ struct AuditState: Sendable {
         remember(granted.isReplay ? 1 : 0)
         if accepted[granted.order] == nil { fail("M5: a grant is answered before it's durable") }
         if let expected = request.order, expected != granted.order { fail("M3: another order was answered") }
-        if granted.status == .credited, transfers[TransferID(granted.order)] == nil {
+        for text in rewards.answered(granted) { fail(text) }
+        let isCoupon = rewards.areGiven(by: granted.order.scene)
+        if granted.status == .credited, transfers[TransferID(granted.order)] == nil, !isCoupon {
             fail("M5: a grant is called credited before it's booked")
         }
         if granted.order.person != request.person { fail("M3: another person's order was answered") }
-        if granted.amount.fen != request.amount { fail("M4: another amount was granted than was asked for") }
+        if granted.amount.fen != request.amount ?? 0 { fail("M4: another amount was granted than was asked for") }
         if wasAcknowledged, !granted.isReplay { fail("M3: an order was granted twice") }
         if let before = acknowledged[granted.order] {
             if before.amount != granted.amount.fen { fail("M14: a repeat has another amount") }
@@ -385,6 +397,8 @@ struct AuditState: Sendable {
             remember(subsidy.amount.fen << 1 | (subsidy.packet == nil ? 0 : 1))
         }
         for text in subsidies.shown(reading.subsidies, used: used) { fail(text) }
+        for text in rewards.shown(reading, floor: floor) { fail(text) }
+        remember(Int64(reading.rewards.count))
         remember(Int64(entries.count))
         remember(reading.view.balance)
         if income != reading.view.income.fen { fail("M11: income isn't the sum of its lines") }
@@ -394,7 +408,8 @@ struct AuditState: Sendable {
             fail("M11: lines out of order")
         }
         guard reading.missing.isEmpty else { return }
-        for order in floor where order.book == reading.book && !seen.contains(TransferID(order)) {
+        for order in floor
+        where order.book == reading.book && !seen.contains(TransferID(order)) && !rewards.areGiven(by: order.scene) {
             fail("TK-6: a promised grant isn't shown: \(order), posted \(transfers[TransferID(order)] != nil)")
         }
     }
@@ -456,7 +471,9 @@ struct AuditState: Sendable {
             }
             fail("CF-6: a budget of \(budget.total.fen) fen isn't what the file says")
         }
-        for (order, promise) in acknowledged where transfers[TransferID(order)]?.amount.fen != promise.amount {
+        for text in rewards.settled() { fail(text) }
+        for (order, promise) in acknowledged
+        where transfers[TransferID(order)]?.amount.fen != promise.amount && !rewards.areGiven(by: order.scene) {
             fail("M5: an accepted grant isn't posted")
         }
         for (order, amounts) in conflicts

@@ -79,6 +79,33 @@ final class Auditor: Sendable {
         }
     }
 
+    // MARK: Coupons
+
+    /// An order was called taken by another reward than the one that was asked for.
+    func conflict(_ order: OrderNumber, naming rewardID: String?) {
+        tell("answer: \(order) for \(rewardID ?? "any coupon") conflicts")
+        state.withLock { state in for text in state.rewards.conflict(order, naming: rewardID) { state.fail(text) } }
+    }
+
+    func isCoupon(_ order: OrderNumber) -> Bool { state.withLock { $0.rewards.areGiven(by: order.scene) } }
+    var isRewardOpen: Bool { state.withLock { $0.rewards.isOpen } }
+    func couponCount(of template: TemplateID) -> Int64 { state.withLock { $0.rewards.count(of: template) } }
+    func rewardState(of order: OrderNumber) -> GivenReward.State? { state.withLock { $0.rewards.state(of: order) } }
+
+    /// The downstream gives somebody a coupon.
+    func gave(_ order: RewardOrder) {
+        tell("the downstream gives \(order.order) template \(order.template.number)")
+        state.withLock { state in for text in state.rewards.give(order) { state.fail(text) } }
+    }
+
+    /// - Parameter before: how far it was when it was asked.
+    func redeemed(_ outcome: RedeemOutcome, _ order: OrderNumber, before: GivenReward.State?) {
+        tell("answer: coupon \(order): \(outcome)")
+        state.withLock { state in
+            for text in state.rewards.redeemed(outcome, order, before: before) { state.fail(text) }
+        }
+    }
+
     // MARK: Wallets
 
     /// What a person must at least be shown, unless the token lists get lost meanwhile.
@@ -108,7 +135,8 @@ final class Auditor: Sendable {
     func flushedTokens() {
         tell("the token lists are lost")
         state.withLock { state in
-            for order in state.asked.keys where state.transfers[TransferID(order)] == nil {
+            for order in state.asked.keys
+            where state.transfers[TransferID(order)] == nil && state.rewards.state(of: order) == nil {
                 state.flushed.insert(order)
             }
             state.flushes += 1

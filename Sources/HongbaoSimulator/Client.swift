@@ -78,6 +78,7 @@ struct Client: Sendable {
             case ..<63: await readWallet()
             case ..<74: await withdraw()
             case ..<77: await find()
+            case ..<80 where setup.coupons != nil: await redeem()
             case ..<98: count = await handlePackets()
             default:
                 count = 0
@@ -174,6 +175,8 @@ struct Client: Sendable {
             let known = wasAcknowledged && granted.order == order
             world.auditor.granted(granted, request, wasAcknowledged: known)
             memory.keep(Memory.Kept(order: granted.order, amount: granted.amount.fen, token: granted.token))
+        case .refused(.orderConflict) where request.scene == Setup.couponKey:
+            if let order, isSamePhase { world.auditor.conflict(order, naming: request.rewardID) }
         case .refused(.orderConflict):
             if let order, isSamePhase { world.auditor.conflict(order, amount) }
         case .refused(let refusal):
@@ -192,6 +195,7 @@ struct Client: Sendable {
         if !known.isEmpty, world.draw(3) == 0 {
             var request = known[world.draw(known.count)]
             switch world.draw(8) {
+            case 0 where request.scene == Setup.couponKey: request.rewardID = Setup.Coupons.keys[world.draw(2)]
             case 0: request.amount = Int64(world.draw(600))
             case 1: request.app = Setup.apps[world.draw(2)]
             case 2: request.openedAt = world.now.advanced(bySeconds: -Int64(world.draw(1_000)))
@@ -199,6 +203,7 @@ struct Client: Sendable {
             }
             return request
         }
+        if setup.coupons != nil, world.draw(4) == 0 { return couponRequest(by: person()) }
         var request = GrantRequest(
             campaign: world.draw(60) == 0 ? "none" : Setup.campaign,
             scene: Setup.scenes[world.draw(4) == 0 ? 1 : 0],
@@ -216,9 +221,8 @@ struct Client: Sendable {
     }
 
     func order(of request: GrantRequest, in book: BookID) -> OrderNumber? {
-        guard request.campaign == Setup.campaign, let scene = Setup.scenes.firstIndex(of: request.scene) else {
-            return nil
-        }
+        let keys = Setup.scenes + (setup.coupons == nil ? [] : [Setup.couponKey])
+        guard request.campaign == Setup.campaign, let scene = keys.firstIndex(of: request.scene) else { return nil }
         return OrderNumber(
             person: request.person,
             scene: SceneID(book: book, number: UInt16(scene + 1)),

@@ -12,7 +12,7 @@ extension Client {
         while phase().map({ $0.kind != .live }) ?? true { await world.pause(milliseconds: 100) }
         while let until = world.leasedUntil, world.now <= until { await world.pause(milliseconds: 100) }
         guard let live = phase() else { return }
-        for (place, scene) in live.scenes.enumerated() {
+        for (place, scene) in live.scenes.enumerated() where scene.kind.carriesAmount {
             await useUp(scene, from: UInt64(place) * 1_000 + 1_000, upTo: Self.usableMax)
         }
     }
@@ -21,7 +21,7 @@ extension Client {
     /// budgets were when the key epoch began.
     func useRaisedBudget(of someone: Operator) async {
         guard let live = phase() else { return }
-        let scene = live.scenes[world.draw(live.scenes.count)]
+        let scene = live.scenes[world.draw(Setup.scenes.count)]
         guard world.auditor.isContent, world.auditor.unissued(of: scene.id) == 0 else { return }
         let all = desk.terms.budgets.reduce(0, +)
         let extra = world.draw(4) == 0 && all < 4 * Self.usableMax ? all + 500 : 100 + Int64(world.draw(1_000))
@@ -81,7 +81,7 @@ extension Client {
     /// Asks until all are granted, at most for some seconds; answers those that aren't.
     ///
     /// - Parameter mustBeThere: whether no answer may say that the budget is used up.
-    private func give(
+    func give(
         _ requests: [GrantRequest],
         attempts: Int = 60,
         mustBeThere: Bool = false

@@ -11,7 +11,46 @@ struct Setup: Sendable {
     static let scenes = ["rain", "draw"]
     /// The number of the scene that gives subsidies, if any does.
     static let subsidyScene: UInt16 = 2
+    /// The scene that gives coupons, if there is one.
+    static let couponScene: UInt16 = 3
+    static let couponKey = "coupons"
     static let rainMax: UInt16 = 12
+
+    /// What the coupon scene gives: two templates, the second also as a backup.
+    struct Coupons: Sendable {
+        static let keys = ["tea-a", "tea-b"]
+        /// Of each, in their order.
+        let pieces: [Int64]
+        let reserveBasisPoints: UInt16
+        let quota: Quota?
+        /// What is given when both are used up, and to those who draw nothing.
+        let blessing: String?
+
+        static func number(of key: String) -> UInt16 { key == keys[0] ? 11 : 12 }
+        static func key(of number: UInt16) -> String { keys[number == 11 ? 0 : 1] }
+
+        func pieces(of number: UInt16) -> Int64? { number == 11 ? pieces[0] : number == 12 ? pieces[1] : nil }
+
+        /// Rounded up.
+        func reserve(of number: UInt16) -> Int64 {
+            let product = (pieces(of: number) ?? 0) * Int64(reserveBasisPoints)
+            return (product + 9_999) / 10_000
+        }
+
+        fileprivate var ids: [RewardID] {
+            Self.keys.enumerated().map { place, key in
+                RewardID(
+                    key: key,
+                    number: Self.number(of: key),
+                    inventory: Inventory(
+                        pieces: Setup.amount(pieces[place]),
+                        reserveBasisPoints: reserveBasisPoints,
+                        quota: quota
+                    )
+                )
+            }
+        }
+    }
     /// When the live phase begins, after the start of the world.
     static let switchMilliseconds: Int64 = 2_500
     /// From its begin to the start of the world, and from there to its end.
@@ -37,6 +76,8 @@ struct Setup: Sendable {
     /// What the campaign file says at first.
     let first: Terms
     let givesSubsidies: Bool
+    /// `nil`: there is no coupon scene.
+    let coupons: Coupons?
     let keyring = Keyring()
     /// Every process verifies the same certificates, which would be half of a simulation's work.
     let signatures = VerifiedSignatures()
@@ -48,7 +89,16 @@ struct Setup: Sendable {
     ///   - epochSeconds: how long a key epoch lasts.
     ///   - batchMax: grants in a batch.
     ///   - givesSubsidies: whether the second scene does, instead of cash.
-    init(budget: Int64, graceSeconds: Int64, epochSeconds: Int64, batchMax: Int, givesSubsidies: Bool) {
+    ///   - coupons: what a third scene gives.
+    init(
+        budget: Int64,
+        graceSeconds: Int64,
+        epochSeconds: Int64,
+        batchMax: Int,
+        givesSubsidies: Bool,
+        coupons: Coupons?
+    ) {
+        self.coupons = coupons
         first = Terms(budget: budget)
         self.givesSubsidies = givesSubsidies
         configuration.granting.limits.backlogMax = 100
@@ -73,6 +123,7 @@ struct Setup: Sendable {
         configuration.outside.payments = configuration.payouts
         configuration.outside.transfers = configuration.payouts
         configuration.outside.refunds = configuration.payouts
+        configuration.outside.rewards = configuration.payouts
         configuration.packets.lifeSeconds = Self.packetLifeSeconds
         configuration.packets.payWithinSeconds = Self.payWithinSeconds
         configuration.packets.sweeps.intervalMilliseconds = 2_500
@@ -144,6 +195,8 @@ struct Setup: Sendable {
                 posting: index == 0 || reward.kind == .subsidy ? .async : .sync
             )
         }
+        let tea = coupons.map { Reward(key: "tea", kind: .tea, ids: $0.ids) }
+        let couponScenes = coupons.map { couponScene($0, in: book, orders) }.map { [$0] } ?? []
         return Phase(
             kind: kind,
             book: book,
@@ -151,13 +204,32 @@ struct Setup: Sendable {
             admission: terms.admitted.map { .listed($0) } ?? .everyone,
             budget: Self.amount(scenes.reduce(0) { $0 + ($1.budget?.fen ?? 0) }),
             cap: Self.amount(terms.cap),
-            rewards: givesSubsidies ? [cash, subsidy] : [cash],
-            scenes: flaw == .sceneGone ? Array(scenes.dropLast()) : scenes,
+            rewards: (givesSubsidies ? [cash, subsidy] : [cash]) + (tea.map { [$0] } ?? []),
+            scenes: (flaw == .sceneGone ? Array(scenes.dropLast()) : scenes) + couponScenes,
             withdrawal: WithdrawalGate(window: gate, admission: terms.isWithdrawalOpen ? .everyone : .listed([]))
         )
     }
 
-    private static func amount(_ fen: Int64) -> Amount {
+    private func couponScene(_ coupons: Coupons, in book: BookID, _ orders: OrderRule) -> Scene {
+        let ids = coupons.ids
+        return Scene(
+            id: SceneID(book: book, number: Self.couponScene),
+            key: Self.couponKey,
+            play: .cardCollection,
+            kind: .tea,
+            rewardIDs: ids,
+            billTitle: Self.couponKey,
+            orders: orders,
+            fallback: Fallback(backups: [ids[1]], blessing: coupons.blessing),
+            draw: [
+                DrawShare(id: ids[0], points: coupons.blessing == nil ? 7_000 : 6_000),
+                DrawShare(id: ids[1], points: 3_000),
+            ],
+            isInventoried: true
+        )
+    }
+
+    fileprivate static func amount(_ fen: Int64) -> Amount {
         guard let amount = Amount(fen: fen) else { preconditionFailure("an amount below zero") }
         return amount
     }

@@ -9,6 +9,7 @@ struct SimulatedOutside: Sendable {
     private let payouts: SimulatedChannel
     private let transfers: SimulatedChannel
     private let refunds: SimulatedChannel
+    private let coupons: SimulatedDownstream
 
     init(_ world: World) {
         self.world = world
@@ -16,6 +17,7 @@ struct SimulatedOutside: Sendable {
         payouts = SimulatedChannel(world, .payouts)
         transfers = SimulatedChannel(world, .transfers)
         refunds = SimulatedChannel(world, .refunds)
+        coupons = SimulatedDownstream(world)
     }
 
     /// One process's ways to them.
@@ -24,7 +26,8 @@ struct SimulatedOutside: Sendable {
             cashier: CashierConnection(base: cashier, world: world, life: life),
             payouts: ChannelConnection(base: payouts, world: world, life: life),
             transfers: ChannelConnection(base: transfers, world: world, life: life),
-            refunds: ChannelConnection(base: refunds, world: world, life: life)
+            refunds: ChannelConnection(base: refunds, world: world, life: life),
+            rewards: [.tea: DownstreamConnection(base: coupons, world: world, life: life)]
         )
     }
 

@@ -25,6 +25,20 @@ package struct Simulation: Sendable {
     package static let seedsForAudit: UInt64 = 32
     /// In 9 of 32 seeds, some of them among those with an audit.
     private static func givesSubsidies(_ seed: UInt64) -> Bool { seed % 4 == 3 || seed % 32 == 16 }
+    /// In 9 of 32 seeds, among them those with an audit.
+    private static func givesCoupons(_ seed: UInt64) -> Bool { seed % 4 == 1 || seed % 32 == 0 }
+
+    private static func coupons(_ random: inout SplitMix64) -> Setup.Coupons {
+        func pieces() -> Int64 { Int64(random.next(below: 2) == 0 ? 4 + random.next(below: 12) : 1_000) }
+        let quota = random.next(below: 4) == 0 ? Amount(fen: 3 + Int64(random.next(below: 4))) : nil
+        return Setup.Coupons(
+            pieces: [pieces(), 3 + Int64(random.next(below: 8))],
+            reserveBasisPoints: random.next(below: 2) == 0 ? 0 : 2_000,
+            quota: quota.map { Quota(amount: $0, seconds: 2) },
+            blessing: random.next(below: 2) == 0 ? nil : "good luck"
+        )
+    }
+
     private static let clients = 8
     private static let stepsMax = 200_000
     /// How long everything accepted may take to come to its end, once nothing goes wrong any more.
@@ -60,7 +74,8 @@ package struct Simulation: Sendable {
             graceSeconds: grace,
             epochSeconds: epochSeconds,
             batchMax: batchMax,
-            givesSubsidies: Self.givesSubsidies(seed)
+            givesSubsidies: Self.givesSubsidies(seed),
+            coupons: Self.givesCoupons(seed) ? Self.coupons(&random) : nil
         )
         let world = World(seed: random.next(), faults: faults, setup: setup, trace: trace)
         begins(world)
@@ -234,17 +249,19 @@ private final class Course: Sendable {
         let kind = world.draw(4) == 0 ? PhaseKind.rollout : .live
         let book = BookID(campaign: Setup.number, phase: kind)
         let scene = SceneID(book: book, number: UInt16(world.draw(Setup.scenes.count) + 1))
+        let isOfCoupons = setup.coupons != nil && world.draw(2) == 0
+        let pool = isOfCoupons ? PoolID(TemplateID(book: book, number: 11)) : PoolID(scene)
         let now = world.now
         let until = now.advanced(bySeconds: setup.configuration.granting.leaseSeconds)
         world.leased(until: until)
         let connection = StoreConnection(base: store, world: world, life: Life(), thief: thief)
         Task(executorPreference: world.scheduler) {
             var footprint = Footprint()
-            footprint.budgets = [PoolID(scene)]
+            footprint.budgets = [pool]
             do throws(StoreError) {
                 try await connection.transact(footprint) { books in
-                    let half = (books.budget(PoolID(scene))?.available.fen ?? 0) / 2
-                    let id = LeaseID(pool: PoolID(scene), mint: MintID(2))
+                    let half = (books.budget(pool)?.available.fen ?? 0) / 2
+                    let id = LeaseID(pool: pool, mint: MintID(2))
                     _ = books.extendLease(id, epoch: 1, by: Amount(fen: half) ?? .zero, now: now, expiresAt: until)
                 }
             } catch {
@@ -296,6 +313,7 @@ private final class Course: Sendable {
         complete(within: limit, max: max) {
             await self.someone.open()
             await self.client.useUpBudgets()
+            await self.client.useUpInventories()
             await self.client.useRaisedBudget(of: self.someone)
         }
         // Now that no process dies any more: one that has said that it has heard may forget it in its end.
@@ -349,6 +367,7 @@ private final class Course: Sendable {
         if tables.refunds.values.joined().contains(where: { $0.state == .pending }) {
             return "M10: a refund never ends"
         }
+        if world.auditor.isRewardOpen { return "M10: a coupon never arrives" }
         if world.auditor.isPaymentUnnoticed { return "M9: a payment is never noticed" }
         if tables.withdrawals.values.contains(where: { $0.state == .pending }) {
             return "M10: a withdrawal never becomes final"
