@@ -34,6 +34,8 @@ package final class Alarms: Sendable {
         case paymentReturned = "payment_returned"
         /// A refund was refused for good, and another one is asked for.
         case orderRefused = "order_refused"
+        /// An outside system answers nothing, and is called once in a while only (FC-3).
+        case breakerOpen = "breaker_open"
     }
 
     private let logger: Logger

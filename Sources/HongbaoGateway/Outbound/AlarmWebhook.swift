@@ -176,5 +176,6 @@ extension Alarms.Kind {
         .outsideStuck: "Look at hongbao_outside_reports_total, then ask the system's operators about the order.",
         .paymentReturned: "Nothing is lost: all of it is refunded. Ask the cashier's operators why, if there are many.",
         .orderRefused: "It goes on by itself. Ask the system's operators why it refused, if it comes again.",
+        .breakerOpen: "Nothing is lost, orders wait. Look at hongbao_outside_reports_total, ask its operators.",
     ]
 }
