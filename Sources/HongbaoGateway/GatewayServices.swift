@@ -20,6 +20,8 @@ package struct GatewayServices: Sendable {
     package var packets: PacketServices
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
+    /// The same of a downstream about a reward's order. Until something is put here, none is ours.
+    package var rewardCallback: @Sendable (_ kind: RewardKind, _ order: String) -> Bool = { _, _ in false }
     package var readiness: Readiness
     package var metrics: PrometheusRegistry
     package var now: @Sendable () -> Timestamp
