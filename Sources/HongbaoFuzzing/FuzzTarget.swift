@@ -83,7 +83,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 { } [ ] : , " \ \u0061 \u0000 \ud800 \u202E -0 0 1e2 100.0 01 -1 9007199254740991 9007199254740992
                 9223372036854775807 9223372036854775808 true null "" "42" "orders" "results" "order" "person" "amount"
                 "payment" "closesAt" "state" "url" "processing" "paid" "failed" "unknown" "conflict" "code"
-                "StatusCode" "http://a" "https://" "javascript:a" "p_1" "r_1" "w_1_7_1"
+                "StatusCode" "template" "granted" "already_granted" "unknown_order" "retryable" "final" "busy"
+                "out_of_stock" "http://a" "https://" "javascript:a" "p_1" "r_1" "w_1_7_1"
                 """#
             )
         case .campaign:

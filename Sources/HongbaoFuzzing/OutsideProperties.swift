@@ -21,6 +21,21 @@ enum OutsideProperties {
         try check(input, "payments", CashierMessages.openRequest) { (bytes) throws(JSONFault) in
             try CashierMessages.readOpenRequest(bytes)
         }
+        try check(input, "orders of rewards", RewardMessages.giveRequest) { (bytes) throws(JSONFault) in
+            try RewardMessages.readGiveRequest(bytes)
+        }
+        try check(input, "a reward's callback", RewardMessages.callback) { (bytes) throws(JSONFault) in
+            try RewardMessages.readCallback(bytes)
+        }
+        let rewards = try check(input, "results of rewards", RewardMessages.results) { (bytes) throws(JSONFault) in
+            try RewardMessages.readResults(bytes)
+        }
+        for result in rewards ?? [] {
+            // It becomes a label and an alarm's text: one of ours, whatever it says.
+            guard case .failed(let fault) = result.report else { continue }
+            try hold(RewardCode(rawValue: fault.code) != nil, "a code that isn't ours")
+            try hold(fault.kind != .unknown, "a downstream that says that it doesn't know")
+        }
         let pages = try check(input, "pages", CashierMessages.opened) { (bytes) throws(JSONFault) in
             try CashierMessages.readOpened(bytes)
         }

@@ -83,6 +83,7 @@ package enum Gateway {
             ).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
         routes += CallbackRoutes(services: services, secrets: configuration.callbackSecrets).routes
+        routes += RewardCallbackRoutes(services: services, secrets: configuration.rewardCallbackSecrets).routes
         routes += PageRoutes().routes
         var issuers = configuration.issuers
         if let demo = configuration.demo {

@@ -1,5 +1,5 @@
 import Crypto
-import HongbaoCore
+package import HongbaoCore
 package import HongbaoEngine
 
 /// Everything about the gateway that an operator can set.
@@ -13,6 +13,8 @@ package struct GatewayConfiguration: Sendable {
     package var demo: DemoConfiguration?
     /// What outside systems sign their callbacks with; from those that have none, none are taken.
     package var callbackSecrets: [OutsideSystem: [UInt8]] = [:]
+    /// The same for downstreams of rewards.
+    package var rewardCallbackSecrets: [RewardKind: [UInt8]] = [:]
     /// Whether people may send red packets that they pay for (C2C): there is a cashier, and the systems that bring
     /// shares to people's change and give back the rest.
     package var takesPayments = false

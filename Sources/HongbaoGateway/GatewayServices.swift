@@ -22,6 +22,8 @@ package struct GatewayServices: Sendable {
     package var total: @Sendable (_ campaign: String) -> TotalAnswer
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
+    /// The same of a downstream about a reward's order. Until something is put here, none is ours.
+    package var rewardCallback: @Sendable (_ kind: RewardKind, _ order: String) -> Bool
     package var readiness: Readiness
     package var metrics: PrometheusRegistry
     package var now: @Sendable () -> Timestamp
@@ -39,6 +41,7 @@ package struct GatewayServices: Sendable {
         packets: PacketServices,
         total: @escaping @Sendable (String) -> TotalAnswer,
         callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
+        rewardCallback: @escaping @Sendable (RewardKind, String) -> Bool,
         readiness: Readiness,
         metrics: PrometheusRegistry,
         now: @escaping @Sendable () -> Timestamp
@@ -55,6 +58,7 @@ package struct GatewayServices: Sendable {
         self.packets = packets
         self.total = total
         self.callback = callback
+        self.rewardCallback = rewardCallback
         self.readiness = readiness
         self.metrics = metrics
         self.now = now
@@ -82,6 +86,7 @@ extension GatewayServices {
             packets: PacketServices(engine),
             total: { engine.totals.read(campaign: $0) },
             callback: { engine.callback($0, order: $1) },
+            rewardCallback: { engine.outside.callback($0, order: $1) },
             readiness: readiness,
             metrics: metrics,
             now: engine.clock.now

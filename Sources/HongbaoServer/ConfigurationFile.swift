@@ -11,7 +11,8 @@ package enum ConfigurationFile {
             throw StartFault("\(path): can't be read as UTF-8 text (\(error.localizedDescription))")
         }
         guard let root = try compose(text, path) else { return }
-        let known = Set(ServerConfiguration.keys.map(\.key))
+        let keys = (ServerConfiguration.keys + DownstreamSettings.keys).map(\.key)
+        let known = Set(keys + DownstreamSettings.keysOfKinds)
         for (key, line) in leaves(root, prefix: "") where !known.contains(key) {
             throw StartFault("\(path):\(line): unknown setting \(key)")
         }

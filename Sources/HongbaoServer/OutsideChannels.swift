@@ -29,7 +29,42 @@ extension Channels {
                 ?? ClosedSystem(),
             payouts: channel(.payouts),
             transfers: channel(.transfers),
-            refunds: channel(.refunds)
+            refunds: channel(.refunds),
+            rewards: [RewardKind: any RewardChannel](configuration, client: client, logger: logger)
         )
+    }
+}
+
+extension [RewardKind: any RewardChannel] {
+    /// One for each kind that isn't money: the downstreams of the settings over HTTP, and for other kinds `OwnRewards`.
+    /// The client is the caller's to shut down.
+    init(_ configuration: ServerConfiguration, client: HTTPClient, logger: Logger) {
+        self.init()
+        for kind in RewardKind.downstream {
+            guard let downstream = configuration.rewards[kind] else {
+                self[kind] = OwnRewards()
+                continue
+            }
+            let signed = SignedClient(
+                client: client,
+                key: SymmetricKey(data: Array(downstream.address.secret.utf8)),
+                deadlineMilliseconds: downstream.deadlineMilliseconds,
+                now: WallClock.system.now
+            )
+            self[kind] = HTTPRewardChannel(kind, client: signed, base: downstream.address.url, logger: logger)
+        }
+    }
+}
+
+extension HTTPClient.Configuration {
+    /// Enough connections to one host for all systems at once: several may be behind one address, and one that hangs
+    /// must not leave the others without (GR-8).
+    init(for configuration: ServerConfiguration) {
+        self.init()
+        let systems = OutsideSystem.allCases.count * OutsidePolicy().concurrencyMax
+        let downstreams = configuration.rewards.values.reduce(0) { $0 + $1.concurrencyMax }
+        connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 2 * (systems + downstreams)
+        // Who calls tries again by itself, and is told at once that nobody is there.
+        connectionPool.retryConnectionEstablishment = false
     }
 }

@@ -44,7 +44,7 @@ package enum Server {
         }
         let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
         let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
-        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(for: configuration))
         let webhook = configuration.webhook.map {
             AlarmWebhook($0, client: client, metrics: registry, logger: logger)
         }
@@ -94,6 +94,7 @@ package enum Server {
         }
         var gateway = configuration.gateway
         gateway.callbackSecrets = configuration.outside.mapValues { Array($0.secret.utf8) }
+        gateway.rewardCallbackSecrets = configuration.rewards.mapValues { Array($0.address.secret.utf8) }
         // What is paid must be able to reach somebody.
         gateway.takesPayments = [.payments, .transfers, .refunds].allSatisfy { configuration.outside[$0] != nil }
         if configuration.isDemo {

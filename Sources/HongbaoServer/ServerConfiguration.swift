@@ -1,6 +1,6 @@
 package import Configuration
 import Foundation
-import HongbaoCore
+package import HongbaoCore
 package import HongbaoEngine
 package import HongbaoGateway
 package import Logging
@@ -19,6 +19,8 @@ package struct ServerConfiguration: Sendable {
     /// Where the systems outside are, and the secrets that we share with them. Without payouts, withdrawals are closed;
     /// without any of the others, sending red packets that are paid for.
     package var outside: [OutsideSystem: OutsideAddress] = [:]
+    /// The downstreams that are reached over HTTP. Of other kinds of rewards the books are all there is.
+    package var rewards: [RewardKind: DownstreamSettings] = [:]
     /// Where alarms are told; `nil`: in the log and the metrics only.
     package var webhook: AlarmWebhook.Configuration?
     package var logLevel = Logger.Level.info
@@ -35,7 +37,8 @@ package struct ServerConfiguration: Sendable {
 
     package init() {}
 
-    /// All keys, as they stand in the file; in the environment `HONGBAO_` and capitals, with `_` for `.` and `-`.
+    /// All keys but those of downstreams, as they stand in the file; in the environment `HONGBAO_` and capitals, with
+    /// `_` for `.` and `-`.
     package static let keys: [(key: String, meaning: String)] = [
         ("http.host", "address to listen on (127.0.0.1)"),
         ("http.port", "port to listen on, 0 for any (8080)"),
@@ -96,6 +99,8 @@ package struct ServerConfiguration: Sendable {
         isDemo = try settings.bool("demo.enabled") ?? false
         if try settings.bool("demo.relations") ?? false { engine.packets.relate = DemoRelations.relate }
         for system in OutsideSystem.allCases { outside[system] = try OutsideAddress(system, settings) }
+        for kind in RewardKind.downstream { rewards[kind] = try DownstreamSettings(kind, settings) }
+        engine.outside.rewardsOfKind = rewards.mapValues { $0.limit() }
         if let url = try settings.address("alarms.webhook", isSecret: true) {
             webhook = AlarmWebhook.Configuration(
                 url: url,
@@ -159,7 +164,7 @@ package struct OutsideAddress: Hashable, Sendable {
 }
 
 /// Reads settings and says which one is wrong, instead of falling back to the default in silence.
-private struct Settings {
+struct Settings {
     let reader: ConfigReader
 
     /// The address of a web server: http or https and a host, without blanks.

@@ -76,6 +76,15 @@ import Testing
         ("payouts:\n  url: 127.0.0.1:1\n", "payouts.url: must be like http://127.0.0.1:9600"),
         ("channels:\n  url: http://127.0.0.1:1\n", "channels.secret: is needed when channels.url is set"),
         ("payments:\n  url: http://127.0.0.1:1\n", "payments.secret: is needed when payments.url is set"),
+        ("rewards:\n  url: http://127.0.0.1:1\n", "rewards.secret: is needed when rewards.url is set"),
+        ("rewards:\n  tea:\n    url: http://127.0.0.1:1\n", "rewards.tea.secret: is needed"),
+        ("rewards:\n  tea:\n    url: 127.0.0.1:1\n", "rewards.tea.url: must be like"),
+        ("rewards:\n  coffee:\n    url: http://127.0.0.1:1\n", "unknown setting rewards.coffee.url"),
+        ("rewards:\n  cash:\n    url: http://127.0.0.1:1\n", "unknown setting rewards.cash.url"),
+        (
+            "rewards:\n  url: http://127.0.0.1:1\n  secret: s\n  film:\n    concurrency: 65\n",
+            "rewards.film.concurrency: must be a whole number"
+        ),
         ("alarms:\n  webhook: open.feishu.example/hook\n", "alarms.webhook: must be like"),
         ("http: [\n", "settings.yaml"),
     ])

@@ -82,4 +82,53 @@ import Testing
             }
         }
     }
+    /// The same of downstreams, under the kind that each gives (GR-8).
+    @Test func downstreamsAreHeardUnderTheirKinds() async throws {
+        let taken = Mutex<[String]>([])
+        var rig = try GatewayRig()
+        let others = [UInt8](repeating: 9, count: 32)
+        rig.configuration.rewardCallbackSecrets = [
+            .tea: GatewayRig.callbackSecret, .film: GatewayRig.callbackSecret, .pendant: others,
+        ]
+        rig.change = { services in
+            services.rewardCallback = { kind, order in
+                guard order.hasPrefix("7_") else { return false }
+                taken.withLock { $0.append("\(kind) \(order)") }
+                return true
+            }
+        }
+        try await rig.run { caller in
+            let good = #"{"order":"7_1_1_1_0","state":"granted"}"#
+            for (index, (kind, json, secret, expected)) in [
+                ("tea", good, GatewayRig.callbackSecret, "200"), ("film", good, GatewayRig.callbackSecret, "200"),
+                ("pendant", good, others, "200"),
+                // Another's secret, no secret at all, money, and no kind.
+                ("pendant", good, GatewayRig.callbackSecret, "401 unauthorized"),
+                ("ecommerce", good, GatewayRig.callbackSecret, "401 unauthorized"),
+                ("cash", good, GatewayRig.callbackSecret, "401 unauthorized"),
+                ("coffee", good, GatewayRig.callbackSecret, "401 unauthorized"),
+                ("tea", #"{"order":"8_1_1_1_0","state":"granted"}"#, GatewayRig.callbackSecret, "400 malformed order"),
+                ("tea", #"{"order":"7_1","state":"paid"}"#, GatewayRig.callbackSecret, "400 malformed state"),
+                ("tea", #"{"order":"7_1","state":"final"}"#, GatewayRig.callbackSecret, "400 malformed code"),
+                (
+                    "tea", #"{"order":"7_1","state":"granted","code":"busy"}"#, GatewayRig.callbackSecret,
+                    "400 unknown_field code"
+                ),
+                (
+                    "tea", #"{"order":"7_2","state":"final","code":"out_of_stock"}"#, GatewayRig.callbackSecret, "200"
+                ),
+            ].enumerated() {
+                let nonce = "nonce-of-rewards-\(index)"
+                let answer = try await caller.callBack(of: "rewards/\(kind)", json, nonce: nonce, secret: secret)
+                #expect((expected == "200" ? "\(answer.status.code)" : answer.problem()) == expected, "\(index)")
+                guard expected == "200" else { continue }
+                // Tea and film have one secret: what one has said can't be repeated to the other.
+                for again in [kind, kind == "tea" ? "film" : "tea"] {
+                    let answer = try await caller.callBack(of: "rewards/\(again)", json, nonce: nonce, secret: secret)
+                    #expect(answer.problem() == "401 unauthorized", "\(index) \(again)")
+                }
+            }
+        }
+        #expect(taken.withLock { $0 } == ["tea 7_1_1_1_0", "film 7_1_1_1_0", "pendant 7_1_1_1_0", "tea 7_2"])
+    }
 }

@@ -117,6 +117,18 @@ struct Caller: Sendable {
         secret: [UInt8] = GatewayRig.callbackSecret,
         code: String? = nil
     ) async throws -> TestResponse {
+        try await callBack(of: system.rawValue, json, nonce: nonce, at: time, secret: secret, code: code)
+    }
+
+    /// - Parameter place: what comes behind `/v1/callbacks/`.
+    func callBack(
+        of place: String,
+        _ json: String,
+        nonce: String,
+        at time: Timestamp? = nil,
+        secret: [UInt8] = GatewayRig.callbackSecret,
+        code: String? = nil
+    ) async throws -> TestResponse {
         let (body, time) = (Array(json.utf8), time ?? now)
         let signature = CallbackSignature(key: SymmetricKey(data: secret))
         var headers = HTTPFields()
@@ -124,7 +136,7 @@ struct Caller: Sendable {
             (CallbackSignature.timestampHeader, "\(time.milliseconds)"), (CallbackSignature.nonceHeader, nonce),
             (CallbackSignature.signatureHeader, code ?? signature.sign(timestamp: time, nonce: nonce, body: body)),
         ] { headers[try #require(HTTPField.Name(name))] = value }
-        return try await send(.post, "/v1/callbacks/\(system.rawValue)", body, headers: headers)
+        return try await send(.post, "/v1/callbacks/\(place)", body, headers: headers)
     }
 
     func send(_ method: HTTPRequest.Method, _ uri: String, json: String, token: String? = nil) async throws

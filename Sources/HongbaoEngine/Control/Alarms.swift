@@ -36,6 +36,8 @@ package final class Alarms: Sendable {
         case orderRefused = "order_refused"
         /// A hot state lacks what the other has of a running total, and not only for a moment (CT-3).
         case totalsDiffer = "totals_differ"
+        /// An outside system answers nothing, and is called once in a while only (FC-3).
+        case breakerOpen = "breaker_open"
     }
 
     private let logger: Logger

@@ -20,6 +20,7 @@ package enum MetricHelp {
         ("hongbao_payout_reports_total", "What the payout channel reported, by call and report."),
         ("hongbao_payout_channel_seconds", "Time of a call of the payout channel, by call."),
         ("hongbao_outside_tracked", "Payments, transfers and refunds that are followed now, by system."),
+        ("hongbao_outside_breaker_open", "1 while an outside system answers nothing and is hardly called, by system."),
         ("hongbao_outside_oldest_pending_seconds", "Age of the oldest order due at the last sweep, by system."),
         ("hongbao_outside_left_to_sweep_total", "Orders that weren't followed at once and wait for the sweep."),
         ("hongbao_outside_store_faults_total", "Faults of the store while an order was carried on, by system."),

@@ -9,8 +9,9 @@ package struct Outside: Service {
         package var payments = OutsidePolicy()
         package var transfers = OutsidePolicy()
         package var refunds = OutsidePolicy()
-        /// Of each downstream.
+        /// Of each downstream that has none of its own.
         package var rewards = OutsidePolicy()
+        package var rewardsOfKind: [RewardKind: OutsidePolicy] = [:]
         /// How often it's looked whether something is due at one of the systems.
         package var tickInterval: Duration = .milliseconds(200)
 
@@ -100,7 +101,8 @@ package struct Outside: Service {
             uniqueKeysWithValues: RewardKind.downstream.map { kind in
                 let calls = OutsideCalls(channels.rewards[kind] ?? ClosedSystem(), of: kind, logger: logger)
                 let seed = seed &+ 3 &+ UInt64(kind.number)
-                return (kind, work(kind.rawValue, .rewards(of: kind), calls, policies.rewards, seed: seed))
+                let policy = policies.rewardsOfKind[kind] ?? policies.rewards
+                return (kind, work(kind.rawValue, .rewards(of: kind), calls, policy, seed: seed))
             }
         )
     }
@@ -128,6 +130,9 @@ package struct Outside: Service {
             for work in rewards { work.tick() }
         }
     }
+
+    /// The same of a downstream.
+    package func callback(_ kind: RewardKind, order: String) -> Bool { rewards[kind]?.callback(order: order) ?? false }
 
     /// Takes an authentic word of an outside system about an order as a hint, and asks it (M9). Answers `false` when
     /// that's no order of ours.

@@ -53,6 +53,8 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         case renewed(Order)
         /// The outside won't do it as things are: a person must change something there.
         case refused(Order)
+        /// It has answered none of the last calls: until it does, it's tried once in so many milliseconds.
+        case unanswered(calls: Int, milliseconds: Int64, waiting: Int)
     }
 
     package enum Effect: Hashable, Sendable {
@@ -91,6 +93,7 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
     private var isFinding = false
     private var alarms = AlarmClock<Order.ID>()
     private var callsInFlight = 0
+    private var gate: OutsideGate
     private var nextSweepAt: Duration?
     private var isSweeping = false
     /// With the sweep off, the delayed queries still take up what an earlier process left or what didn't fit into
@@ -100,11 +103,15 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
     package init(policy: OutsidePolicy, seed: UInt64) {
         precondition(policy.batchMax > 0 && policy.concurrencyMax > 0 && policy.trackedMax > 0)
         precondition(policy.sweepPageMax > 0 && policy.alarmAfterAttempts > 0 && policy.backoffFirstMilliseconds > 0)
+        precondition((policy.callsPerSecond ?? 1) > 0 && (policy.breakerAfterCalls ?? 1) > 0)
         self.policy = policy
+        gate = OutsideGate(policy: policy)
         random = SplitMix64(seed: seed)
     }
 
     package var trackedCount: Int { items.count }
+    /// Whether it waits for the outside to answer again, and nearly all orders with it.
+    package var isBreakerOpen: Bool { gate.isOpen }
 
     /// - Parameter now: since any moment that stays the same.
     package mutating func step(_ input: Input, now: Duration) -> [Effect] {
@@ -123,12 +130,14 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
             if orders == nil { recoversUntil = nil }
             for order in orders ?? [] { track(order, &effects) { $0.toQuery.append($1) } }
             nextSweepAt = isWhole ? now + .seconds(policy.sweepIntervalSeconds) : now
-        case .reported(let ids, let reports): take(reports, of: ids, &effects)
+        case .reported(let ids, let reports):
+            note(reports, of: ids, now, &effects)
+            take(reports, of: ids, &effects)
         case .applied(let ids, let applied):
             callsInFlight -= 1
             for (position, id) in ids.enumerated() { settle(id, applied?[position], now, &effects) }
         }
-        pump(&effects)
+        pump(now, &effects)
         return effects
     }
 
@@ -177,6 +186,23 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
             isSweeping = true
             effects.append(.start(.sweep(limit: policy.sweepPageMax)))
         }
+    }
+
+    /// Tells the breaker whether the call brought an answer to any order. Somebody is told when it opens, and every
+    /// time after so many tries in vain.
+    private mutating func note(
+        _ reports: [PayoutReport],
+        of ids: [Order.ID],
+        _ now: Duration,
+        _ effects: inout [Effect]
+    ) {
+        let isAnswered = reports.prefix(ids.count).contains { $0 != .unreachable }
+        guard let opening = gate.ended(isAnswered: isAnswered, now, &random) else { return }
+        guard opening.openings == 1 || opening.openings % policy.alarmAfterAttempts == 0 else { return }
+        let waiting = toSubmit.count + toQuery.count
+        effects.append(
+            .raise(.unanswered(calls: opening.calls, milliseconds: opening.milliseconds, waiting: waiting))
+        )
     }
 
     /// An order that the channel has never seen is submitted, under the same number; all else goes to the store.
@@ -280,12 +306,12 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         alarms.insert(due, id)
     }
 
-    private mutating func pump(_ effects: inout [Effect]) {
+    private mutating func pump(_ now: Duration, _ effects: inout [Effect]) {
         if !isFinding, toFind.count > 0 {
             isFinding = true
             effects.append(.start(.find(toFind.take(policy.batchMax))))
         }
-        while callsInFlight < policy.concurrencyMax, toSubmit.count > 0 || toQuery.count > 0 {
+        while callsInFlight < policy.concurrencyMax, toSubmit.count > 0 || toQuery.count > 0, gate.pass(now) {
             let isSubmitting = toSubmit.count > 0
             let ids = isSubmitting ? toSubmit.take(policy.batchMax) : toQuery.take(policy.batchMax)
             var batch: [Order] = []
@@ -301,14 +327,12 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         }
     }
 
-    /// Doubles with each attempt up to the longest, and spreads by a quarter to both sides.
     private mutating func delay(after attempts: UInt32) -> Int64 {
-        let longest = policy.backoffLongestMilliseconds
-        let doublings = min(attempts, 30)
-        let (product, overflow) = policy.backoffFirstMilliseconds.multipliedReportingOverflow(by: 1 << Int64(doublings))
-        let middle = overflow ? longest : min(product, longest)
-        let spread = middle / 2
-        return max(1, middle - middle / 4 + Int64(random.next(below: UInt64(spread) + 1)))
+        random.backoff(
+            first: policy.backoffFirstMilliseconds,
+            longest: policy.backoffLongestMilliseconds,
+            doublings: attempts
+        )
     }
 
     /// Whatever is pending now is due by then, and swept.

@@ -4,6 +4,8 @@ import Metrics
 /// Metric handles of one outside system, made once. No label names a person or an order.
 struct OutsideMetrics: Sendable {
     let tracked: Gauge
+    /// 1 or 0.
+    let breakerOpen: Gauge
     let oldestPendingSeconds: Gauge
     let leftToOthers: Counter
     let storeFaults: Counter
@@ -16,6 +18,8 @@ struct OutsideMetrics: Sendable {
     init(_ system: String) {
         let names = Names(system)
         tracked = Gauge(label: names.tracked, dimensions: names.dimensions)
+        // Payouts, too, under this name.
+        breakerOpen = Gauge(label: "hongbao_outside_breaker_open", dimensions: [("system", system)])
         oldestPendingSeconds = Gauge(label: names.oldestPending, dimensions: names.dimensions)
         leftToOthers = Counter(label: names.leftToOthers, dimensions: names.dimensions)
         storeFaults = Counter(label: names.storeFaults, dimensions: names.dimensions)

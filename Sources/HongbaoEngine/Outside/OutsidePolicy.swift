@@ -16,6 +16,14 @@ package struct OutsidePolicy: Hashable, Sendable {
     package var batchMax = 100
     /// Calls of the channel at a time.
     package var concurrencyMax = 4
+    /// Calls of the channel a second, at most one and a quarter of them at once; `nil` is without limit (FC-1). What
+    /// has to wait stays in its line.
+    package var callsPerSecond: Int?
+    /// After so many calls in a row that brought no answer to any order the breaker opens; `nil`: it never does (FC-3).
+    package var breakerAfterCalls: Int? = 10
+    /// How long it stays open, the first time and at most, before one call tries again.
+    package var breakerFirstMilliseconds: Int64 = 1_000
+    package var breakerLongestMilliseconds: Int64 = 60_000
     /// Orders kept in memory. Those beyond are left to the sweep.
     package var trackedMax = 100_000
     /// Callbacks waiting to be looked up in the store. Those beyond are dropped: the other mechanisms do their work.
@@ -24,7 +32,8 @@ package struct OutsidePolicy: Hashable, Sendable {
     package var backoffLongestMilliseconds: Int64 = 300_000
     package var sweepIntervalSeconds: Int64 = 30
     package var sweepPageMax = 1_000
-    /// After so many attempts, and every time after as many again, somebody is told (AS-2).
+    /// After so many attempts, and every time after as many again, somebody is told (AS-2). The same
+    /// for the breaker's tries in vain.
     package var alarmAfterAttempts: UInt32 = 10
 
     package init() {}

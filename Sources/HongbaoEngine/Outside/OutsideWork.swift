@@ -172,8 +172,11 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
     private func step(_ input: Machine.Input) -> [Machine.Effect] {
         let isMutant = Mutant.isOn(.waitsByWallClock)
         let now = isMutant ? .milliseconds(surroundings.clock.now().milliseconds) : surroundings.clock.uptime()
-        let (effects, count) = machine.withLock { ($0.step(input, now: now), $0.trackedCount) }
+        let (effects, count, isOpen) = machine.withLock {
+            ($0.step(input, now: now), $0.trackedCount, $0.isBreakerOpen)
+        }
         metrics.tracked.record(count)
+        metrics.breakerOpen.record(isOpen ? 1 : 0)
         return effects
     }
 
@@ -307,6 +310,12 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
             let next = order.isOpen ? "asked for again later" : "given up"
             let place = describe(order)
             alarms.raise(.orderRefused, "the downstream refuses it, \(next); ask its operators why: \(place)")
+        case .unanswered(let calls, let milliseconds, let waiting):
+            alarms.raise(
+                .breakerOpen,
+                "\(system): \(calls) calls in a row brought no answer; the next in \(milliseconds) ms, "
+                    + "\(waiting) orders wait in memory"
+            )
         }
     }
 

@@ -177,5 +177,6 @@ extension Alarms.Kind {
         .paymentReturned: "Nothing is lost: all of it is refunded. Ask the cashier's operators why, if there are many.",
         .orderRefused: "It goes on by itself. Ask the system's operators why it refused, if it comes again.",
         .totalsDiffer: "Screens may stand still, no money is concerned. Look why a hot state lost data.",
+        .breakerOpen: "Nothing is lost, orders wait. Look at hongbao_outside_reports_total, ask its operators.",
     ]
 }

@@ -1,6 +1,7 @@
 package import AsyncHTTPClient
 package import Crypto
 package import HongbaoCore
+import HongbaoEngine
 import NIOCore
 import NIOHTTP1
 
@@ -13,8 +14,12 @@ package struct SignedClient: Sendable {
         package let status: UInt
     }
 
+    /// The answer wasn't whole in time.
+    package struct Late: Error, Hashable {}
+
+    /// From the first byte sent to the last received.
+    package let deadline: Duration
     private let client: HTTPClient
-    private let deadline: TimeAmount
     private let signature: CallbackSignature
     private let now: @Sendable () -> Timestamp
 
@@ -31,9 +36,19 @@ package struct SignedClient: Sendable {
         self.now = now
     }
 
+    /// - Parameter limit: if that's shorter than the deadline, it counts instead.
     /// - Returns: the body of the answer, at most `answerBytesMax` of it, with a status from 200 to 299.
-    /// - Throws: `Refused` for any other status, and what the client throws when there is no whole answer in time.
-    package func post(_ url: String, _ body: [UInt8]) async throws -> [UInt8] {
+    /// - Throws: `Refused` for any other status, `Late`, and what the client throws when there is no whole answer.
+    package func post(_ url: String, _ body: [UInt8], within limit: Duration? = nil) async throws -> [UInt8] {
+        let limit = min(limit ?? deadline, deadline)
+        let request = request(url, body)
+        // The client's own deadline ends with the head of the answer; a body that trickles would be waited for.
+        let answer = await withDeadline(limit) { await exchange(request, within: limit) }
+        guard let answer else { throw Late() }
+        return try answer.get()
+    }
+
+    private func request(_ url: String, _ body: [UInt8]) -> HTTPClientRequest {
         var random = SystemRandomNumberGenerator()
         let nonce = "hongbao-\(random.next())-\(random.next())"
         let time = now()
@@ -47,9 +62,19 @@ package struct SignedClient: Sendable {
             value: signature.sign(timestamp: time, nonce: nonce, body: body)
         )
         request.body = .bytes(body)
-        let response = try await client.execute(request, timeout: deadline)
-        let answer = try await response.body.collect(upTo: Self.answerBytesMax)
-        guard (200..<300).contains(response.status.code) else { throw Refused(status: response.status.code) }
-        return Array(answer.readableBytesView)
+        return request
+    }
+
+    private func exchange(_ request: HTTPClientRequest, within limit: Duration) async -> Result<[UInt8], any Error> {
+        do {
+            let response = try await client.execute(request, timeout: TimeAmount(limit))
+            let answer = try await response.body.collect(upTo: Self.answerBytesMax)
+            guard (200..<300).contains(response.status.code) else {
+                throw Refused(status: response.status.code)
+            }
+            return .success(Array(answer.readableBytesView))
+        } catch {
+            return .failure(error)
+        }
     }
 }

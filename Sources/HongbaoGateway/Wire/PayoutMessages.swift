@@ -113,10 +113,11 @@ package enum PayoutMessages {
         return json.bytes
     }
 
-    /// Reads an object whose one field is a list of at most `ordersMax` elements.
+    /// Reads an object whose one field is a list of at most `max` elements.
     static func readList<Field, Element>(
         _ bytes: [UInt8],
         _ fields: JSONFields<Field>,
+        max: Int = ordersMax,
         _ read: (inout JSONReader) throws(JSONFault) -> Element
     ) throws(JSONFault) -> [Element] {
         var reader = JSONReader(bytes)
@@ -124,7 +125,7 @@ package enum PayoutMessages {
         var isThere = false
         try reader.object(fields) { (reader, _) throws(JSONFault) in
             isThere = true
-            try reader.array(max: ordersMax) { (reader) throws(JSONFault) in elements.append(try read(&reader)) }
+            try reader.array(max: max) { (reader) throws(JSONFault) in elements.append(try read(&reader)) }
         }
         try reader.finish()
         if !isThere, let field = Field.allCases.first { throw .missing(field) }

@@ -116,7 +116,7 @@ final class Sandbox: Service {
                 : PayoutMessages.readPayRequest(bytes).map { SandboxOrder($0) }
         }
         guard orders.allSatisfy({ Self.isPlain($0.order) && Self.isPlain($0.payment ?? "") }) else {
-            throw HTTPError(.badRequest, message: "orders consist of letters, digits, hyphens and underscores")
+            throw Self.unplain
         }
         guard orders.allSatisfy({ ($0.payment != nil) == (system == .refunds) }) else {
             throw HTTPError(.badRequest, message: "refunds name their payment, and nothing else does")
@@ -148,7 +148,7 @@ final class Sandbox: Service {
     private func cancel(_ request: Request) async throws -> Response {
         let orders = try await names(in: request)
         guard orders.allSatisfy({ Self.isPlain($0) }) else {
-            throw HTTPError(.badRequest, message: "orders consist of letters, digits, hyphens and underscores")
+            throw Self.unplain
         }
         try await change { bank, now in
             var all = SandboxBank.Changes()
@@ -292,36 +292,43 @@ final class Sandbox: Service {
         switch mishap {
         case nil: break
         case .hang(let duration): try await cancelWhenGracefulShutdown { try await Task.sleep(for: duration) }
-        case .lostReply:
-            // A body that fails before its first byte closes the connection.
-            return Response(
-                status: .ok,
-                headers: [.contentType: "application/json"],
-                body: ResponseBody(contentLength: answer.count) { _ in throw ReplyLost() }
-            )
+        case .lostReply: return lostReply(answer)
         }
         return json(answer)
     }
 
+    /// A body that fails before its first byte closes the connection.
+    static func lostReply(_ answer: [UInt8]) -> Response {
+        Response(
+            status: .ok,
+            headers: [.contentType: "application/json"],
+            body: ResponseBody(contentLength: answer.count) { _ in throw ReplyLost() }
+        )
+    }
+
     private func authenticBody(of request: Request) async throws -> [UInt8] {
-        let body = try await Self.body(of: request)
+        try await Self.authenticBody(of: request, door)
+    }
+
+    static func authenticBody(of request: Request, _ door: CallbackGuard?) async throws -> [UInt8] {
+        let body = try await body(of: request)
         guard let door else { return body }
         let verdict = door.check(request.headers, body: body, now: .now)
         guard verdict == .accepted else { throw HTTPError(.unauthorized, message: "\(verdict)") }
         return body
     }
 
-    private static func body(of request: Request) async throws -> [UInt8] {
+    static func body(of request: Request) async throws -> [UInt8] {
         Array(try await request.body.collect(upTo: bodyBytesMax).readableBytesView)
     }
 
-    private static func json(_ write: (inout JSONWriter) -> Void) -> Response {
+    static func json(_ write: (inout JSONWriter) -> Void) -> Response {
         var writer = JSONWriter()
         write(&writer)
         return json(writer.bytes)
     }
 
-    private static func json(_ bytes: [UInt8]) -> Response {
+    static func json(_ bytes: [UInt8]) -> Response {
         Response(
             status: .ok,
             headers: [.contentType: "application/json"],
@@ -329,7 +336,7 @@ final class Sandbox: Service {
         )
     }
 
-    private static func refusingFaults<Value>(_ body: () throws(JSONFault) -> Value) throws -> Value {
+    static func refusingFaults<Value>(_ body: () throws(JSONFault) -> Value) throws -> Value {
         do throws(JSONFault) {
             return try body()
         } catch {
@@ -338,8 +345,12 @@ final class Sandbox: Service {
         }
     }
 
+    static var unplain: HTTPError {
+        HTTPError(.badRequest, message: "orders consist of letters, digits, hyphens and underscores")
+    }
+
     /// Lines of the journal and of the daily file separate by commas; a hyphen alone stands for nothing there.
-    private static func isPlain(_ order: String) -> Bool {
+    static func isPlain(_ order: String) -> Bool {
         order != "-"
             && order.utf8.allSatisfy { byte in
                 switch byte {

@@ -255,7 +255,7 @@ extension SandboxBank {
     /// Answers the entries that have come to something and whose callback nobody has acknowledged.
     mutating func replay(_ text: String) throws(Damage) -> [SandboxEntry] {
         var unacknowledged: [SandboxEntry.Key: SandboxEntry] = [:]
-        for (number, line) in text.split(separator: "\n").enumerated() {
+        for (number, line) in text.split(separator: "\n").enumerated() where !line.hasPrefix(SandboxGifts.lineStart) {
             guard let line = SandboxLine(line) else { throw Damage(line: number + 1) }
             switch line {
             case .accepted(let entry):

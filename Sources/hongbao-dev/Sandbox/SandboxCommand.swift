@@ -2,6 +2,8 @@ import ArgumentParser
 import AsyncHTTPClient
 import Crypto
 import Foundation
+import HongbaoCore
+import HongbaoEngine
 import HongbaoGateway
 import Hummingbird
 import Logging
@@ -11,7 +13,7 @@ import UnixSignals
 struct SandboxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sandbox",
-        abstract: "Play the systems outside over HTTP: a bank and a cashier, slow and as unreliable as asked.",
+        abstract: "Play the systems outside over HTTP: a bank, a cashier and downstreams, as unreliable as asked.",
         discussion: """
             Four systems: payouts (what people withdraw), transfers (shares that go to people's change), refunds and \
             payments. Each takes POST /SYSTEM and POST /SYSTEM/query, signed with the key, carries out each order at \
@@ -25,6 +27,15 @@ struct SandboxCommand: AsyncParsableCommand {
             names as the options: {"delay": 200, "distribution": "fixed", "failures": 0, "lostCallbacks": 0, \
             "duplicates": 0, "lostReplies": 0, "hangs": 0, "hangTime": 60000, "wrongAmounts": 0, "latePayments": 0, \
             "autoPays": 0}.
+
+            Downstreams give coupons and pendants, one for each kind of reward, at /downstreams/KIND: \
+            POST …/rewards and POST …/rewards/query, signed, too; each order is given at most once. \
+            GET /downstreams/KIND tells the totals, GET /downstreams/KIND/given what was given, as lines of \
+            order,person,template,givenAt. --reward, and PUT /settings/downstreams or /settings/downstreams/KIND, say \
+            how they behave: {"delay": 0, "answerTime": 0, "busy": 0, "refusals": 0, "overloads": 0, "errors": 0, \
+            "lostReplies": 0, "alreadyGranted": 0, "hangs": 0, "hangTime": 60000, "hungFor": 0}. hungFor has it carry \
+            out and answer nothing for so many milliseconds from then on. For short there are the habits prompt, slow, \
+            faulty, forgetful and repeating.
 
             The journal is text, a line for each thing that happened. The sandbox's address is printed as one line on \
             standard output when it is ready; logs go to standard error.
@@ -69,6 +80,11 @@ struct SandboxCommand: AsyncParsableCommand {
     var latePayments = 0
     @Option(help: "Payments that are made after the delay without a person at the page, in thousandths.")
     var autoPays = 0
+    @Option(
+        name: .customLong("reward"),
+        help: "How a downstream behaves, like tea:slow, film:delay=500,busy=100 or all:faulty; later ones count."
+    )
+    var rewards: [String] = []
 
     func validate() throws {
         for share in [
@@ -84,6 +100,9 @@ struct SandboxCommand: AsyncParsableCommand {
         }
         guard (0...65_535).contains(port) else { throw ValidationError("ports are from 0 to 65535") }
         guard !key.isEmpty else { throw ValidationError("the key must not be empty") }
+        for text in rewards where SandboxHabitsOption(text, now: .now) == nil {
+            throw ValidationError("\(text) isn't like tea:slow or film:delay=500,busy=100")
+        }
     }
 
     func run() async throws {
@@ -91,25 +110,37 @@ struct SandboxCommand: AsyncParsableCommand {
         let (journal, text) = try SandboxJournal.open(data)
         var bank = SandboxBank(seed: seed)
         let unacknowledged = try bank.replay(text)
+        var gifts = SandboxGifts()
+        try gifts.replay(text)
         let secret = SymmetricKey(data: Array(key.utf8))
         let client = HTTPClient(eventLoopGroupProvider: .singleton)
         let callbacks = callback.map {
             let signed = SignedClient(client: client, key: secret, deadlineMilliseconds: 5_000) { .now }
             return SandboxCallbacks(base: $0, client: signed, journal: journal, logger: logger)
         }
+        let door = unsigned ? nil : CallbackGuard(key: secret)
+        let downstreams = SandboxDownstreams(
+            gifts: gifts,
+            habits: habits,
+            seed: seed &+ 1,
+            journal: journal,
+            door: door
+        )
         let sandbox = Sandbox(
             bank: bank,
             settings: settings,
             seed: seed,
             journal: journal,
             callbacks: callbacks,
-            door: unsigned ? nil : CallbackGuard(key: secret)
+            door: door
         )
+        let routes = sandbox.routes
+        downstreams.add(to: routes)
         if let callbacks { for entry in unacknowledged { callbacks.send(entry) } }
         let host = host
         let pages = pages
         let application = Application(
-            router: sandbox.routes,
+            router: routes,
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "sandbox"),
             onServerRunning: { channel in
                 let address = "http://\(host):\(channel.localAddress?.port ?? 0)"
@@ -145,6 +176,15 @@ struct SandboxCommand: AsyncParsableCommand {
         var logger = Logger(label: "hongbao-dev.sandbox")
         logger.logLevel = .notice
         return logger
+    }
+
+    /// As they are now: what hangs for a time does so from now on.
+    private var habits: [RewardKind: SandboxHabits] {
+        var habits: [RewardKind: SandboxHabits] = [:]
+        for option in rewards.compactMap({ SandboxHabitsOption($0, now: .now) }) {
+            for kind in option.kind.map({ [$0] }) ?? RewardKind.downstream { habits[kind] = option.habits }
+        }
+        return habits
     }
 
     private var settings: SandboxSettings {

@@ -22,7 +22,9 @@ struct ServeCommand: AsyncParsableCommand {
 
             Settings come from flags, then environment (HONGBAO_…), then the file given by --config, then defaults:
 
-            \(ServerConfiguration.keys.map { "  \($0.key): \($0.meaning)" }.joined(separator: "\n"))
+            \((ServerConfiguration.keys + DownstreamSettings.keys).map { "  \($0.key): \($0.meaning)" }
+                .joined(separator: "\n"))
+              rewards.KIND.…: the same for one downstream: \(DownstreamSettings.kinds)
             """
     )
 

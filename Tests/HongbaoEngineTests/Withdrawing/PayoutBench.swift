@@ -16,6 +16,8 @@ final class TestChannel: PayoutChannel {
         /// Never answers a submission before it's cancelled, and never gets it.
         case hangs
         case answersTooFew
+        /// Gets nothing and answers nothing.
+        case isDown
     }
 
     struct State: Sendable {
@@ -38,7 +40,9 @@ final class TestChannel: PayoutChannel {
     func pay(_ orders: [PayoutOrder]) async -> [PayoutReport] {
         let (behaviour, reports) = state.withLock { state in
             state.ordersPerCallMax = max(state.ordersPerCallMax, orders.count)
-            guard state.behaviour != .hangs else { return (Behaviour.hangs, [PayoutReport]()) }
+            guard state.behaviour != .hangs, state.behaviour != .isDown else {
+                return (state.behaviour, [PayoutReport]())
+            }
             let reports = orders.map {
                 state.double.pay($0, fails: state.fails, doneAt: state.doneAt ?? now(), now: now())
             }
@@ -46,7 +50,7 @@ final class TestChannel: PayoutChannel {
         }
         switch behaviour {
         case .answers: return reports
-        case .losesReplies: return orders.map { _ in .unreachable }
+        case .losesReplies, .isDown: return orders.map { _ in .unreachable }
         case .answersTooFew: return []
         case .hangs:
             let never = AsyncStream<Void>.makeStream()
@@ -58,6 +62,7 @@ final class TestChannel: PayoutChannel {
     func query(_ orders: [String]) async -> [PayoutReport] {
         state.withLock { state in
             state.queries += 1
+            if state.behaviour == .isDown { return orders.map { _ in .unreachable } }
             return orders.map { Self.bend(state.double.query($0, now: now()), state.surplus) }
         }
     }

@@ -162,6 +162,7 @@ import Testing
     @Test func manyAttemptsRaiseAnAlarm() throws {
         var policy = PayoutPolicy()
         policy.alarmAfterAttempts = 3
+        policy.breakerAfterCalls = nil
         policy.backoffLongestMilliseconds = 5_000
         var faults = PayoutWorld.Faults()
         faults.lostReply = 1
