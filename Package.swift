@@ -19,6 +19,7 @@ let package = Package(
         .executable(name: "hongbao", targets: ["hongbao"]),
         .executable(name: "hongbao-dev", targets: ["hongbao-dev"]),
         .executable(name: "hongbao-history", targets: ["hongbao-history"]),
+        .library(name: "HongbaoSDK", targets: ["HongbaoSDK"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -105,6 +106,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict
+        ),
+        // The platform without its server, for other programs. The only module with a public API.
+        .target(
+            name: "HongbaoSDK",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoSQLite",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -219,6 +230,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "HongbaoSDKTests",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoSDK", "HongbaoSQLite", "HongbaoTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -39,12 +39,8 @@ extension [RewardKind: any RewardChannel] {
     /// One for each kind that isn't money: the downstreams of the settings over HTTP, and for other kinds `OwnRewards`.
     /// The client is the caller's to shut down.
     init(_ configuration: ServerConfiguration, client: HTTPClient, logger: Logger) {
-        self.init()
-        for kind in RewardKind.downstream {
-            guard let downstream = configuration.rewards[kind] else {
-                self[kind] = OwnRewards()
-                continue
-            }
+        self = .own
+        for (kind, downstream) in configuration.rewards {
             let signed = SignedClient(
                 client: client,
                 key: SymmetricKey(data: Array(downstream.address.secret.utf8)),

@@ -35,15 +35,7 @@ package enum Server {
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let loading = CampaignLoading(configuration, now: WallClock.system.now())
         let campaigns = try loadCampaigns(loading, logger)
-        let store = try openStore(configuration.dataFolder)
-        let durability = try await store.durability()
-        guard durability.isFull else {
-            throw StartFault(
-                "the store isn't durable: journal \(durability.journalMode), synchronous \(durability.synchronous)"
-            )
-        }
-        let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
-        let keyring = try loadKeyring(folder: configuration.dataFolder, isNew: isNew)
+        let (store, keyring) = try await DataFolder(configuration.dataFolder).open()
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(for: configuration))
         let webhook = configuration.webhook.map {
             AlarmWebhook($0, client: client, metrics: registry, logger: logger)
@@ -136,31 +128,22 @@ package enum Server {
     }
 
     package static func openStore(_ folder: String, access: SQLiteStore.Access = .readWrite) throws -> SQLiteStore {
-        if access == .readWrite {
-            try FileManager.default.createDirectory(
-                atPath: folder,
-                withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700]
-            )
-        }
-        return try SQLiteStore(folder: folder, access: access)
+        try DataFolder(folder).openStore(access)
     }
 
-    /// The keyring lives beside the data. New data gets a new one; data without its keyring can't be read, so that's
-    /// refused.
     package static func loadKeyring(folder: String, isNew: Bool) throws -> Keyring {
-        let path = "\(folder)/keyring"
-        if !FileManager.default.fileExists(atPath: path) {
-            guard isNew else {
-                throw StartFault(
-                    "\(path) is missing, but \(folder) has data: restore the keyring that it was written with"
-                )
-            }
-            let keyring = Keyring()
-            try keyring.create(path: path)
-            return keyring
-        }
-        return try Keyring.load(path: path)
+        try DataFolder(folder).loadKeyring(isNew: isNew)
+    }
+}
+
+extension CampaignLoading {
+    package init(_ configuration: ServerConfiguration, now: Timestamp) {
+        self.init(
+            files: configuration.campaignFiles,
+            folder: configuration.campaignFolder,
+            isRehearsal: configuration.isRehearsal,
+            now: now
+        )
     }
 }
 

@@ -15,7 +15,7 @@ package struct Channels: Sendable {
         payouts: any PayoutChannel,
         transfers: any PayoutChannel,
         refunds: any PayoutChannel,
-        rewards: [RewardKind: any RewardChannel] = [:]
+        rewards: [RewardKind: any RewardChannel]
     ) {
         self.cashier = cashier
         self.payouts = payouts
@@ -24,9 +24,15 @@ package struct Channels: Sendable {
         self.rewards = rewards
     }
 
-    /// The others are closed: what is promised to them waits.
+    /// The others that move money are closed: what is promised to them waits. Rewards have no downstream.
     package init(payouts: any PayoutChannel) {
-        self.init(cashier: ClosedSystem(), payouts: payouts, transfers: ClosedSystem(), refunds: ClosedSystem())
+        self.init(
+            cashier: ClosedSystem(),
+            payouts: payouts,
+            transfers: ClosedSystem(),
+            refunds: ClosedSystem(),
+            rewards: .own
+        )
     }
 }
 

@@ -1,6 +1,5 @@
 import Foundation
 package import HongbaoCore
-import HongbaoEngine
 
 /// Reads the campaign files, at the start and for each reload, into one set of campaigns.
 package struct CampaignLoading: Sendable {
@@ -9,10 +8,13 @@ package struct CampaignLoading: Sendable {
     /// When the live phases begin that are rehearsed: at the start, also in all later readings.
     private let rehearsalStart: Timestamp?
 
-    package init(_ configuration: ServerConfiguration, now: Timestamp) {
-        files = configuration.campaignFiles
-        folder = configuration.campaignFolder
-        rehearsalStart = configuration.isRehearsal ? now.advanced(bySeconds: -60) : nil
+    /// - Parameters:
+    ///   - files: the files to be read; when there are none, all `.yaml` files in and below `folder`.
+    ///   - isRehearsal: whether live phases are played as if they had begun a minute before `now`.
+    package init(files: [String], folder: String? = nil, isRehearsal: Bool, now: Timestamp) {
+        self.files = files
+        self.folder = folder
+        rehearsalStart = isRehearsal ? now.advanced(bySeconds: -60) : nil
     }
 
     /// Campaigns that were read, with what their files say of them.
