@@ -39,7 +39,7 @@ extension [RewardKind: any RewardChannel] {
     /// One for each kind that isn't money: the downstreams of the settings over HTTP, and for other kinds `OwnRewards`.
     /// The client is the caller's to shut down.
     init(_ configuration: ServerConfiguration, client: HTTPClient, logger: Logger) {
-        self = .own
+        self = Channels.ownRewards
         for (kind, downstream) in configuration.rewards {
             let signed = SignedClient(
                 client: client,

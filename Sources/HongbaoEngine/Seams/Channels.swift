@@ -15,7 +15,7 @@ package struct Channels: Sendable {
         payouts: any PayoutChannel,
         transfers: any PayoutChannel,
         refunds: any PayoutChannel,
-        rewards: [RewardKind: any RewardChannel]
+        rewards: [RewardKind: any RewardChannel] = Channels.ownRewards
     ) {
         self.cashier = cashier
         self.payouts = payouts
@@ -24,14 +24,18 @@ package struct Channels: Sendable {
         self.rewards = rewards
     }
 
+    /// No downstream at all: of every kind the books are all there is.
+    package static var ownRewards: [RewardKind: any RewardChannel] {
+        Dictionary(uniqueKeysWithValues: RewardKind.downstream.map { ($0, OwnRewards()) })
+    }
+
     /// The others that move money are closed: what is promised to them waits. Rewards have no downstream.
     package init(payouts: any PayoutChannel) {
         self.init(
             cashier: ClosedSystem(),
             payouts: payouts,
             transfers: ClosedSystem(),
-            refunds: ClosedSystem(),
-            rewards: .own
+            refunds: ClosedSystem()
         )
     }
 }

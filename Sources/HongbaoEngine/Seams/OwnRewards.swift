@@ -1,4 +1,4 @@
-package import HongbaoCore
+import HongbaoCore
 
 /// Gives the rewards of a kind that has no downstream: what the books say was granted is given, and there is nothing
 /// else that could know or fail. A person shows such a coupon from the wallet.
@@ -9,9 +9,4 @@ package struct OwnRewards: RewardChannel {
 
     package func give(_ orders: [RewardOrder]) async -> [RewardReport] { orders.map { _ in .granted } }
     package func query(_ orders: [String]) async -> [RewardReport] { orders.map { _ in .granted } }
-}
-
-extension [RewardKind: any RewardChannel] {
-    /// No downstream at all: of all kinds the books are all there is.
-    package static var own: Self { Dictionary(uniqueKeysWithValues: RewardKind.downstream.map { ($0, OwnRewards()) }) }
 }

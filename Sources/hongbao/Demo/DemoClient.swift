@@ -173,6 +173,38 @@ struct DemoClient: Sendable {
         }
     }
 
+    struct ShownReward: Sendable {
+        let id: String
+        let kind: String
+        let app: String
+        let state: String
+    }
+
+    /// Coupons and pendants.
+    func rewards(_ jwt: String) async throws -> [ShownReward] {
+        let answer = try await json(.GET, "/v1/wallet/rewards?campaign=\(campaign)", jwt, nil)
+        return try (answer["rewards"] as? [[String: Any]] ?? []).map { reward in
+            guard let id = reward["id"] as? String, let kind = reward["kind"] as? String,
+                let app = reward["app"] as? String, let state = reward["state"] as? String
+            else { throw StartFault("GET /v1/wallet/rewards: a reward without id, kind, app and state") }
+            return ShownReward(id: id, kind: kind, app: app, state: state)
+        }
+    }
+
+    /// Uses a coupon, and tries again as long as its downstream hasn't given it.
+    func use(_ jwt: String, _ id: String) async throws {
+        for _ in 0..<300 {
+            let response = try await send(.POST, "/v1/wallet/rewards/\(id)/use", jwt, [], type: nil)
+            let text = try await text(of: response)
+            if response.status == .ok { return }
+            guard response.status.code == 429 || response.status.code == 503 else {
+                throw StartFault("POST /v1/wallet/rewards/\(id)/use: \(response.status.code) \(text)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        throw StartFault("coupon \(id) never arrives")
+    }
+
     /// The values of the metrics page by name, label sets added up.
     func metrics() async throws -> [String: Double] {
         let response = try await send(.GET, "/metrics", nil, nil, type: nil)

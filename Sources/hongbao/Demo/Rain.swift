@@ -94,12 +94,19 @@ struct Rain: Sendable {
             say: { say($0) }
         )
         let arePacketsSound = try await packets.play()
+        let evening = NewYearPlay(
+            api: api,
+            campaign: Self.campaignKey,
+            granted: { ledger.noteOthers($0) },
+            say: { say($0) }
+        )
+        let isEveningSound = try await evening.play()
         try await drain(api)
         let audit = try ChildProcess.run(Self.program, ["audit", "--data", servers.dataFolder])
         say("")
         say(audit.output.trimmingCharacters(in: .whitespacesAndNewlines))
         let isConfirmed = try confirm(servers, ledger)
-        let isSound = isShown && isPaid && arePacketsSound && isConfirmed && audit.code == 0
+        let isSound = isShown && isPaid && arePacketsSound && isEveningSound && isConfirmed && audit.code == 0
         say(isSound ? "everything holds" : "something does not hold: see above")
         if !options.endsAfterAudit, let person = people.first {
             say("")
@@ -315,6 +322,13 @@ private final class Acknowledged: Sendable {
     func note(_ owner: Int, _ amount: Int64) {
         sums.withLock { sums in
             sums.amounts[owner] += amount
+            sums.count += 1
+            sums.total += amount
+        }
+    }
+    /// Granted to somebody who isn't among those in the rain.
+    func noteOthers(_ amount: Int64) {
+        sums.withLock { sums in
             sums.count += 1
             sums.total += amount
         }

@@ -25,7 +25,8 @@ struct Servers {
             [
                 "sandbox", "--port", "0", "--data", "\(folder)/outside.log", "--key", secret, "--delay", "300",
                 "--distribution", "exponential", "--failures", "20", "--lost-callbacks", "100", "--duplicates", "100",
-                "--lost-replies", "20", "--callback", "http://127.0.0.1:\(port)",
+                "--lost-replies", "20", "--reward", "all:forgetful", "--reward", "tea:slow", "--callback",
+                "http://127.0.0.1:\(port)",
             ],
             log: "\(folder)/sandbox.log"
         )
@@ -41,6 +42,8 @@ struct Servers {
                     "HONGBAO_SERVICE_KEYS": "demo:\(digest):grant+read",
                     "HONGBAO_CHANNELS_URL": sandbox.address,
                     "HONGBAO_CHANNELS_SECRET": secret,
+                    "HONGBAO_REWARDS_URL": "\(sandbox.address)/downstreams",
+                    "HONGBAO_REWARDS_SECRET": secret,
                     "HONGBAO_PACKETS_LIFE_SECONDS": "\(PacketPlay.lifeSeconds)",
                     "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
                 ],
