@@ -69,6 +69,7 @@ struct Bench: Sendable {
         folder: String,
         keyring: Keyring = Keyring(),
         transfers: any PayoutChannel = ClosedSystem(),
+        rewards: any RewardChannel = OwnRewards(),
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
         let store = try SQLiteStore(folder: folder)
@@ -81,7 +82,8 @@ struct Bench: Sendable {
                 cashier: ClosedSystem(),
                 payouts: ClosedSystem(),
                 transfers: transfers,
-                refunds: ClosedSystem()
+                refunds: ClosedSystem(),
+                rewards: Dictionary(uniqueKeysWithValues: RewardKind.downstream.map { ($0, rewards) })
             ),
             seed: .random(in: 0...UInt64.max),
             logger: logger

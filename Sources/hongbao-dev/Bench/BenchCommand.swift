@@ -73,6 +73,8 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
     case claims
     case claimsHTTP = "claims-http"
     case total
+    case coupons
+    case isolation
 
     func run(_ bench: Bench) async throws -> [Figure] {
         switch self {
@@ -87,6 +89,8 @@ enum BenchCase: String, CaseIterable, ExpressibleByArgument {
         case .claims: try await ClaimsBench(bench: bench).run()
         case .claimsHTTP: try await HTTPClaimsBench(bench: bench).run()
         case .total: try await TotalBench(bench: bench).run()
+        case .coupons: try await CouponsBench(bench: bench).run()
+        case .isolation: try await CouponsBench(bench: bench).runIsolation()
         }
     }
 }
