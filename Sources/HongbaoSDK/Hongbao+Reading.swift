@@ -56,9 +56,8 @@ extension Hongbao {
         return SceneBudget(view)
     }
 
-    /// What is left of a coupon or pendant in the phase that is shown now.
+    /// What is left of a coupon or pendant, by the key of its reward ID, in the phase that is shown now.
     ///
-    /// - Parameter reward: the key of its reward ID.
     /// - Throws: ``HongbaoError/Code/campaignUnknown``; ``HongbaoError/Code/notInPhase`` before any phase has begun;
     ///   ``HongbaoError/Code/rewardUnknown`` when the phase gives no such coupon or pendant.
     public func inventory(of reward: String, in campaign: String) async throws(HongbaoError) -> RewardInventory {
