@@ -5,23 +5,28 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from wallet_page import PAYOUT_MS, WALLET, assert_no_sideways_scroll, changed, lines, open_wallet
+from wallet_page import (
+    PAYOUT_MS, USE, WALLET, answer, assert_no_sideways_scroll, cards, changed, choose, coupon, give, lines,
+    open_wallet,
+)
 
 TARGET_PX = 44
 CONTRAST_MIN = 4.5
+
+
+def tab_to(locator):
+    page = locator.page
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if locator.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError(f"Tab never reaches {locator}")
 
 
 def test_withdraws_by_keyboard_alone(open_page, server, window):
     person = server.sign_in().grant([500])
     page = open_wallet(open_page(window), person)
     expect(lines(page)).to_have_count(1)
-
-    def tab_to(locator):
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            if locator.evaluate("node => node === document.activeElement"):
-                return
-        raise AssertionError(f"Tab never reaches {locator}")
 
     tab_to(page.get_by_role("button", name="提现", exact=True))
     page.keyboard.press("Enter")
@@ -38,6 +43,44 @@ def test_withdraws_by_keyboard_alone(open_page, server, window):
     tab_to(page.get_by_role("tab", name="明细"))
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="卡券")).to_be_focused()
+
+
+def test_uses_a_coupon_by_keyboard_alone(open_page, server, window):
+    person = server.sign_in()
+    give(person, "card-draw-tea", 2, "tea-half-price", count=2)
+    page = open_wallet(open_page(window), person)
+    tab_to(page.get_by_role("tab", name="明细"))
+    page.keyboard.press("ArrowRight")
+    card = cards(page).last
+    tab_to(card.get_by_role("button"))
+    page.keyboard.press("Enter")
+    # The question is read first: whoever keeps Enter down has answered nothing.
+    expect(page.get_by_role("heading", name="使用这张卡券？")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    confirm = page.get_by_role("button", name="确认使用")
+    tab_to(confirm)
+    expect(confirm).to_have_attribute("aria-disabled", "false")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(card.locator(".reward-state")).to_contain_text("已使用")
+    expect(card.locator(".reward-state")).to_be_focused()
+    expect(cards(page).first.get_by_role("button")).to_be_visible()
+
+
+def test_more_cards_by_keyboard(open_page, server):
+    """Where the window brings no more cards by itself, the button does, and leads on to the first of them."""
+    page = open_page()
+    page.add_init_script("window.IntersectionObserver = class { observe() {} unobserve() {} disconnect() {} }")
+    page.route(WALLET, lambda route: changed(route, coupons=[coupon(n) for n in range(1, 31)]))
+    choose(open_wallet(page, server.sign_in()), "卡券")
+    more = page.get_by_role("button", name="再显示一些（还有 10 张）")
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(cards(page)).to_have_count(30)
+    expect(cards(page).nth(20)).to_be_focused()
+    expect(page.locator("#announcer")).to_have_text("已显示 30 张，共 30 张")
+    expect(more).to_be_hidden()
 
 
 def unnamed_controls(page):
@@ -72,6 +115,19 @@ def test_every_control_has_a_name_and_room_for_a_finger(open_page, server, windo
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
+def test_coupons_fit(open_page, server, width):
+    page = open_page((width, 700, 1))
+    title = "一张名字特别长的券，用来看看它在很窄的屏幕上会不会把按钮挤出去"
+    page.route(WALLET, lambda route: changed(route, coupons=[coupon(n, title=title) for n in (1, 2)]))
+    choose(open_wallet(page, server.sign_in()), "卡券")
+    expect(cards(page)).to_have_count(2)
+    assert_no_sideways_scroll(page)
+    for card in cards(page).all():
+        outer, inner = card.bounding_box(), card.get_by_role("button").bounding_box()
+        assert inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_scrolls_sideways(open_page, server, width):
     person = server.sign_in().grant([100])
     page = open_page((width, 700, 1))
@@ -84,6 +140,31 @@ def test_nothing_scrolls_sideways(open_page, server, width):
     assert_no_sideways_scroll(page)
     fits = page.eval_on_selector("#balance", "node => node.scrollWidth <= node.clientWidth && node.clientHeight < 100")
     assert fits, "the largest balance has to stay on one line"
+
+
+ONE_OF_EACH = [coupon(1), coupon(2, state="processing"), coupon(3, state="used", usedAt=1643640000000),
+               coupon(4, state="failed")]
+
+
+def test_coupons_have_names_room_and_contrast(open_page, server, window):
+    page = open_page(window)
+    page.watch.expect("/use")
+    page.route(WALLET, lambda route: changed(route, coupons=ONE_OF_EACH))
+    page.route(USE, lambda route: answer(route, "not_found", 404))
+    choose(open_wallet(page, server.sign_in()), "卡券")
+    expect(cards(page)).to_have_count(4)
+    assert unnamed_controls(page) == [] and small_targets(page) == []
+    cards(page).first.get_by_role("button").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert unnamed_controls(page) == [] and small_targets(page) == []
+    assert_contrast(page, ["#use-title", "#use-what", "#use-kind", "#use-hint", "#use .quiet"])
+    page.locator("#use-confirm").click()
+    expect(page.locator(".reward-problem:visible")).to_have_count(1)
+    assert_contrast(page, [".reward-problem"])
+    for state in ("ready", "processing", "used", "failed"):
+        card = f'.reward[data-state="{state}"]'
+        assert_contrast(page, [f"{card} {part}" for part in (".reward-title", ".reward-kind", ".chip", "time")])
+    assert_contrast(page, [".reward .gold"])
 
 
 def luminance(colour):

@@ -7,6 +7,7 @@ enum Assets {
         Asset("packet.css", PackageResources.packet_css),
         Asset("packet.html", PackageResources.packet_html),
         Asset("packet.js", PackageResources.packet_js),
+        Asset("rewards.js", PackageResources.rewards_js),
         Asset("send.html", PackageResources.send_html),
         Asset("send.js", PackageResources.send_js),
         Asset("session.js", PackageResources.session_js),

@@ -25,7 +25,7 @@ struct RewardRoutes: Sendable {
         }
         let reading = try await services.wallet(caller.person, campaign, []).reading()
         let rewards = reading.rewards.filter { kind == nil || $0.kind == kind }
-        return .json(capacity: 128 + rewards.count * 200) { json in
+        return .json(capacity: 128 + rewards.count * 240) { json in
             json.object { json in
                 json.key("rewards")
                 json.write(rewards, of: reading)
@@ -78,7 +78,10 @@ extension JSONWriter {
                     json.field("rewardID", reward.rewardID)
                     json.field("title", reading.phase.scene(reward.order.scene)?.billTitle ?? reward.rewardID)
                     json.field("at", reward.at.milliseconds)
-                    if let app = reading.campaign.app(reward.app) { json.field("app", app.key) }
+                    if let app = reading.campaign.app(reward.app) {
+                        json.field("app", app.key)
+                        json.field("appName", app.name)
+                    }
                     json.field("state", reward.state.rawValue)
                     if let usedAt = reward.usedAt { json.field("usedAt", usedAt.milliseconds) }
                 }

@@ -135,5 +135,7 @@ export function walletApi({ jwt, campaign }) {
     // Not retried here: whoever polls has a pace of its own.
     withdrawal: (id) =>
       send("GET", address(`/v1/wallet/withdrawals/${encodeURIComponent(id)}`, { campaign }), { jwt }),
+    // Nor this one.
+    useReward: (id) => send("POST", `/v1/wallet/rewards/${encodeURIComponent(id)}/use`, { jwt }),
   };
 }

@@ -2,10 +2,11 @@
 
 import { demo, walletApi } from "./api.js";
 import { formatFen } from "./money.js";
+import { Shelf, UseDialog } from "./rewards.js";
 import { absorbFragment, KeptTokens, openWithdrawal, session } from "./session.js";
 import { Statement } from "./statement.js";
 import { explain, has, language, text } from "./strings.js";
-import { announce, element, icon, RetryControl, shortID, startPage } from "./view.js";
+import { announce, element, RetryControl, shortID, startPage } from "./view.js";
 import { WithdrawDialog } from "./withdraw.js";
 
 const WITHDRAW_ROUTE = "#withdraw";
@@ -41,6 +42,16 @@ class Wallet {
     statement.load = (cursor, limit) => this.api.statement(cursor, limit);
     statement.onProblem = (problem) => this.takeProblem(problem);
     statement.onMissing = (missing) => this.setMissing("statement", missing);
+    const dialog = new UseDialog(this.listeners.signal);
+    this.shelves = REWARD_LISTS.map(
+      (name) =>
+        new Shelf(name, {
+          use: (id) => this.api.useReward(id),
+          confirm: (word, reward) => dialog.ask(word, reward),
+          onProblem: (problem) => this.takeProblem(problem),
+          signal: this.listeners.signal,
+        }),
+    );
   }
 
   setPerson(person) {
@@ -106,7 +117,10 @@ class Wallet {
     } catch (problem) {
       if (this.isOver || this.takeProblem(problem)) return;
       this.retry.show(problem);
-      if (find("wallet").dataset.loaded === "false") find("wallet").dataset.loaded = "failed";
+      if (find("wallet").dataset.loaded === "false") {
+        find("wallet").dataset.loaded = "failed";
+        for (const shelf of this.shelves) if (shelf.order.length === 0) shelf.show([], true);
+      }
     }
     find("hero").setAttribute("aria-busy", "false");
   }
@@ -144,7 +158,9 @@ class Wallet {
     find("balance-unknown").hidden = this.balance !== null;
     find("income").textContent = formatFen(sum(wallet.income));
     this.setMissing("wallet", missing);
-    for (const name of REWARD_LISTS) showRewards(name, wallet[name], this.missing.wallet.includes(name));
+    // Without the ledger there are the newest alone: an empty list isn't known to be empty.
+    const isMissing = (name) => missing.includes(name) || missing.includes("ledger");
+    for (const shelf of this.shelves) shelf.show(wallet[shelf.name], isMissing(shelf.name));
     find("wallet").dataset.loaded = "true";
   }
 
@@ -164,18 +180,6 @@ class Wallet {
     signOut(text("signin.expired"));
     return true;
   }
-}
-
-function showRewards(name, rewards, isMissing) {
-  const list = find(`${name}-list`);
-  const rows = Array.isArray(rewards) ? rewards : [];
-  list.replaceChildren(
-    ...rows.map((reward) => element("li", { class: "entry" }, icon("gift"), String(reward.title ?? reward.id ?? ""))),
-  );
-  const note = find(`${name}-empty`);
-  note.hidden = rows.length > 0;
-  note.querySelector("strong").textContent = text(isMissing ? "absent" : `empty.${name}`);
-  note.querySelector("span").textContent = text(isMissing ? "absent.hint" : `empty.${name}.hint`);
 }
 
 // ---- Signing in and out
