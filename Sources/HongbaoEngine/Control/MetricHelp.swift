@@ -28,6 +28,7 @@ package enum MetricHelp {
         ("hongbao_outside_attempts", "Calls of an outside system until an order was final, by system."),
         ("hongbao_outside_reports_total", "What an outside system reported, by system, call and report."),
         ("hongbao_outside_channel_seconds", "Time of a call of an outside system, by system and call."),
+        ("hongbao_reward_faults_total", "Coupons and pendants that a downstream didn't give, by kind, fault and code."),
         ("hongbao_sends_total", "Requests to send a red packet, by kind and outcome."),
         ("hongbao_packets_closed_total", "Red packets found closed or abandoned when they were due."),
         ("hongbao_packets_store_faults_total", "Faults of the store while red packets were carried on."),
