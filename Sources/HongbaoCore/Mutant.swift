@@ -310,6 +310,35 @@ package enum Mutant: Int, CaseIterable, Sendable {
     /// M12: a screen shows less when a hot state answers less.
     case showsLess
 
+    // MARK: Identities
+
+    /// ID-2: a user who comes with another person's phone stays who they were.
+    case ranksUserAbovePhone
+    /// ID-3: a user who comes to another person's phone takes others along who weren't asked.
+    case takesOthersAlong
+    /// ID-3: what was earned under another name before a merge can be earned again.
+    case forgetsAliasOrders
+    /// ID-3: who was merged still earns under their own numbers.
+    case grantsToAlias
+    /// ID-3: after a restart nobody knows who was merged.
+    case forgetsMergesAtStart
+    /// ID-3: a merge whose outcome isn't known counts as one that never was.
+    case forgetsDoubtfulMerges
+    /// M2: a merge moves what is held for a withdrawal, too.
+    case movesHeldMoney
+    /// M3: what a merge moves later has the number of what it moved before.
+    case reusesMoveNumbers
+    /// M10: what comes to somebody who was merged stays with them, once something has been moved.
+    case movesOnlyOnce
+    /// M15: what is still in tokens under another name isn't posted before a withdrawal.
+    case leavesAliasTokens
+    /// M11: a wallet shows what its person has under one name only.
+    case hidesAliasMoney
+    /// M14: a withdrawal is repeated when it was asked for under another name before.
+    case withdrawsUnderEachName
+    /// RP-11: a person may claim a packet under each of their names.
+    case claimsUnderEachName
+
     #if MUTANTS
         package static let areBuiltIn = true
         private static let active = Atomic<Int>(-1)

@@ -14,6 +14,8 @@ package struct Engine: Sendable {
         package var outside = Outside.Policies()
         package var packets = Packets.Configuration()
         package var totals = SharedTotals.Configuration()
+        package var identities = Identities.Configuration()
+        package var merges = MergeSweeps.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
 
@@ -37,6 +39,8 @@ package struct Engine: Sendable {
     package let rewards: Rewards
     package let packetSweeps: PacketSweeps
     package let totals: SharedTotals
+    package let identities: Identities
+    package let mergeSweeps: MergeSweeps
 
     package var payouts: Payouts { outside.payouts }
     package var transfers: Transfers { outside.transfers }
@@ -44,7 +48,9 @@ package struct Engine: Sendable {
     package var payments: Payments { outside.payments }
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
-    package var services: [any Service] { [totals, poster, outside, packetSweeps, granting] }
+    package var services: [any Service] {
+        [totals, poster, outside, packetSweeps, mergeSweeps, granting]
+    }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
     ///
@@ -92,6 +98,9 @@ package struct Engine: Sendable {
         verifier.keepOwn(opened.keys.certificate)
         // Again: until just now another process may have begun epochs of its own.
         try await learnEpochs(store, reader, verifier, except: known)
+        // Nobody but this process merges from now on.
+        let merges = try await store.read { (snapshot) throws(StoreError) in try snapshot.merges() }
+        let aliases = KnownAliases(Mutant.isOn(.forgetsMergesAtStart) ? [] : merges)
         let recovery = try await Recovery(
             store: store,
             reader: reader,
@@ -154,6 +163,7 @@ package struct Engine: Sendable {
             reader: reader,
             verifier: verifier,
             keyring: keyring,
+            aliases: aliases,
             epoch: opened.keys,
             state: mint,
             allotted: allotted,
@@ -199,7 +209,16 @@ package struct Engine: Sendable {
             poster: poster,
             clock: clock,
             alarms: alarms,
+            aliases: aliases,
             deadline: configuration.walletDeadline
+        )
+        let mergeSweeps = MergeSweeps(
+            store: store,
+            clock: clock,
+            tokens: tokens,
+            aliases: aliases,
+            configuration: configuration.merges,
+            logger: logger
         )
         return Engine(
             store: store,
@@ -215,9 +234,14 @@ package struct Engine: Sendable {
             reloads: Reloads(campaigns: campaigns, budgets: budgets, granting: granting),
             withdrawals: Withdrawals(
                 store: store,
+                aliases: aliases,
                 postNow: { (person, book) throws(StoreError) in
-                    try await poster.postNow(person, in: book)
-                    try await packetSweeps.settle(person, in: book)
+                    let names = Mutant.isOn(.leavesAliasTokens) ? [person] : aliases.all(person)
+                    for name in names {
+                        try await poster.postNow(name, in: book)
+                        try await packetSweeps.settle(name, in: book)
+                    }
+                    try await mergeSweeps.gather(person, in: book)
                 },
                 promised: { outside.payouts.promised($0) }
             ),
@@ -226,6 +250,7 @@ package struct Engine: Sendable {
                 store: store,
                 clock: clock,
                 vault: SeedVault(keyring),
+                aliases: aliases,
                 postSubsidy: { (order, tokens) throws(StoreError) in
                     try await wallets.postSubsidy(order, tokens: tokens)
                 },
@@ -234,7 +259,16 @@ package struct Engine: Sendable {
             ),
             rewards: Rewards(store: store, campaigns: campaigns, tokens: tokens, poster: poster, clock: clock),
             packetSweeps: packetSweeps,
-            totals: totals
+            totals: totals,
+            identities: Identities(
+                store: store,
+                clock: clock,
+                keys: IdentityKeys(keyring),
+                sweeps: mergeSweeps,
+                fence: Identities.Fence(mint: configuration.mint) { granting.epoch },
+                configuration: configuration.identities
+            ),
+            mergeSweeps: mergeSweeps
         )
     }
 

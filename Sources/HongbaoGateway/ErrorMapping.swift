@@ -40,6 +40,7 @@ package enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case outOfScope = "out_of_scope"
     case subsidyMismatch = "subsidy_mismatch"
     case subsidyUsed = "subsidy_used"
+    case phoneInUse = "phone_in_use"
     case paymentClosed = "payment_closed"
     case paymentUnavailable = "payment_unavailable"
     case insufficientBalance = "insufficient_balance"
@@ -110,6 +111,8 @@ extension ErrorCode {
         case .expired: ErrorRow(409, .refused, "It's too late.")
         case .notPaid: ErrorRow(409, .refused, "It isn't paid for yet.")
         case .subsidyUsed: ErrorRow(409, .conflict, "The subsidy has paid for another red packet.")
+        case .phoneInUse:
+            ErrorRow(409, .conflict, "The phone is another person's, and others share the wallet that would join it.")
         case .paymentClosed: ErrorRow(409, .refused, "Nobody takes payments for red packets here.")
         case .insufficientBalance: ErrorRow(409, .refused, "The balance is lower than the amount.")
         case .withdrawalClosed: ErrorRow(409, .refused, "Withdrawal isn't open for this person now.")

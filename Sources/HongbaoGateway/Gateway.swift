@@ -68,6 +68,7 @@ package enum Gateway {
         routes +=
             RedPacketRoutes(
                 packets: services.packets,
+                person: services.identities.person,
                 campaigns: services.campaigns,
                 limits: configuration.redPackets,
                 takesPayments: configuration.takesPayments
@@ -81,6 +82,7 @@ package enum Gateway {
                     gauge: registry.gauge("hongbao_total_streams")
                 )
             ).routes
+        routes += AccountRoutes(identities: services.identities, campaigns: services.campaigns).routes
         routes += OperationsRoutes(services: services, version: configuration.version).routes
         routes += CallbackRoutes(services: services, secrets: configuration.callbackSecrets).routes
         routes += RewardCallbackRoutes(services: services, secrets: configuration.rewardCallbackSecrets).routes
@@ -101,6 +103,7 @@ package enum Gateway {
             ),
             serviceKeys: ServiceKeys(configuration.serviceKeys),
             people: try JWTVerifier(issuers),
+            person: services.identities.person,
             bodies: BodyReading(bytesMax: configuration.bodyBytesMax, timeout: configuration.requestTimeout),
             requestIDs: RequestIDs(salt: .random(in: 0...UInt64.max)),
             now: services.now

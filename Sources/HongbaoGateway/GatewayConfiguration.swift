@@ -65,6 +65,7 @@ package enum Scope: String, Hashable, Sendable, CaseIterable {
     case grant
     case read
     case callback
+    case accounts
     case admin
 }
 
@@ -150,7 +151,7 @@ package struct JWTIssuer: Sendable {
 }
 
 package struct DemoConfiguration: Sendable {
-    /// The seed of the demo's Ed25519 key, 32 bytes. The key that maps phones to people comes from it too.
+    /// The seed of the demo's Ed25519 key, 32 bytes.
     package let seed: [UInt8]
     package let lifetimeSeconds: Int64
 

@@ -20,6 +20,7 @@ package struct GatewayServices: Sendable {
     package var packets: PacketServices
     /// A campaign's running total, as this node knows it.
     package var total: @Sendable (_ campaign: String) -> TotalAnswer
+    package var identities: IdentityServices
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
     /// The same of a downstream about a reward's order. Until something is put here, none is ours.
@@ -40,6 +41,7 @@ package struct GatewayServices: Sendable {
         findWithdrawal: @escaping @Sendable (WithdrawalKey) async throws(StoreError) -> Withdrawal?,
         packets: PacketServices,
         total: @escaping @Sendable (String) -> TotalAnswer,
+        identities: IdentityServices,
         callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
         rewardCallback: @escaping @Sendable (RewardKind, String) -> Bool,
         readiness: Readiness,
@@ -57,6 +59,7 @@ package struct GatewayServices: Sendable {
         self.findWithdrawal = findWithdrawal
         self.packets = packets
         self.total = total
+        self.identities = identities
         self.callback = callback
         self.rewardCallback = rewardCallback
         self.readiness = readiness
@@ -85,11 +88,42 @@ extension GatewayServices {
             findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
             packets: PacketServices(engine),
             total: { engine.totals.read(campaign: $0) },
+            identities: IdentityServices(engine),
             callback: { engine.callback($0, order: $1) },
             rewardCallback: { engine.outside.callback($0, order: $1) },
             readiness: readiness,
             metrics: metrics,
             now: engine.clock.now
+        )
+    }
+}
+
+/// Who is who.
+package struct IdentityServices: Sendable {
+    /// The person of a user who logs in, made when nobody knows them.
+    package var resolve: @Sendable (Login) async -> IdentityAnswer
+    /// The same of a user who is known, and has a phone now.
+    package var bind: @Sendable (Login, Joining) async -> IdentityAnswer
+    /// Who it is that has this name: who they were merged into, if they were.
+    package var person: @Sendable (PersonID) -> PersonID
+
+    package init(
+        resolve: @escaping @Sendable (Login) async -> IdentityAnswer,
+        bind: @escaping @Sendable (Login, Joining) async -> IdentityAnswer,
+        person: @escaping @Sendable (PersonID) -> PersonID
+    ) {
+        self.resolve = resolve
+        self.bind = bind
+        self.person = person
+    }
+}
+
+extension IdentityServices {
+    package init(_ engine: Engine) {
+        self.init(
+            resolve: { await engine.identities.resolve($0) },
+            bind: { await engine.identities.bind($0, joining: $1) },
+            person: { engine.identities.person($0) }
         )
     }
 }

@@ -11,6 +11,7 @@ enum Query: Int, CaseIterable {
     case addRefund, putRefund, refundsOfPacket, refundsToCheck
     case subsidy, addSubsidy, useSubsidy, subsidiesOfPerson, subsidyPage
     case reward, addReward, putReward, rewardsOfPerson, rewardsToGive, rewardPage
+    case identity, identitiesOnPhone, identitiesOfPerson, putIdentity, identityPage, merge, merges, addMerge
 
     private static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"
@@ -24,7 +25,9 @@ enum Query: Int, CaseIterable {
     private static let batchColumns = "mint, sequence, epoch, count, total, at, record, pieces"
     private static let mintColumns = "id, epoch, last_sequence, posted_sequence"
 
-    var sql: String { loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? aboutRewards ?? asking }
+    var sql: String {
+        loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? aboutRewards ?? aboutIdentities ?? asking
+    }
 
     /// One row by its key.
     private var loading: String? {

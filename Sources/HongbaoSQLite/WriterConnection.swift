@@ -200,8 +200,29 @@ final class WriterConnection {
             claims: claims,
             refunds: try loadRefunds(of: footprint.refunds),
             subsidies: subsidies,
-            rewards: rewards
+            rewards: rewards,
+            identities: try loadIdentities(footprint),
+            merges: try prepared(.merge).rows(for: footprint.persons, { $0.bind(1, bits: $1.rawValue) }) {
+                row throws(StoreError) in try row.merge()
+            }
         )
+    }
+
+    private func loadIdentities(_ footprint: Footprint) throws(StoreError) -> [Identity] {
+        var identities = try prepared(.identity).rows(for: footprint.users, { $0.bind(1, key: $1.bits) }) {
+            row throws(StoreError) in try row.identity()
+        }
+        for phone in footprint.phones {
+            let statement = try prepared(.identitiesOnPhone)
+            statement.bind(1, key: phone.bits)
+            identities += try statement.all { row throws(StoreError) in try row.identity() }
+        }
+        for person in footprint.persons {
+            let statement = try prepared(.identitiesOfPerson)
+            statement.bind(1, bits: person.rawValue)
+            identities += try statement.all { row throws(StoreError) in try row.identity() }
+        }
+        return identities
     }
 
     private func loadPackets(_ footprint: Footprint) throws(StoreError) -> [RedPacket] {
@@ -253,6 +274,9 @@ final class WriterConnection {
     /// Writes what a decision has changed, and nothing else; accounts and transfers, of which there are many, in order
     /// of key.
     func save(_ books: Books) throws(StoreError) {
+        // What a merge makes possible is checked against it.
+        try write(books.newMerges, .addMerge) { $0.bind($1) }
+        try write(books.changedIdentities, .putIdentity) { $0.bind($1) }
         try write(books.ledger.changedAccounts.sorted { $0.id < $1.id }, .putAccount) { $0.bind($1) }
         do throws(StoreError) {
             try write(books.ledger.newTransfers.sorted { $0.id < $1.id }, .addTransfer) { $0.bind($1) }

@@ -23,6 +23,9 @@ package enum AuditText {
         lines.append("coupons   \(count(totals.rewardsPosted)) promised   \(totals.rewardsGiven) given")
         lines.append("sent      \(count(totals.packetsSent)) red packets \(yuan(totals.sentFen))")
         lines.append("claimed   \(yuan(totals.transferredFen)) transferred, \(yuan(totals.refundedFen)) refunded")
+        if totals.personsMerged > 0 {
+            lines.append("merged    \(count(totals.personsMerged)) persons    \(yuan(totals.mergedFen)) moved")
+        }
         lines.append(report.holds ? "every invariant holds" : "an invariant is broken")
         return lines.joined(separator: "\n")
     }
@@ -64,6 +67,8 @@ package enum AuditText {
                 json.field("refundedFen", Int64(clamping: totals.refundedFen))
                 json.field("rewardsPosted", Int64(totals.rewardsPosted))
                 json.field("rewardsGiven", Int64(totals.rewardsGiven))
+                json.field("personsMerged", Int64(totals.personsMerged))
+                json.field("mergedFen", Int64(clamping: totals.mergedFen))
             }
         }
         return String(decoding: json.bytes, as: UTF8.self)

@@ -55,6 +55,10 @@ struct AuditState: Sendable {
     var subsidies: SubsidyBooks
     var rewards: RewardBooks
     var totals = TotalBooks()
+    var identities = IdentityBooks()
+    /// When each order, or withdrawal, was asked for first.
+    var askedAt: [OrderNumber: Int] = [:]
+    var withdrawalsAskedAt: [WithdrawalKey: Int] = [:]
     /// What other channels than payouts' give to people.
     private var given: [OutsideSystem: Int64] = [:]
     /// What the cashier has taken, by its orders.
@@ -88,13 +92,17 @@ struct AuditState: Sendable {
 
     mutating func take(_ commit: Commit) {
         for epoch in commit.epochs { learn(epoch) }
+        for merge in commit.merges { remember(Int64(merge.source.rawValue) << 32 | Int64(merge.target.rawValue)) }
+        for text in identities.take(commit) { fail(text) }
         for batch in commit.batches { open(batch) }
         var touched: Set<AccountID> = []
         for transfer in commit.transfers.sorted(by: { $0.id < $1.id }) { take(transfer, &touched) }
         for hold in commit.holds { take(hold, commit, &touched) }
         for transfer in commit.transfers
         where transfer.id.order == nil && transfer.id.packet == nil && transfer.id.person.rawValue > 0 {
-            if holds[transfer.id] == nil { fail("M4: a transfer is neither a grant nor a withdrawal") }
+            if holds[transfer.id] == nil, !identities.isMove(transfer) {
+                fail("M4: a transfer is neither a grant nor a withdrawal")
+            }
         }
         let rows = Set(commit.accounts.map(\.id))
         if !touched.isSubset(of: rows) { fail("M1: a transfer didn't reach both accounts") }
@@ -167,6 +175,7 @@ struct AuditState: Sendable {
                 for text in rewards.accept(payload, choice) { fail(text) }
                 totals.accept(payload)
                 compareWithTerms(payload)
+                if !identities.isTrivial { compareWithNames(payload.order) }
             }
         } catch {
             fail("M5: a batch that can't be read: \(error)")
@@ -176,10 +185,40 @@ struct AuditState: Sendable {
     /// What may have been in force since it was asked for first allowed it.
     private mutating func compareWithTerms(_ payload: GrantPayload) {
         let order = payload.order
-        let terms = announcements.since(askedSince[order])
+        let since = names(of: order).map { askedSince[$0] }
+        let terms = announcements.since(since.contains(nil) && since.count == 1 ? nil : since.compactMap(\.self).min())
         if !terms.contains(where: { payload.amount.fen <= $0.cap }) { fail("M6: a grant above its cap") }
         if !terms.contains(where: { $0.admits(order.person) }) { fail("CF-4: a grant to who isn't admitted") }
         if !terms.contains(where: { order.rain.rawValue <= $0.rainMax }) { fail("CF-6: a grant in no round") }
+    }
+
+    /// The same order under all names of its person (ID-3).
+    func names(of order: OrderNumber) -> [OrderNumber] {
+        identities.isTrivial ? [order] : identities.names(order.person).map { order.given(to: $0) }
+    }
+
+    private func isAsked(_ order: OrderNumber, _ amount: Int64) -> Bool {
+        names(of: order).contains { asked[$0]?.contains(amount) ?? false }
+    }
+
+    private func names(of key: WithdrawalKey) -> [WithdrawalKey] {
+        guard !identities.isTrivial else { return [key] }
+        return identities.names(key.person).compactMap { WithdrawalKey(person: $0, book: key.book, id: key.id) }
+    }
+
+    /// ID-3: what was earned before a merge counts as earned, and who was merged earns nothing more, for all that was
+    /// asked for after somebody had been told.
+    private mutating func compareWithNames(_ order: OrderNumber) {
+        let others = names(of: order).filter { $0 != order }
+        for other in others where accepted[other] != nil {
+            guard let since = identities.knownSince(order.person, other.person) else { continue }
+            let asks = names(of: order).filter { $0 != other }.compactMap { askedAt[$0] }
+            if let first = asks.min(), first > since { fail("ID-3: what was earned before a merge is earned again") }
+        }
+        let person = identities.person(order.person)
+        guard person != order.person, let since = identities.knownSince(order.person, person) else { return }
+        let asks = names(of: order).compactMap { askedAt[$0] }
+        if let first = asks.min(), first > since { fail("ID-3: who was merged earns under their own number") }
     }
 
     private mutating func take(_ transfer: Transfer, _ touched: inout Set<AccountID>) {
@@ -199,7 +238,7 @@ struct AuditState: Sendable {
             if transfer.debit != AccountID(book: order.book, kind: .budget, owner: UInt64(order.scene.number)) {
                 fail("M4: a grant isn't paid by its scene")
             }
-            if asked[order].map({ !$0.contains(amount) }) ?? true { fail("M4: a grant that nobody asked for") }
+            if !isAsked(order, amount) { fail("M4: a grant that nobody asked for") }
             let payload = accepted[order]
             if payload?.amount != transfer.amount || payload?.openedAt != transfer.at || payload?.app != transfer.app {
                 fail("M4: booked isn't what was accepted")
@@ -256,16 +295,18 @@ struct AuditState: Sendable {
         remember(Int64(withdrawal.serial) << 8 | Int64(withdrawal.state.rawValue))
         if let before, before.amount != withdrawal.amount.fen { fail("M15: what was promised was changed") }
         if let before, before.serial != withdrawal.serial { fail("M14: a repeated withdrawal is made anew") }
-        if withdrawalsAsked[withdrawal.key].map({ !$0.contains(withdrawal.amount.fen) }) ?? true {
+        let keys = names(of: withdrawal.key)
+        if !keys.contains(where: { withdrawalsAsked[$0]?.contains(withdrawal.amount.fen) ?? false }) {
             fail("M15: a withdrawal that nobody asked for")
         }
+        if before == nil, keys.count > 1 { compareWithNames(withdrawal.key, keys) }
         let hold = holds[withdrawal.transferID]
         if hold?.amount != withdrawal.amount { fail("M15: a withdrawal without its hold") }
         let payment = payments[withdrawal.payoutOrder]
         switch (before?.state, withdrawal.state) {
         case (nil, .pending):
             if hold?.state != .pending { fail("M15: a withdrawal is promised without its money") }
-            let terms = announcements.since(withdrawalsAskedSince[withdrawal.key])
+            let terms = announcements.since(keys.compactMap { withdrawalsAskedSince[$0] }.min())
             if !terms.contains(where: \.isWithdrawalOpen) { fail("WD-1: a withdrawal through a closed gate") }
         case (.pending, .pending):
             if hold?.state != .pending { fail("M9: a withdrawal is open, and its money isn't held any more") }
@@ -276,6 +317,15 @@ struct AuditState: Sendable {
             if hold?.state != .voided { fail("M9: failed, and not given back") }
             if payment?.willPay ?? true { fail("M9: given back, and paid by the channel too") }
         default: fail("M10: a withdrawal went from \(String(describing: before?.state)) to \(withdrawal.state)")
+        }
+    }
+
+    /// M14: what was asked for under one name isn't done again under another, once somebody has been told.
+    private mutating func compareWithNames(_ key: WithdrawalKey, _ keys: [WithdrawalKey]) {
+        for other in keys where other != key && withdrawals[other] != nil {
+            guard let since = identities.knownSince(key.person, other.person) else { continue }
+            let asks = keys.filter { $0 != other }.compactMap { withdrawalsAskedAt[$0] }
+            if let first = asks.min(), first > since { fail("M14: a withdrawal is made under each name of a person") }
         }
     }
 
@@ -356,13 +406,17 @@ struct AuditState: Sendable {
         remember(Int64(bitPattern: UInt64(truncatingIfNeeded: granted.order.bits)))
         remember(granted.isReplay ? 1 : 0)
         if accepted[granted.order] == nil { fail("M5: a grant is answered before it's durable") }
-        if let expected = request.order, expected != granted.order { fail("M3: another order was answered") }
+        if let expected = request.order, !names(of: granted.order).contains(expected) {
+            fail("M3: another order was answered")
+        }
         for text in rewards.answered(granted) { fail(text) }
         let isCoupon = rewards.areGiven(by: granted.order.scene)
         if granted.status == .credited, transfers[TransferID(granted.order)] == nil, !isCoupon {
             fail("M5: a grant is called credited before it's booked")
         }
-        if granted.order.person != request.person { fail("M3: another person's order was answered") }
+        if !identities.areSame(granted.order.person, request.person) {
+            fail("M3: another person's order was answered")
+        }
         if granted.amount.fen != request.amount ?? 0 { fail("M4: another amount was granted than was asked for") }
         if wasAcknowledged, !granted.isReplay { fail("M3: an order was granted twice") }
         if let before = acknowledged[granted.order] {
@@ -385,7 +439,9 @@ struct AuditState: Sendable {
         for entry in entries {
             sum += entry.amount
             if entry.kind == .grant || entry.kind == .claim { income += entry.amount }
-            if entry.kind == .claim, !packets.isShare(entry, of: reading.person) {
+            if entry.kind == .claim,
+                !identities.names(reading.person).contains(where: { packets.isShare(entry, of: $0) })
+            {
                 fail("RP-1: a share is shown that isn't somebody's own")
             }
             guard entry.kind == .grant else { continue }
@@ -424,10 +480,12 @@ struct AuditState: Sendable {
     ) {
         if !seen.insert(id).inserted { fail("M11: an order is shown twice") }
         let order = id.order
-        if order?.person != reading.person { fail("M11: another's order is shown") }
+        if !(order.map { identities.areSame($0.person, reading.person) } ?? false) {
+            fail("M11: another's order is shown")
+        }
         if order?.book != reading.book { fail("M13: an order of another phase is shown") }
         if shownAt.updateValue(at, forKey: id).map({ $0 != at }) ?? false { fail("M11: a line has moved") }
-        if order.flatMap({ asked[$0] }).map({ !$0.contains(amount) }) ?? true {
+        if !(order.map { isAsked($0, amount) } ?? false) {
             fail("M11: an amount is shown that nobody asked for")
         }
         if let promised = order.flatMap({ acknowledged[$0] }), promised.amount != amount {
@@ -438,17 +496,30 @@ struct AuditState: Sendable {
     /// Cash that somebody was promised, and shares that they have got (RP-1).
     func surelyGranted(_ person: PersonID, in book: BookID) -> Int64 {
         let granted = acknowledged.filter {
-            $0.key.person == person && $0.key.book == book && !subsidies.areGiven(by: $0.key.scene)
+            identities.areKnownSame($0.key.person, person) && $0.key.book == book
+                && !subsidies.areGiven(by: $0.key.scene)
         }
-        return granted.reduce(packets.received(by: person, in: book)) { $0 + $1.value.amount }
+        let names = identities.names(person).filter { identities.areKnownSame($0, person) }
+        let received = names.reduce(0) { $0 + packets.received(by: $1, in: book) }
+        return granted.reduce(received) { $0 + $1.value.amount }
     }
 
     // MARK: The end
 
     /// What a person has, by the auditor's own books.
     func balance(of person: PersonID, in book: BookID) -> Int64 {
-        let own = sums[AccountID(book: book, kind: .person, owner: person.rawValue)] ?? Sums()
-        return own.credits - own.debits - own.held
+        identities.names(person).reduce(0) { sum, name in
+            let own = sums[.person(name, in: book)] ?? Sums()
+            return sum + own.credits - own.debits - own.held
+        }
+    }
+
+    /// Whether something is left with somebody who was merged.
+    var isLeftBehind: Bool {
+        sums.contains { id, sums in
+            id.kind == .person && identities.merged.contains(PersonID(id.owner))
+                && sums.credits - sums.debits - sums.held != 0
+        }
     }
 
     /// What of a scene's budget hasn't been given away.
@@ -477,9 +548,12 @@ struct AuditState: Sendable {
             fail("M5: an accepted grant isn't posted")
         }
         for (order, amounts) in conflicts
-        where transfers[TransferID(order)].map({ amounts.contains($0.amount.fen) }) ?? true {
+        where !names(of: order).contains(where: { name in
+            transfers[TransferID(name)].map { !amounts.contains($0.amount.fen) } ?? false
+        }) {
             fail("M14: an order was called taken, and never was")
         }
+        if isLeftBehind { fail("M10: something is left with who was merged") }
         for mint in tables.mints.values where mint.postedSequence != mint.lastSequence {
             fail("M5: the log isn't drained")
         }

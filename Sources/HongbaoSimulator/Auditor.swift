@@ -53,6 +53,7 @@ final class Auditor: Sendable {
         state.withLock { state in
             state.asked[order, default: []].insert(amount)
             if state.askedSince[order] == nil { state.askedSince[order] = state.announcements.first }
+            if state.askedAt[order] == nil { state.askedAt[order] = state.identities.nextMoment() }
         }
     }
 
@@ -73,7 +74,7 @@ final class Auditor: Sendable {
             if state.acknowledged[order]?.amount == amount {
                 state.fail("M14: an accepted order conflicts with itself")
             }
-            if state.asked[order].map({ $0.subtracting([amount]).isEmpty }) ?? true {
+            if !state.names(of: order).contains(where: { !(state.asked[$0] ?? []).subtracting([amount]).isEmpty }) {
                 state.fail("GR-3: a conflict with nothing")
             }
         }
@@ -118,7 +119,9 @@ final class Auditor: Sendable {
 
     func floor(of person: PersonID) -> Floor {
         state.withLock { state in
-            let known = state.acknowledged.keys.filter { $0.person == person && !state.flushed.contains($0) }
+            let known = state.acknowledged.keys.filter {
+                state.identities.areKnownSame($0.person, person) && !state.flushed.contains($0)
+            }
             return Floor(orders: Set(known), used: state.subsidies.used(by: person), flushes: state.flushes)
         }
     }
@@ -149,6 +152,7 @@ final class Auditor: Sendable {
         state.withLock { state in
             state.withdrawalsAsked[key, default: []].insert(amount)
             if state.withdrawalsAskedSince[key] == nil { state.withdrawalsAskedSince[key] = state.announcements.first }
+            if state.withdrawalsAskedAt[key] == nil { state.withdrawalsAskedAt[key] = state.identities.nextMoment() }
         }
     }
 
@@ -165,7 +169,10 @@ final class Auditor: Sendable {
 
     func withdrawalConflict(_ key: WithdrawalKey, _ amount: Int64) {
         state.withLock { state in
-            if state.withdrawals[key].map({ $0.amount == amount }) ?? true {
+            let earlier = state.identities.names(key.person).compactMap { name in
+                WithdrawalKey(person: name, book: key.book, id: key.id).flatMap { state.withdrawals[$0]?.amount }
+            }
+            if state.withdrawals[key]?.amount == amount || earlier.allSatisfy({ $0 == amount }) {
                 state.fail("M14: a withdrawal conflicts with itself")
             }
         }
@@ -179,11 +186,28 @@ final class Auditor: Sendable {
     func refusedAsInsufficient(_ key: WithdrawalKey, _ amount: Int64, surelyGranted: Int64) {
         state.withLock { state in
             let others = state.withdrawalsAsked.filter {
-                $0.key.person == key.person && $0.key.book == key.book && $0.key != key
+                state.identities.areSame($0.key.person, key.person) && $0.key.book == key.book && $0.key != key
             }
             let left = surelyGranted - others.reduce(0) { $0 + ($1.value.max() ?? 0) }
             if left >= amount, state.flushes == 0 { state.fail("M15: what is surely there can't be withdrawn") }
         }
+    }
+
+    // MARK: Identities
+
+    func identityAsked(_ key: UserKey, _ phone: PhoneKey?, _ joining: Joining) {
+        state.withLock { $0.identities.ask(key, phone, joining) }
+    }
+
+    func isKnown(_ key: UserKey) -> Bool { state.withLock { $0.identities.isKnown(key) } }
+    func areSame(_ a: PersonID, _ b: PersonID) -> Bool { state.withLock { $0.identities.areSame(a, b) } }
+    func hasOtherNames(_ person: PersonID) -> Bool { state.withLock { $0.identities.names(person).count > 1 } }
+    var isLeftBehind: Bool { state.withLock { $0.isLeftBehind } }
+
+    func identified(_ key: UserKey, as person: PersonID, user: Int) {
+        tell("answer: user \(user) is person \(person.rawValue)")
+        note(Int64(user), Int64(person.rawValue))
+        state.withLock { state in for text in state.identities.identified(key, as: person) { state.fail(text) } }
     }
 
     // MARK: Red packets
@@ -210,7 +234,22 @@ final class Auditor: Sendable {
 
     func sent(_ packet: RedPacket, _ draft: RedPacketDraft) {
         tell("answer: packet \(packet.id.rawValue) is \(packet.state)")
-        check { $0.sent(packet, draft) }
+        // It may have been sent under another name of the sender's.
+        var draft = draft
+        let sender = packet.key.sender
+        if areSame(sender, draft.key.sender),
+            let key = SendKey(sender: sender, book: draft.key.book, id: draft.key.id)
+        {
+            draft = RedPacketDraft(
+                key: key,
+                kind: draft.kind,
+                split: draft.split,
+                scope: draft.scope,
+                cover: draft.cover
+            )
+        }
+        let asked = draft
+        check { $0.sent(packet, asked) }
     }
 
     func sent(_ packet: RedPacket, _ draft: RedPacketDraft, by subsidy: OrderNumber) {
@@ -232,6 +271,8 @@ final class Auditor: Sendable {
         floor: Floor
     ) {
         tell("answer: a packet with subsidy \(order) isn't sent: \(answer)")
+        // It was asked for under another name than the sender's, or may have been.
+        if hasOtherNames(draft.key.sender) { return }
         state.withLock { state in
             let isListed = floor.orders.contains(order) && floor.flushes == state.flushes
             let wrong = state.subsidies.refused(
@@ -246,17 +287,30 @@ final class Auditor: Sendable {
         }
     }
 
-    func conflicts(_ draft: RedPacketDraft) { check { $0.conflicts(draft) } }
+    func conflicts(_ draft: RedPacketDraft) {
+        if !hasOtherNames(draft.key.sender) { check { $0.conflicts(draft) } }
+    }
 
     /// Whether a packet was open for claims, or is over, by what is durable.
     func isFunded(_ id: RedPacketID) -> Bool { state.withLock { $0.packets.isFunded(id) } }
     func isOpen(_ id: RedPacketID) -> Bool { state.withLock { $0.packets.isOpen(id) } }
     func isAcknowledged(_ key: ClaimKey) -> Bool { state.withLock { $0.packets.isAcknowledged(key) } }
+    /// The same under any name of the person's.
+    func isAcknowledgedToAnyName(_ key: ClaimKey) -> Bool {
+        state.withLock { state in
+            state.identities.names(key.person).contains { name in
+                state.identities.areKnownSame(name, key.person)
+                    && state.packets.isAcknowledged(ClaimKey(packet: key.packet, person: name))
+            }
+        }
+    }
 
     func claimed(_ claim: Claim, _ key: ClaimKey, left: Int, isReplay: Bool) {
         tell("answer: \(key.person.rawValue) \(isReplay ? "had" : "gets") \(claim.share.fen) fen, \(left) shares left")
         note(claim.share.fen, Int64(left))
-        if claim.key != key { violation("M14: another's claim was answered") }
+        if claim.key.packet != key.packet || !areSame(claim.key.person, key.person) {
+            violation("M14: another's claim was answered")
+        }
         check { $0.claimed(claim, left: left) }
     }
 

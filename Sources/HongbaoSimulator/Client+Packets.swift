@@ -91,11 +91,13 @@ extension Client {
         let wasAcknowledged = world.auditor.isAcknowledged(key)
         let jumps = world.jumps
         let target = world.draw(4) == 0 ? staleProcess() : process()
+        // One that was taken over doesn't know of later merges.
+        let hadShare = target === process() && world.auditor.isAcknowledgedToAnyName(key)
         let answer = await target.call { engine in await engine.packets.claim(packet.id, by: person) }
         switch answer {
         case .decided(.claimed(let claim, let left)):
             world.auditor.claimed(claim, key, left: left, isReplay: false)
-            if wasAcknowledged { world.auditor.violation("RP-11: somebody claims twice") }
+            if wasAcknowledged || hadShare { world.auditor.violation("RP-11: somebody claims twice") }
         case .decided(.alreadyClaimed(let claim, let left)):
             world.auditor.claimed(claim, key, left: left, isReplay: true)
         case .decided(let outcome):

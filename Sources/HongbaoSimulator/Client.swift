@@ -59,6 +59,8 @@ struct Client: Sendable {
     let process: @Sendable () -> SimulatedProcess
     /// A process that may have been replaced without knowing it; grants reach it too.
     let staleProcess: @Sendable () -> SimulatedProcess
+    /// The process dies in a moment.
+    let killSoon: @Sendable () -> Void
 
     static let people: Int = 6
 
@@ -79,7 +81,8 @@ struct Client: Sendable {
             case ..<74: await withdraw()
             case ..<77: await find()
             case ..<80 where setup.coupons != nil: await redeem()
-            case ..<98: count = await handlePackets()
+            case ..<98:
+                if setup.merges, world.draw(6) == 0 { await identify() } else { count = await handlePackets() }
             default:
                 count = 0
                 await world.pause(milliseconds: world.draw(1_000))
@@ -245,6 +248,7 @@ struct Client: Sendable {
         var revoked: Set<Int> = []
         var doubtful: Set<Int> = []
         var chosen: [OrderNumber] = []
+        var owners: [Int: PersonID] = [:]
         // Each needs a signature check, which is the dearest part of a simulation.
         for _ in 0..<(tokens.isEmpty || world.draw(2) == 0 ? 0 : world.draw(3)) {
             let kept = tokens[world.draw(tokens.count)]
@@ -262,6 +266,7 @@ struct Client: Sendable {
                 }
             } else {
                 forged.insert(sent.count)
+                owners[sent.count] = kept.order.person
             }
             sent.append(token)
         }
@@ -273,6 +278,11 @@ struct Client: Sendable {
         }
         guard case .wallet(let reading)? = answer else { return }
         world.auditor.shown(reading, floor: floor, sent: world.jumps == jumps ? honest : [])
+        // Good or not, whose they were may have been their own other name all the time, or since a moment.
+        for (index, owner) in owners where world.auditor.areSame(owner, person) {
+            forged.remove(index)
+            doubtful.insert(index)
+        }
         checkPages(reading.view)
         memory.keep(reading.view.balance, of: person)
         let ofThisBook = chosen.enumerated().filter { $1.book == reading.book }.map(\.offset)
@@ -314,6 +324,10 @@ struct Client: Sendable {
             let earlier = known[world.draw(known.count)]
             key = earlier.key
             if world.draw(3) > 0 { fen = earlier.amount }
+            // The same, perhaps under another name of the same person.
+            if setup.merges, world.draw(3) == 0 {
+                key = WithdrawalKey(person: person(), book: earlier.key.book, id: earlier.key.id)
+            }
         }
         // All there is, or one fen more.
         if let key, fen % 4 == 0, let balance = memory.balance(of: key.person) { fen = balance + Int64(world.draw(2)) }

@@ -78,6 +78,8 @@ struct Setup: Sendable {
     let givesSubsidies: Bool
     /// `nil`: there is no coupon scene.
     let coupons: Coupons?
+    /// Whether apps ask the account centre, and people turn out to be one.
+    let merges: Bool
     let keyring = Keyring()
     /// Every process verifies the same certificates, which would be half of a simulation's work.
     let signatures = VerifiedSignatures()
@@ -90,17 +92,22 @@ struct Setup: Sendable {
     ///   - batchMax: grants in a batch.
     ///   - givesSubsidies: whether the second scene does, instead of cash.
     ///   - coupons: what a third scene gives.
+    ///   - merges: whether people turn out to be one.
     init(
         budget: Int64,
         graceSeconds: Int64,
         epochSeconds: Int64,
         batchMax: Int,
         givesSubsidies: Bool,
-        coupons: Coupons?
+        coupons: Coupons?,
+        merges: Bool
     ) {
         self.coupons = coupons
         first = Terms(budget: budget)
         self.givesSubsidies = givesSubsidies
+        self.merges = merges
+        configuration.merges.intervalMilliseconds = 1_500
+        configuration.merges.pageMax = 2
         configuration.granting.limits.backlogMax = 100
         configuration.granting.limits.undurableMax = 10
         configuration.granting.limits.batchSizeMax = batchMax

@@ -64,6 +64,7 @@ final class SimulatedProcess: Sendable {
         let clock = WallClock(timer: world.clock) { world.now }
         var configuration = setup.configuration
         configuration.packets.draws = Self.draws(world)
+        configuration.identities.draw = { PersonID(UInt64(world.draw(Client.people) + 1)) }
         let engineConfiguration = configuration
         let task = Task(executorPreference: world.scheduler) {
             if let revoking { await self.revoke(revoking, in: connection) }

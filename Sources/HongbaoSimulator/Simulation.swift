@@ -39,6 +39,8 @@ package struct Simulation: Sendable {
         )
     }
 
+    /// In 3 of 8 seeds, a third of them with subsidies, too; those with coupons have none.
+    private static func merges(_ seed: UInt64) -> Bool { seed % 4 == 2 || seed % 8 == 3 }
     private static let clients = 8
     private static let stepsMax = 200_000
     /// How long everything accepted may take to come to its end, once nothing goes wrong any more.
@@ -75,7 +77,8 @@ package struct Simulation: Sendable {
             epochSeconds: epochSeconds,
             batchMax: batchMax,
             givesSubsidies: Self.givesSubsidies(seed),
-            coupons: Self.givesCoupons(seed) ? Self.coupons(&random) : nil
+            coupons: Self.givesCoupons(seed) ? Self.coupons(&random) : nil,
+            merges: Self.merges(seed)
         )
         let world = World(seed: random.next(), faults: faults, setup: setup, trace: trace)
         begins(world)
@@ -152,7 +155,8 @@ private final class Course: Sendable {
             desk: desk,
             cashier: outside.cashier,
             process: { self.state.withLock { $0.current } },
-            staleProcess: { self.state.withLock { $0.stale ?? $0.current } }
+            staleProcess: { self.state.withLock { $0.stale ?? $0.current } },
+            killSoon: { if self.kills < Self.killsMax { self.killSoon() } }
         )
     }
 
@@ -368,6 +372,7 @@ private final class Course: Sendable {
             return "M10: a refund never ends"
         }
         if world.auditor.isRewardOpen { return "M10: a coupon never arrives" }
+        if world.auditor.isLeftBehind { return "M10: what comes to who was merged stays there" }
         if world.auditor.isPaymentUnnoticed { return "M9: a payment is never noticed" }
         if tables.withdrawals.values.contains(where: { $0.state == .pending }) {
             return "M10: a withdrawal never becomes final"

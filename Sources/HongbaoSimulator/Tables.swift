@@ -17,6 +17,8 @@ struct Commit: Sendable {
     var refunds: [Refund] = []
     var subsidies: [Subsidy] = []
     var rewards: [GivenReward] = []
+    var identities: [Identity] = []
+    var merges: [Merge] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -31,6 +33,8 @@ extension Commit: CustomStringConvertible {
         parts += refunds.map { "refund \($0.refundOrder) of \($0.amount.fen) fen \($0.state)" }
         parts += subsidies.map { "subsidy \($0.order) \($0.packet.map { "used by packet \($0.rawValue)" } ?? "given")" }
         parts += rewards.map { "reward \($0.order) of template \($0.template.number) \($0.state)" }
+        parts += identities.map { "user \($0.key.bits >> 112) is person \($0.person.rawValue)" }
+        parts += merges.map { "person \($0.source.rawValue) is merged into \($0.target.rawValue)" }
         parts += leases.map { "lease of pool \($0.id.pool.rawValue): \($0.issued.fen) of \($0.allotted.fen)" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
         parts += mints.map { "mint \($0.id.rawValue) posted to \($0.postedSequence) of \($0.lastSequence)" }
@@ -56,6 +60,8 @@ struct Tables: Sendable {
     private(set) var refunds: [RedPacketID: [Refund]] = [:]
     private(set) var subsidies: [OrderNumber: Subsidy] = [:]
     private(set) var rewards: [OrderNumber: GivenReward] = [:]
+    private(set) var identities: [UserKey: Identity] = [:]
+    private(set) var merges: [PersonID: Merge] = [:]
     /// Of each packet, by position.
     private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
@@ -131,7 +137,9 @@ struct Tables: Sendable {
             claims: footprint.claims.compactMap { claims[$0] },
             refunds: Set(footprint.refunds).flatMap { refunds[$0] ?? [] },
             subsidies: footprint.subsidies.compactMap { subsidies[$0] },
-            rewards: footprint.rewards.compactMap { rewards[$0] }
+            rewards: footprint.rewards.compactMap { rewards[$0] },
+            identities: identities(in: footprint),
+            merges: footprint.persons.compactMap { merges[$0] }
         )
     }
 
@@ -152,7 +160,9 @@ struct Tables: Sendable {
         commit.refunds = books.changedRefunds.sorted { $0.id < $1.id } + books.newRefunds
         commit.subsidies = books.newSubsidies + books.changedSubsidies.sorted { $0.order < $1.order }
         commit.rewards = books.newRewards + books.changedRewards.sorted { $0.id < $1.id }
-        if let why = refusal(of: commit) { throw StoreError(.corrupt, why) }
+        commit.identities = books.changedIdentities
+        commit.merges = books.newMerges
+        if let why = refusal(of: commit) ?? refusal(ofIdentities: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
         for row in commit.withdrawals { withdrawals[row.key] = row }
@@ -179,6 +189,8 @@ struct Tables: Sendable {
         }
         for row in commit.subsidies { subsidies[row.order] = row }
         for row in commit.rewards { rewards[row.id] = row }
+        for row in commit.identities { identities[row.key] = row }
+        for row in commit.merges { merges[row.source] = row }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }

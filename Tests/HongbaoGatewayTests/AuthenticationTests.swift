@@ -15,6 +15,8 @@ import Testing
         (.get, "/v1/budgets/test/rain", nil, "read"),
         (.get, "/v1/inventory/tea", nil, "read"),
         (.get, "/v1/persons/42/summary?campaign=test", nil, "read"),
+        (.post, "/v1/accounts/resolve", #"{"app":"douyin","user":"a"}"#, "accounts"),
+        (.post, "/v1/accounts/bind", #"{"app":"douyin","user":"a","phone":"13800000000"}"#, "accounts"),
         (.get, "/v1/wallet?campaign=test", nil, "person"),
         (.post, "/v1/wallet?campaign=test", #"{"tokens":[]}"#, "person"),
         (.get, "/v1/wallet/statement?campaign=test", nil, "person"),
@@ -43,7 +45,7 @@ import Testing
                     token: who == "person" ? GatewayRig.grantKey : person
                 )
                 #expect(crossed.problem() == "401 unauthorized", "\(method) \(uri)")
-                if who == "grant" {
+                if who == "grant" || who == "accounts" {
                     let weak = try await caller.send(method, uri, body, token: GatewayRig.readKey)
                     #expect(weak.problem() == "403 forbidden", "\(method) \(uri)")
                 }
@@ -199,11 +201,12 @@ import Testing
                 return person
             }
             let one = try await login(#"{"app":"douyin","user":"a","phone":"13800000000"}"#)
-            #expect(try await login(#"{"app":"toutiao","user":"b","phone":"+13800000000"}"#) == one)
-            let user = try await login(#"{"app":"douyin","user":"a"}"#)
+            #expect(try await login(#"{"app":"toutiao","user":"b","phone":"+8613800000000"}"#) == one)
+            #expect(try await login(#"{"app":"douyin","user":"a"}"#) == one)
+            let user = try await login(#"{"app":"douyin","user":"c"}"#)
             #expect(user != one)
-            #expect(try await login(#"{"app":"douyin","user":"a"}"#) == user)
-            #expect(try await login(#"{"app":"toutiao","user":"a"}"#) != user)
+            #expect(try await login(#"{"app":"douyin","user":"c"}"#) == user)
+            #expect(try await login(#"{"app":"toutiao","user":"c"}"#) != user)
             let table: [(String, String)] = [
                 (#"{"app":"telex","user":"a"}"#, "422 app_unknown app"), (#"{"user":"a"}"#, "400 malformed app"),
                 (#"{"app":"douyin"}"#, "400 malformed user"), (#"{"app":"douyin","user":""}"#, "400 malformed user"),

@@ -28,6 +28,7 @@ import Testing
         switched_off            409 refused      -
         already_claimed         409 conflict     -
         subsidy_used            409 conflict     -
+        phone_in_use            409 conflict     -
         payment_closed          409 refused      -
         order_conflict          409 conflict     -
         body_too_large          413 invalid      -

@@ -37,7 +37,12 @@ struct GatewayRig: Sendable {
         configuration.idleTimeout = .seconds(900)
         configuration.version = "1.2.3"
         configuration.serviceKeys = [
-            ServiceKey(name: "rain", digest: KeyDigest(ofKey: grantKey.utf8), scopes: [.grant, .read], campaigns: nil),
+            ServiceKey(
+                name: "rain",
+                digest: KeyDigest(ofKey: grantKey.utf8),
+                scopes: [.grant, .read, .accounts],
+                campaigns: nil
+            ),
             ServiceKey(name: "reports", digest: KeyDigest(ofKey: readKey.utf8), scopes: [.read], campaigns: nil),
             ServiceKey(
                 name: "other",

@@ -24,6 +24,24 @@ package struct GrantDraft: Hashable, Sendable {
     /// Why this can't be granted if it wasn't before. A replay is answered all the same (GR-3: "spread over days").
     package let refusalIfNew: GrantRefusal?
     package let cap: Amount
+    /// Who `refusalIfNew` is about, and the gift was drawn for: whoever has the name in the request.
+    package let recipient: PersonID
+
+    /// The same under another name of the recipient's (ID-3).
+    package func given(to person: PersonID) -> GrantDraft {
+        GrantDraft(
+            order: order.given(to: person),
+            amount: amount,
+            app: app,
+            openedAt: openedAt,
+            gift: gift,
+            rewardID: rewardID,
+            posting: posting,
+            refusalIfNew: refusalIfNew,
+            cap: cap,
+            recipient: recipient
+        )
+    }
 
     /// Whether it's the grant that was accepted under its number before (GR-3).
     package func isRepeat(of entry: OrderTable.Entry) -> Bool {

@@ -45,7 +45,9 @@ package struct GrantRules: Sendable {
         self.now = now
     }
 
-    package mutating func resolve(_ request: GrantRequest) -> Resolution {
+    /// - Parameter recipient: who it is that has the name in the request, if that's another one (ID-3).
+    package mutating func resolve(_ request: GrantRequest, for recipient: PersonID? = nil) -> Resolution {
+        let recipient = recipient ?? request.person
         if let refusal = enter(request) { return .refused(refusal) }
         guard let context else { preconditionFailure("entered without a context") }
         guard let app = app(request.app, in: context) else { return .refused(.appUnknown) }
@@ -74,8 +76,9 @@ package struct GrantRules: Sendable {
         guard openedAt.milliseconds >= 0 else { return .refused(isTaken ? .openedAtInvalid : .orderPartInvalid) }
         // A clock may be set back after the first answer, which a repeat gets all the same.
         let isAhead = openedAt > now.advanced(bySeconds: Self.openedAtLeadSeconds)
-        let refusal = isAhead ? .openedAtInvalid : refusalIfNew(request.person, app, context)
-        let (gift, rewardID) = gift(reward, order, context)
+        let refusal = isAhead ? .openedAtInvalid : refusalIfNew(recipient, app, context)
+        // Drawn for the number that it's given under, when it's new.
+        let (gift, rewardID) = gift(reward, order.given(to: recipient), context)
         return .draft(
             GrantDraft(
                 order: order,
@@ -86,7 +89,8 @@ package struct GrantRules: Sendable {
                 rewardID: rewardID,
                 posting: context.scene.posting,
                 refusalIfNew: isTaken ? refusal : .orderPartInvalid,
-                cap: context.scene.cap ?? .zero
+                cap: context.scene.cap ?? .zero,
+                recipient: recipient
             )
         )
     }

@@ -26,6 +26,11 @@ package struct OrderNumber: Hashable, Comparable, Sendable {
     package var stage: UInt8 { UInt8(truncatingIfNeeded: low) }
     package var book: BookID { scene.book }
 
+    /// The same of another person.
+    package func given(to person: PersonID) -> OrderNumber {
+        OrderNumber(bits: UInt128(person.rawValue) << 64 | UInt128(low))
+    }
+
     @inlinable
     package static func < (a: OrderNumber, b: OrderNumber) -> Bool { a.bits < b.bits }
 }

@@ -81,7 +81,7 @@ package struct Account: Hashable, Sendable {
     package internal(set) var credits: Amount
     /// Held by two-phase transfers that are neither posted nor voided (LG-3).
     package internal(set) var held: Amount
-    /// How many two-phase transfers this account has started: the next one's serial number.
+    /// How many two-phase transfers and moves after a merge this account has started: the next one's serial number.
     package internal(set) var holdsStarted: UInt32
 
     package init(id: AccountID) {
@@ -104,6 +104,7 @@ package struct Account: Hashable, Sendable {
         if Mutant.isOn(.overdraws) { return true }
         if Mutant.isOn(.overdrawsByOne) { return id.kind.mayBeOverdrawn || available + 1 >= amount.fen }
         if Mutant.isOn(.spendsHeldMoney) { return id.kind.mayBeOverdrawn || available + held.fen >= amount.fen }
+        if Mutant.isOn(.movesHeldMoney), id.kind == .person { return available + held.fen >= amount.fen }
         return id.kind.mayBeOverdrawn || available >= amount.fen
     }
 }

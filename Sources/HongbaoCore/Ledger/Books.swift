@@ -19,6 +19,11 @@ package struct Footprint: Sendable {
     package var subsidies: [OrderNumber] = []
     /// Grants whose coupon or pendant is loaded, if it's there.
     package var rewards: [OrderNumber] = []
+    package var users: [UserKey] = []
+    /// Phones all of whose users are loaded.
+    package var phones: [PhoneKey] = []
+    /// Persons all of whose users are loaded, and the merge into another, if there is one.
+    package var persons: [PersonID] = []
 
     package init() {}
 
@@ -131,6 +136,10 @@ package struct Books: Sendable {
     private var changedSubsidyOrders: Set<OrderNumber> = []
     package private(set) var newRewards: [GivenReward] = []
     private var changedRewardOrders: Set<OrderNumber> = []
+    private var identities: [UserKey: Identity] = [:]
+    private var merges: [PersonID: Merge] = [:]
+    private var changedUsers: Set<UserKey> = []
+    package private(set) var newMerges: [Merge] = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -142,7 +151,9 @@ package struct Books: Sendable {
         claims: [Claim] = [],
         refunds: [Refund] = [],
         subsidies: [Subsidy] = [],
-        rewards: [GivenReward] = []
+        rewards: [GivenReward] = [],
+        identities: [Identity] = [],
+        merges: [Merge] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
@@ -162,6 +173,8 @@ package struct Books: Sendable {
         }
         for subsidy in subsidies { self.subsidies[subsidy.order] = subsidy }
         for reward in rewards { self.rewards[reward.id] = reward }
+        for identity in identities { self.identities[identity.key] = identity }
+        for merge in merges { self.merges[merge.source] = merge }
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -176,6 +189,16 @@ package struct Books: Sendable {
     package func claim(_ key: ClaimKey) -> Claim? { claims[key] }
     package func subsidy(_ order: OrderNumber) -> Subsidy? { subsidies[order] }
     package func reward(_ order: OrderNumber) -> GivenReward? { rewards[order] }
+    package func identity(_ key: UserKey) -> Identity? { identities[key] }
+    package func identities(on phone: PhoneKey) -> [Identity] {
+        identities.values.filter { $0.phone == phone }.sorted { $0.key < $1.key }
+    }
+    package func identities(of person: PersonID) -> [Identity] {
+        identities.values.filter { $0.person == person }.sorted { $0.key < $1.key }
+    }
+    package func merge(of person: PersonID) -> Merge? { merges[person] }
+    /// New ones too.
+    package var changedIdentities: [Identity] { changedUsers.sorted().compactMap { identities[$0] } }
 
     /// All that were ever promised for a packet, in order of number.
     package func refunds(of packet: RedPacketID) -> [Refund] { refunds[packet] ?? [] }
@@ -234,6 +257,15 @@ package struct Books: Sendable {
     mutating func put(_ claim: Claim) {
         claims[claim.key] = claim
         changedClaimKeys.insert(claim.key)
+    }
+
+    mutating func put(_ identity: Identity) {
+        identities[identity.key] = identity
+        changedUsers.insert(identity.key)
+    }
+    mutating func add(_ merge: Merge) {
+        merges[merge.source] = merge
+        newMerges.append(merge)
     }
 
     mutating func add(_ refund: Refund) { refunds[refund.packet, default: []].append(refund) }

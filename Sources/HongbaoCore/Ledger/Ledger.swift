@@ -92,6 +92,26 @@ package struct Ledger: Sendable {
         return .done
     }
 
+    /// Moves all that is available from one person's account to another's, under the first one's next serial number
+    /// (ID-3). Answers how much; nothing when there is nothing, or the other can't hold it.
+    package mutating func moveAvailable(from debit: AccountID, to credit: AccountID, at now: Timestamp) -> Amount {
+        let source = account(debit)
+        var free = source.available
+        if Mutant.isOn(.movesHeldMoney) { free += source.held.fen }
+        guard free > 0, let amount = Amount(fen: free), source.holdsStarted < TransferID.serialMax else {
+            return .zero
+        }
+        let id = TransferID(person: PersonID(debit.owner), book: debit.book, serial: source.holdsStarted + 1)
+        switch post(Transfer(id: id, debit: debit, credit: credit, amount: amount, at: now, postedAt: now)) {
+        case .posted:
+            if !Mutant.isOn(.reusesMoveNumbers) { change(debit) { $0.holdsStarted += 1 } }
+            return amount
+        case .balanceWouldOverflow, .insufficientFunds: return .zero
+        case .alreadyPosted, .idReusedForAnotherTransfer, .amountIsZero, .accountsAreTheSame, .booksDiffer:
+            preconditionFailure("a number that nobody has used moves nothing")
+        }
+    }
+
     /// Turns a hold into a transfer with the same ID.
     package mutating func postHold(_ id: TransferID, at now: Timestamp) -> HoldOutcome {
         guard var hold = holds[id], hold.state != .voided else { return .refused }

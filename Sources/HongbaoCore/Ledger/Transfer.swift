@@ -9,8 +9,8 @@ package struct TransferID: Hashable, Comparable, Sendable {
     @inlinable
     package init(_ order: OrderNumber) { bits = order.bits }
 
-    /// A transfer that isn't a grant: withdrawals of a person, up to `serialMax`, or (person 0) fundings by the
-    /// platform.
+    /// A transfer that isn't a grant: withdrawals of a person, and what a merge moves from them, up to `serialMax`, or
+    /// (person 0) fundings by the platform.
     package init(person: PersonID, book: BookID, serial: UInt32) {
         bits = UInt128(person.rawValue) << 64 | UInt128(book.rawValue) << 48 | UInt128(serial)
     }
@@ -63,6 +63,9 @@ package struct TransferID: Hashable, Comparable, Sendable {
         let order = OrderNumber(bits: bits)
         return order.scene.number == 0 ? nil : order
     }
+
+    /// Whether this may be a transfer that a person's own account has begun: a withdrawal, or a move after a merge.
+    package var isOwn: Bool { high > 0 && order == nil && packet == nil }
 
     /// The red packet that this transfer belongs to, and what it's for; `nil` for grants, withdrawals and fundings.
     package var packet: (id: RedPacketID, part: PacketPart)? {

@@ -95,6 +95,7 @@ package final class Granting: Sendable {
     let reader: LogReader
     let verifier: TokenVerifier
     let keyring: Keyring
+    let aliases: KnownAliases
     let mint: MintID
     let configuration: Configuration
     let alarms: Alarms
@@ -119,6 +120,7 @@ package final class Granting: Sendable {
         reader: LogReader,
         verifier: TokenVerifier,
         keyring: Keyring,
+        aliases: KnownAliases,
         epoch: EpochKeys,
         state: MintState,
         allotted: [PoolID: Amount],
@@ -136,6 +138,7 @@ package final class Granting: Sendable {
         self.reader = reader
         self.verifier = verifier
         self.keyring = keyring
+        self.aliases = aliases
         self.mint = epoch.certificate.mint
         self.configuration = configuration
         self.alarms = alarms
@@ -149,14 +152,15 @@ package final class Granting: Sendable {
     /// Answers each request in its place. Repeats of an order number, here or at any other time, give the first answer.
     package func grant(_ requests: [GrantRequest]) async -> [GrantAnswer] {
         var rules = GrantRules(campaigns: campaigns.current, draws: draws, now: clock.now())
-        let resolutions = requests.map { rules.resolve($0) }
-        var ticket = decide(resolutions)
+        let known = aliases.ifAny
+        var resolutions = requests.map { rules.resolve($0, for: known?.person($0.person)) }
+        var ticket = decide(&resolutions)
         // Ends: each round extends a lease or learns that nothing is left of the budget, unless the store fails.
         while !ticket.wantedLeases.isEmpty {
             guard await extendLeases(by: ticket.wantedLeases) else {
                 return answers(ticket, requests, fault: Self.notLeased)
             }
-            redecide(resolutions, &ticket)
+            redecide(&resolutions, &ticket)
         }
         guard await isDurable(ticket) else {
             return answers(ticket, requests, fault: ticket.isRefusedWhole ? Self.notAccepting : Self.notKnownDurable)
@@ -216,6 +220,9 @@ package final class Granting: Sendable {
     /// Another process has taken its mint over.
     package var isFenced: Bool { state.withLock { $0.health == .fenced } }
 
+    /// The key epoch that is minted in now.
+    var epoch: UInt32 { sealer.withLock { $0.sealer.epoch } }
+
     /// Up to where this mint's grants are in the token lists; `nil` for another mint, whose grants aren't listed here.
     func listedSequence(of id: MintID) -> UInt64? {
         id == mint ? state.withLock { $0.mint.durableSequence } : nil
@@ -245,17 +252,18 @@ package final class Granting: Sendable {
     /// The log may yet turn out to have it: only asking again tells.
     private static let notKnownDurable = StoreError(.outcomeUnknown, "the log may not have been written")
 
-    private func decide(_ resolutions: [GrantRules.Resolution]) -> Ticket {
+    private func decide(_ resolutions: inout [GrantRules.Resolution]) -> Ticket {
         let ticket = state.withLock { state in
+            let aliases = aliases.ifAny
             var ticket = Ticket(decisions: [], generation: state.generation)
             guard state.health == .accepting else {
                 ticket.isRefusedWhole = true
                 return ticket
             }
             ticket.decisions.reserveCapacity(resolutions.count)
-            for resolution in resolutions {
-                let decision = decide(resolution, &state)
-                note(decision, resolution, in: &ticket)
+            for index in resolutions.indices {
+                let decision = decide(&resolutions[index], aliases, &state)
+                note(decision, resolutions[index], in: &ticket)
                 ticket.decisions.append(decision)
             }
             return ticket
@@ -265,16 +273,17 @@ package final class Granting: Sendable {
     }
 
     /// Decides again what waited for a lease.
-    private func redecide(_ resolutions: [GrantRules.Resolution], _ ticket: inout Ticket) {
+    private func redecide(_ resolutions: inout [GrantRules.Resolution], _ ticket: inout Ticket) {
         ticket.wantedLeases = [:]
         state.withLock { state in
+            let aliases = aliases.ifAny
             guard state.health == .accepting, state.generation == ticket.generation else {
                 ticket.isRefusedWhole = true
                 return
             }
             for (index, earlier) in ticket.decisions.enumerated() {
                 guard case .needsLease = earlier else { continue }
-                let decision = decide(resolutions[index], &state)
+                let decision = decide(&resolutions[index], aliases, &state)
                 note(decision, resolutions[index], in: &ticket)
                 ticket.decisions[index] = decision
             }
@@ -282,10 +291,19 @@ package final class Granting: Sendable {
         work.ring()
     }
 
-    private func decide(_ resolution: GrantRules.Resolution, _ state: inout State) -> MintState.Decision {
+    private func decide(
+        _ resolution: inout GrantRules.Resolution,
+        _ aliases: Aliases?,
+        _ state: inout State
+    ) -> MintState.Decision {
         switch resolution {
         case .refused(let refusal): return .refused(refusal)
-        case .draft(let draft):
+        case .draft(var draft):
+            if let aliases {
+                guard let own = state.mint.named(draft, aliases) else { return .refused(.overloaded) }
+                draft = own
+                resolution = .draft(own)
+            }
             let postsFirst = postsFirst(draft)
             if postsFirst, state.postingFirst >= configuration.postingFirstMax { return .refused(.overloaded) }
             return state.mint.decide(draft, isPostedFirst: postsFirst)

@@ -74,7 +74,8 @@ package struct Packets: Sendable {
     /// Puts a subsidy into the ledger that isn't in it yet; the bytes are tokens that may prove it.
     package typealias PostSubsidy = @Sendable (OrderNumber, [[UInt8]]) async throws(StoreError) -> Void
 
-    private let store: any Store
+    let store: any Store
+    let aliases: KnownAliases
     private let clock: WallClock
     private let postSubsidy: PostSubsidy
     private let vault: SeedVault
@@ -88,11 +89,13 @@ package struct Packets: Sendable {
         store: any Store,
         clock: WallClock,
         vault: SeedVault,
+        aliases: KnownAliases = KnownAliases(),
         postSubsidy: @escaping PostSubsidy = { _, _ in },
         configuration: Configuration = Configuration(),
         promised: @escaping @Sendable (Claim) -> Void = { _ in }
     ) {
         self.store = store
+        self.aliases = aliases
         self.clock = clock
         self.postSubsidy = postSubsidy
         self.vault = vault
@@ -119,6 +122,7 @@ package struct Packets: Sendable {
         tokens: [[UInt8]] = []
     ) async -> SendAnswer {
         do throws(StoreError) {
+            let draft = try await named(draft, subsidy)
             // Another person's is refused by its number alone (SU-5).
             if let subsidy, subsidy.person == draft.key.sender, subsidy.book == draft.key.book {
                 try await postSubsidy(subsidy, tokens)
@@ -177,7 +181,7 @@ package struct Packets: Sendable {
     // MARK: Claiming and looking
 
     package func claim(_ id: RedPacketID, by person: PersonID) async -> ClaimAnswer {
-        let answer = await lanes.claim(id, by: person)
+        let answer = await claimUnderOneName(id, by: person)
         // Nobody waits for the transfer (RP-9).
         if case .decided(.claimed(let claim, _)) = answer, claim.isOpen { promised(claim) }
         return answer
@@ -185,11 +189,10 @@ package struct Packets: Sendable {
 
     /// `nil` when there is no such packet.
     package func look(_ id: RedPacketID, as person: PersonID?) async throws(StoreError) -> PacketView? {
+        let names = person.map { aliases.all($0) } ?? []
         let (packet, mine) = try await store.read { (snapshot) throws(StoreError) in
-            let mine = try person.map { (person) throws(StoreError) in
-                try snapshot.claims([ClaimKey(packet: id, person: person)])
-            }
-            return (try snapshot.packet(id), mine?.first)
+            let mine = try snapshot.claims(names.map { ClaimKey(packet: id, person: $0) })
+            return (try snapshot.packet(id), mine.first)
         }
         guard let packet else { return nil }
         let showsSeed = packet.state.isOver || Mutant.isOn(.showsSeedEarly) && packet.state.isFunded

@@ -42,6 +42,8 @@ package struct AuditReport: Sendable {
         package var refundedFen: Int128 = 0
         package var rewardsPosted = 0
         package var rewardsGiven = 0
+        package var personsMerged = 0
+        package var mergedFen: Int128 = 0
     }
 
     package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
@@ -82,6 +84,7 @@ package struct Audit {
     private var kinds: [PoolID: RewardKind] = [:]
     private var rewards = RewardAudit()
     private var packets: PacketAudit
+    private var identities = IdentityAudit()
     private var totals = AuditReport.Totals()
 
     private init(verifier: TokenVerifier, reader: LogReader, packets: PacketAudit) {
@@ -105,6 +108,7 @@ package struct Audit {
             )
             try audit.learnEpochs(snapshot)
             for (budget, _) in try snapshot.budgets() { audit.kinds[budget.pool] = budget.kind }
+            audit.identities.learn(try snapshot.merges(), &audit.totals)
             for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
             audit.compareCaps()
             try audit.readTransfers(snapshot)
@@ -113,6 +117,7 @@ package struct Audit {
             try audit.readWithdrawals(snapshot)
             try audit.readAccounts(snapshot)
             try audit.readBudgets(snapshot)
+            try audit.identities.read(snapshot)
             try audit.packets.read(snapshot, &audit.forward, &audit.payouts, &audit.totals)
             return audit.report
         }
@@ -122,7 +127,8 @@ package struct Audit {
         AuditReport(
             checks: [
                 zeroSum, balances, uniqueOrders, sameEverywhere, allPosted, withinBudget, packets.conserved,
-                packets.settled, payouts, forward, oneBook, packets.subsidies.check, rewards.check, packets.shares, log,
+                packets.settled, payouts, forward, oneBook, packets.subsidies.check, rewards.check, packets.shares,
+                identities.check, log,
             ],
             totals: totals
         )
@@ -241,9 +247,11 @@ package struct Audit {
             if transfer.debit.kind == .budget { funded[transfer.debit, default: 0] -= amount }
             return
         }
+        identities.note(transfer, &totals)
         if PacketAudit.concerns(transfer) { packets.note(transfer) }
         guard let order = transfer.id.order else {
-            if !PacketAudit.concerns(transfer) { paidOut[transfer.id] = transfer }
+            let isOther = PacketAudit.concerns(transfer) || IdentityAudit.concerns(transfer)
+            if !isOther { paidOut[transfer.id] = transfer }
             return
         }
         totals.grantsPosted += 1
@@ -328,6 +336,7 @@ package struct Audit {
             let page = try snapshot.accounts(after: last, limit: Self.page)
             for account in page {
                 let sum = sums.removeValue(forKey: account.id) ?? (0, 0, 0)
+                identities.note(account)
                 debits += Int128(account.debits.fen)
                 credits += Int128(account.credits.fen)
                 books[account.id.book, default: 0] += Int128(account.credits.fen) - Int128(account.debits.fen)

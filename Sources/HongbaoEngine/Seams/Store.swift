@@ -158,6 +158,14 @@ package protocol StoreSnapshot {
         limit: Int
     ) throws(StoreError) -> [GivenReward]
 
+    func identity(_ key: UserKey) throws(StoreError) -> Identity?
+    /// All users who are bound to this phone, in the store's own order.
+    func identities(on phone: PhoneKey) throws(StoreError) -> [Identity]
+    func identities(of person: PersonID) throws(StoreError) -> [Identity]
+    func identities(after key: UserKey?, limit: Int) throws(StoreError) -> [Identity]
+    /// All that there are: few, and known to every process.
+    func merges() throws(StoreError) -> [Merge]
+
     func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
     func packet(_ key: SendKey) throws(StoreError) -> RedPacket?
     /// Packets that aren't final, don't wait for the cashier, and whose next check is within these times, the earliest

@@ -8,11 +8,11 @@ struct ClientTokens: Sendable {
     /// The epoch of each token that verifies and was never issued.
     private(set) var forgedIn: [MintEpoch] = []
 
-    /// Keeps those that verify for this person and book (TK-9).
-    init(_ tokens: [[UInt8]], person: PersonID, book: BookID, verifier: TokenVerifier, now: Timestamp) {
+    /// Keeps those that verify for this book and for the person who has these names (TK-9).
+    init(_ tokens: [[UInt8]], names: [PersonID], book: BookID, verifier: TokenVerifier, now: Timestamp) {
         for (index, bytes) in tokens.enumerated() {
             if index < Wallets.clientTokensMax,
-                case .valid(let token) = verifier.verify(bytes, now: now, person: person, book: book),
+                case .valid(let token) = verifier.verify(bytes, now: now, names: names, book: book),
                 let payload = token.payload
             {
                 candidates.append((index, token, payload))

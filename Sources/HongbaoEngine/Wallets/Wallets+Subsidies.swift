@@ -38,7 +38,7 @@ extension Wallets {
     private func proven(_ order: OrderNumber, by sent: [[UInt8]]) async throws(StoreError) -> OpenGrant? {
         guard !sent.isEmpty else { return nil }
         let (person, book) = (order.person, order.book)
-        var sent = ClientTokens(sent, person: person, book: book, verifier: verifier, now: clock.now())
+        var sent = ClientTokens(sent, names: [person], book: book, verifier: verifier, now: clock.now())
         sent.keep(only: order)
         guard !sent.orders.isEmpty else { return nil }
         let (reader, asked) = (reader, sent)

@@ -51,6 +51,7 @@ package final class Wallets: Sendable {
     let poster: Poster
     let clock: WallClock
     let alarms: Alarms
+    let aliases: KnownAliases
     private let deadline: Duration
     private let switchedOff = Mutex<Set<WalletSource>>([])
 
@@ -64,6 +65,7 @@ package final class Wallets: Sendable {
         poster: Poster,
         clock: WallClock,
         alarms: Alarms,
+        aliases: KnownAliases = KnownAliases(),
         deadline: Duration = .milliseconds(800)
     ) {
         self.store = store
@@ -75,6 +77,7 @@ package final class Wallets: Sendable {
         self.poster = poster
         self.clock = clock
         self.alarms = alarms
+        self.aliases = aliases
         self.deadline = deadline
     }
 
@@ -87,15 +90,25 @@ package final class Wallets: Sendable {
 
     var sourcesSwitchedOff: Set<WalletSource> { switchedOff.withLock { $0 } }
 
-    package func read(person: PersonID, campaign key: String, tokens sent: [[UInt8]] = []) async -> WalletAnswer {
+    /// All that a person has, under whatever name it came to them (ID-3).
+    package func read(person name: PersonID, campaign key: String, tokens sent: [[UInt8]] = []) async -> WalletAnswer {
+        while true {
+            let names = aliases.all(name)
+            let answer = await read(Mutant.isOn(.hidesAliasMoney) ? Array(names.suffix(1)) : names, key, sent)
+            // What a merge has brought meanwhile may be withdrawn already, and its coming wasn't seen.
+            if aliases.all(name) == names { return answer }
+        }
+    }
+
+    private func read(_ names: [PersonID], _ key: String, _ sent: [[UInt8]]) async -> WalletAnswer {
         guard let campaign = campaigns.current.campaign(key) else { return .campaignUnknown }
         guard let phase = campaign.phaseShown(at: clock.now()) else { return .notInPhase }
         let book = phase.book
         let off = sourcesSwitchedOff
         var missing = WalletSource.allCases.filter { off.contains($0) }
 
-        var open = off.contains(.tokens) ? [] : tokens.tokens(of: person, in: book)
-        var sent = ClientTokens(sent, person: person, book: book, verifier: verifier, now: clock.now())
+        var open = off.contains(.tokens) ? [] : names.flatMap { tokens.tokens(of: $0, in: book) }
+        var sent = ClientTokens(sent, names: names, book: book, verifier: verifier, now: clock.now())
         sent.drop(listed: open)
 
         var posted: [Transfer] = []
@@ -104,7 +117,7 @@ package final class Wallets: Sendable {
         var subsidies: [Subsidy] = []
         var rewards: [GivenReward] = []
         if !off.contains(.ledger) {
-            if let snapshot = await read(person, book, open.map(\.order), sent) {
+            if let snapshot = await read(names, book, open.map(\.order), sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
                 claims = snapshot.claims
@@ -120,7 +133,7 @@ package final class Wallets: Sendable {
             sent.setAside()
         }
         alarms.raiseForged(sent.forgedIn)
-        if Mutant.isOn(.readsLedgerFirst) { open = tokens.tokens(of: person, in: book) }
+        if Mutant.isOn(.readsLedgerFirst) { open = names.flatMap { tokens.tokens(of: $0, in: book) } }
         open += sent.grants
         let kinds = kinds.known
         func kind(_ grant: OpenGrant) -> RewardKind? { grant.pool.flatMap { kinds[$0] } }
@@ -130,7 +143,7 @@ package final class Wallets: Sendable {
         open.removeAll { kind($0) != .cash }
         return .wallet(
             WalletReading(
-                person: person,
+                person: names[names.count - 1],
                 book: book,
                 campaign: campaign,
                 phase: phase,
@@ -144,18 +157,18 @@ package final class Wallets: Sendable {
     }
 
     private struct Snapshot: Sendable {
-        let posted: [Transfer]
-        let withdrawals: [Withdrawal]
-        let claims: [Claim]
-        let subsidies: [Subsidy]
-        let rewards: [GivenReward]
+        var posted: [Transfer] = []
+        var withdrawals: [Withdrawal] = []
+        var claims: [Claim] = []
+        var subsidies: [Subsidy] = []
+        var rewards: [GivenReward] = []
         /// What the log has at the places that the client's tokens name.
         let log: [ThinToken: ClientTokens.Logged]
     }
 
     /// `nil` when the store fails or takes too long.
     private func read(
-        _ person: PersonID,
+        _ names: [PersonID],
         _ book: BookID,
         _ open: [OrderNumber],
         _ sent: ClientTokens
@@ -168,14 +181,16 @@ package final class Wallets: Sendable {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
                     try kinds.learn(scenesOf: open + sent.orders, snapshot)
-                    return Snapshot(
-                        posted: try snapshot.transfers(of: person, in: book),
-                        withdrawals: try snapshot.withdrawals(of: person, in: book),
-                        claims: try snapshot.claims(of: person, in: book),
-                        subsidies: try snapshot.subsidies(of: person, in: book),
-                        rewards: try snapshot.rewards(of: person, in: book),
-                        log: try sent.lookUp(in: snapshot, reader)
-                    )
+                    var found = Snapshot(log: try sent.lookUp(in: snapshot, reader))
+                    // Whatever else a person can have comes here, too: it's theirs under each of their names.
+                    for name in names {
+                        found.posted += try snapshot.transfers(of: name, in: book)
+                        found.withdrawals += try snapshot.withdrawals(of: name, in: book)
+                        found.claims += try snapshot.claims(of: name, in: book)
+                        found.subsidies += try snapshot.subsidies(of: name, in: book)
+                        found.rewards += try snapshot.rewards(of: name, in: book)
+                    }
+                    return found
                 }
             } catch {
                 if error.code == .corrupt { alarms.raise(.corruptData, "reading a wallet: \(error)") }

@@ -26,16 +26,19 @@ package struct Withdrawals: Sendable {
     package typealias PostNow = @Sendable (PersonID, BookID) async throws(StoreError) -> Void
 
     private let store: any Store
+    private let aliases: KnownAliases
     private let postNow: PostNow
     private let promised: @Sendable (Withdrawal) -> Void
     private let counters: Counters
 
     package init(
         store: any Store,
+        aliases: KnownAliases = KnownAliases(),
         postNow: @escaping PostNow,
         promised: @escaping @Sendable (Withdrawal) -> Void
     ) {
         self.store = store
+        self.aliases = aliases
         self.postNow = postNow
         self.promised = promised
         counters = Counters()
@@ -49,19 +52,37 @@ package struct Withdrawals: Sendable {
         now: Timestamp,
         isOpen: (PersonID, Timestamp) -> Bool
     ) async -> WithdrawalAnswer {
-        let answer: WithdrawalAnswer
-        do throws(StoreError) {
-            answer = try await decide(key, amount: amount, now: now, isOpen: isOpen)
-        } catch {
-            answer = .unavailable(error)
-        }
+        var answer: WithdrawalAnswer
+        var name: PersonID
+        repeat {
+            name = aliases.person(key.person)
+            do throws(StoreError) {
+                answer = try await decide(key, amount: amount, now: now, isOpen: isOpen)
+            } catch {
+                answer = .unavailable(error)
+            }
+            // A merge meanwhile may have moved the money away from under it.
+        } while answer == .insufficientBalance && aliases.person(key.person) != name
         counters.count(answer)
         if case .accepted(let withdrawal) = answer { promised(withdrawal) }
         return answer
     }
 
+    /// The withdrawal of this ID, under this name of the person's or else under another one (ID-3).
     package func find(_ key: WithdrawalKey) async throws(StoreError) -> Withdrawal? {
-        try await store.read { snapshot throws(StoreError) in try snapshot.withdrawal(key) }
+        var keys = [key]
+        if !Mutant.isOn(.withdrawsUnderEachName) {
+            keys += aliases.all(key.person).reversed().filter { $0 != key.person }.compactMap { name in
+                WithdrawalKey(person: name, book: key.book, id: key.id)
+            }
+        }
+        let asked = keys
+        return try await store.read { snapshot throws(StoreError) in
+            for key in asked {
+                if let found = try snapshot.withdrawal(key) { return found }
+            }
+            return nil
+        }
     }
 
     private func decide(
@@ -74,6 +95,9 @@ package struct Withdrawals: Sendable {
             return earlier.amount == amount || Mutant.isOn(.ignoresWithdrawnAmount) ? .replayed(earlier) : .conflict
         }
         guard amount > .zero else { return .amountInvalid }
+        guard let key = WithdrawalKey(person: aliases.person(key.person), book: key.book, id: key.id) else {
+            preconditionFailure("an ID that was one before")
+        }
         guard isOpen(key.person, now) else { return .closed }
         if !Mutant.isOn(.forgetsOpenTokens) { try await postNow(key.person, key.book) }
         // Holding is idempotent by the key.

@@ -1,15 +1,11 @@
 import Crypto
 package import HongbaoCore
 
-/// The account centre of the demo: signs its own JWTs, and turns a phone, or an app family and user, into a person.
-///
-/// The same phone is the same person in every app (ID-2). A phone is neither stored nor logged (ID-4): all that is left
-/// of it is a keyed hash.
+/// What vouches for people in the demo: signs its own JWTs. Who they are is for `Identities` to say.
 package struct DemoAccounts: Sendable {
     package static let issuer = "demo"
 
     private let key: Curve25519.Signing.PrivateKey
-    private let personKey: SymmetricKey
     package let lifetimeSeconds: Int64
 
     package init(_ configuration: DemoConfiguration) throws(GatewayFault) {
@@ -21,30 +17,11 @@ package struct DemoAccounts: Sendable {
         } catch {
             throw .demoSeedInvalid
         }
-        let label = Array("hongbao demo person".utf8)
-        personKey = SymmetricKey(
-            data: HMAC<SHA256>.authenticationCode(for: label, using: SymmetricKey(data: configuration.seed))
-        )
         lifetimeSeconds = configuration.lifetimeSeconds
     }
 
     package var publicIssuer: JWTIssuer {
         JWTIssuer(name: Self.issuer, key: .edDSA(Array(key.publicKey.rawRepresentation)), audience: nil)
-    }
-
-    package func person(phone: String) -> PersonID { person("phone", [phone]) }
-
-    package func person(family: String, user: String) -> PersonID { person("user", [family, user]) }
-
-    private func person(_ kind: String, _ parts: [String]) -> PersonID {
-        var message = Array(kind.utf8)
-        for part in parts {
-            message.append(0)
-            message.append(contentsOf: part.utf8)
-        }
-        let code = HMAC<SHA256>.authenticationCode(for: message, using: personKey)
-        let word = code.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self).bigEndian }
-        return PersonID(max(1, word >> 1))
     }
 
     package func token(for person: PersonID, app: String, at now: Timestamp) throws -> String {

@@ -28,6 +28,8 @@ package struct GatewayResponder: HTTPResponder {
     let inFlight: InFlight
     let serviceKeys: ServiceKeys
     let people: JWTVerifier
+    /// Who it is that has the name in a JWT (ID-3).
+    let person: @Sendable (PersonID) -> PersonID
     let bodies: BodyReading
     let requestIDs: RequestIDs
     let now: @Sendable () -> Timestamp
@@ -173,7 +175,12 @@ package struct GatewayResponder: HTTPResponder {
             guard let shown = Self.bearer(head), let person = people.caller(showing: shown, at: instant) else {
                 throw Problem(.unauthorized)
             }
-            return { (call) async throws(Problem) -> Response in try await handle(call, person) }
+            let caller = PersonCaller(
+                person: self.person(person.person),
+                app: person.app,
+                expiresAt: person.expiresAt
+            )
+            return { (call) async throws(Problem) -> Response in try await handle(call, caller) }
         }
     }
 

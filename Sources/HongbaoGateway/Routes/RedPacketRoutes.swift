@@ -10,6 +10,7 @@ struct RedPacketRoutes: Sendable {
     static let pageLimitDefault = 50
 
     let packets: PacketServices
+    let person: @Sendable (PersonID) -> PersonID
     let campaigns: @Sendable () -> CampaignSet
     let limits: RedPacketLimits
     let takesPayments: Bool
@@ -119,7 +120,7 @@ struct RedPacketRoutes: Sendable {
         _ person: PersonID
     ) async throws(Problem) -> (BookID, Amount) {
         let mismatch = Problem(.subsidyMismatch, param: "subsidy")
-        guard subsidy.order.person == person else { throw mismatch }
+        guard self.person(subsidy.order.person) == person else { throw mismatch }
         if let key = asked.campaign, campaigns().campaign(subsidy.order.book)?.key != key {
             throw Problem(.campaignUnknown, param: "campaign", detail: "The subsidy is of another campaign.")
         }
@@ -187,7 +188,8 @@ struct RedPacketRoutes: Sendable {
             throw Problem(error)
         }
         guard let view else { throw Problem(.notFound) }
-        return .json(capacity: 512) { $0.write(view, for: caller.person, at: call.now) }
+        let isSender = person(view.packet.key.sender) == caller.person
+        return .json(capacity: 512) { $0.write(view, isSender: isSender, at: call.now) }
     }
 
     private func claims(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {

@@ -37,7 +37,9 @@ struct RewardRoutes: Sendable {
 
     private func use(_ call: Call, _ caller: PersonCaller) async throws(Problem) -> Response {
         // Another person's isn't even there for whoever asks.
-        guard let order = OrderNumber(String(call.captures[0])), order.person == caller.person else {
+        guard let order = OrderNumber(String(call.captures[0])),
+            services.identities.person(order.person) == caller.person
+        else {
             throw Problem(.notFound)
         }
         let outcome: RedeemOutcome

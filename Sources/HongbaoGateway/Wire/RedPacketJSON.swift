@@ -156,7 +156,7 @@ extension RedPacket {
 
 extension JSONWriter {
     /// A packet as one person sees it: what is left of the money is for the sender's eyes only.
-    mutating func write(_ view: PacketView, for person: PersonID, at now: Timestamp) {
+    mutating func write(_ view: PacketView, isSender: Bool, at now: Timestamp) {
         let packet = view.packet
         object { json in
             json.field("packet", decimal: packet.id.rawValue)
@@ -168,7 +168,7 @@ extension JSONWriter {
             json.field("scope", packet.scope.name)
             json.key("remaining")
             json.object { json in
-                if person == packet.key.sender { json.field("amount", packet.unclaimed.fen) }
+                if isSender { json.field("amount", packet.unclaimed.fen) }
                 json.field("count", Int64(packet.sharesLeft))
             }
             json.field("sender", decimal: packet.key.sender.rawValue)

@@ -1,0 +1,40 @@
+package import HongbaoCore
+import Synchronization
+
+/// What this process knows of who is another name of whom (ID-3): all merges of the store, each from the moment that
+/// its outcome is known. From before the transaction until then it's in doubt who these persons are.
+package final class KnownAliases: Sendable {
+    private let state: Mutex<Aliases>
+
+    package init(_ merges: [Merge] = []) { state = Mutex(Aliases(merges)) }
+
+    package var current: Aliases { state.withLock { $0 } }
+
+    /// `nil` when everybody is who they are, as nearly always.
+    var ifAny: Aliases? { state.withLock { $0.isTrivial ? nil : $0 } }
+
+    package var count: Int { state.withLock { $0.count } }
+
+    /// Who it is that has this name.
+    package func person(_ name: PersonID) -> PersonID { state.withLock { $0.person(name) } }
+
+    /// All names of whoever has this one; the person last.
+    package func all(_ name: PersonID) -> [PersonID] { state.withLock { $0.all(name) } }
+
+    /// Whether both are names of one person.
+    package func areSame(_ a: PersonID, _ b: PersonID) -> Bool {
+        a == b || state.withLock { $0.person(a) == $0.person(b) }
+    }
+
+    func isDoubtful(_ name: PersonID) -> Bool { state.withLock { $0.isDoubtful(name) } }
+    func doubt(_ persons: [PersonID]) { state.withLock { $0.doubt(persons) } }
+
+    /// Ends a doubt, at once with what has come of it.
+    func settle(_ persons: [PersonID], _ merges: [Merge]) {
+        state.withLock { aliases in
+            // Doubts are about persons as they were before.
+            aliases.settle(persons)
+            for merge in merges { aliases.add(merge) }
+        }
+    }
+}
