@@ -176,7 +176,6 @@ class Card {
     const { state: name } = this.reward;
     const { word } = this.shelf;
     node.dataset.state = name;
-    node.setAttribute("aria-busy", String(this.isBusy));
     state.replaceChildren(...this.stateLine(name));
     problem.textContent = this.problem;
     problem.hidden = this.problem === "";
