@@ -2,8 +2,8 @@ import Foundation
 import HongbaoProto
 import HongbaoServer
 
-/// New Year's Eve in a minute: every play of the campaign, every kind of reward. Guests earn in one app, and see and use
-/// what they got in another of the same account family (CF-8, CF-9, ID-1).
+/// New Year's Eve in a minute: every play of the campaign, every kind of reward. Guests earn in one app, and see and
+/// use what they got in another of the same account family (CF-8, CF-9, ID-1).
 struct NewYearPlay: Sendable {
     let api: DemoClient
     let campaign: String
