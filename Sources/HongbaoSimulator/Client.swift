@@ -82,7 +82,7 @@ struct Client: Sendable {
             case ..<77: await find()
             case ..<80 where setup.coupons != nil: await redeem()
             case ..<98:
-                if setup.merges, world.draw(6) == 0 { await identify() } else { count = await handlePackets() }
+                if setup.merges, world.draw(2) == 0 { await identify() } else { count = await handlePackets() }
             default:
                 count = 0
                 await world.pause(milliseconds: world.draw(1_000))

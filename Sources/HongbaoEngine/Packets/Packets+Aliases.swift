@@ -9,13 +9,12 @@ extension Packets {
         guard names.count > 1 else { return draft }
         if let subsidy { return names.contains(subsidy.person) ? draft.sent(by: subsidy.person) : draft }
         let keys = ([draft.key.sender] + names.reversed()).compactMap { draft.sent(by: $0).key }
-        let earlier = try await store.read { (snapshot) throws(StoreError) -> PersonID? in
-            for key in keys {
-                if try snapshot.packet(key) != nil { return key.sender }
-            }
-            return nil
+        let earlier = try await store.read { (snapshot) throws(StoreError) in
+            var senders: [PersonID] = []
+            for key in keys where try snapshot.packet(key) != nil { senders.append(key.sender) }
+            return senders
         }
-        return draft.sent(by: earlier ?? names[names.count - 1])
+        return draft.sent(by: earlier.first ?? names[names.count - 1])
     }
 
     /// A share for a person, once for all their names (RP-11): who has claimed under one has claimed. What is meant for
@@ -24,15 +23,13 @@ extension Packets {
         let names = aliases.all(name)
         guard names.count > 1, !Mutant.isOn(.claimsUnderEachName) else { return await lanes.claim(id, by: name) }
         let keys = names.map { ClaimKey(packet: id, person: $0) }
-        let earlier: PersonID?
+        let earlier: [Claim]
         do throws(StoreError) {
-            earlier = try await store.read { (snapshot) throws(StoreError) in
-                try snapshot.claims(keys).first?.key.person
-            }
+            earlier = try await store.read { (snapshot) throws(StoreError) in try snapshot.claims(keys) }
         } catch {
             return .unavailable(error)
         }
-        if let earlier { return await lanes.claim(id, by: earlier) }
+        if let claimed = earlier.first { return await lanes.claim(id, by: claimed.key.person) }
         var answer = await lanes.claim(id, by: names[names.count - 1])
         for other in names.dropLast().reversed() {
             guard case .decided(.notInScope) = answer else { return answer }

@@ -44,9 +44,11 @@ extension Schema {
             CREATE TRIGGER identity_stays BEFORE DELETE ON identity
                 BEGIN SELECT RAISE(ABORT, 'ID-2: a user is never deleted'); END;
             -- ID-2: one phone, one person. Within the transaction of a merge some users are still to follow.
+            -- An upsert that ends as an update runs the first trigger, too.
             CREATE TRIGGER phone_is_one_person BEFORE INSERT ON identity
                 WHEN EXISTS (SELECT 1 FROM identity AS other WHERE other.phone = NEW.phone
-                    AND other.person <> NEW.person)
+                    AND other.person <> NEW.person AND other.user <> NEW.user AND NOT EXISTS
+                        (SELECT 1 FROM merge WHERE source = other.person AND target = NEW.person))
                 BEGIN SELECT RAISE(ABORT, 'ID-2: a phone is one person'); END;
             CREATE TRIGGER phone_stays_one_person BEFORE UPDATE ON identity
                 WHEN EXISTS (SELECT 1 FROM identity AS other WHERE other.phone = NEW.phone

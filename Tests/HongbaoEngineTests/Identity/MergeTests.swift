@@ -138,7 +138,8 @@ import Testing
                 throw Unexpected("claimed twice")
             }
             #expect(again.key == share.key && again.share == share.share)
-            #expect(try await engine.packets.look(packet.id, as: b)?.mine?.key == share.key)
+            let view = try #require(try await engine.packets.look(packet.id, as: b))
+            #expect(view.mine?.key == share.key)
             // A subsidy that came under the other name.
             let subsidies = try await Self.wallet(engine, b).subsidies
             #expect(subsidies.count == 2 && subsidies.count { $0.isUsed } == 1)
