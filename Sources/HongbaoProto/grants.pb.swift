@@ -128,6 +128,7 @@ package nonisolated struct WireGrantResult: Sendable {
   /// Clears the value of `rewardID`. Subsequent reads from it will return its default value.
   package mutating func clearRewardID() {self._rewardID = nil}
 
+  /// What was given instead of what was meant: "backup", which is in reward_id, or "blessing".
   package var fallback: String {
     get {_fallback ?? String()}
     set {_fallback = newValue}
@@ -150,6 +151,16 @@ package nonisolated struct WireGrantResult: Sendable {
   /// Clears the value of `error`. Subsequent reads from it will return its default value.
   package mutating func clearError() {self._error = nil}
 
+  /// The words of a blessing.
+  package var blessing: String {
+    get {_blessing ?? String()}
+    set {_blessing = newValue}
+  }
+  /// Returns true if `blessing` has been explicitly set.
+  package var hasBlessing: Bool {self._blessing != nil}
+  /// Clears the value of `blessing`. Subsequent reads from it will return its default value.
+  package mutating func clearBlessing() {self._blessing = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -158,6 +169,7 @@ package nonisolated struct WireGrantResult: Sendable {
   fileprivate var _rewardID: String? = nil
   fileprivate var _fallback: String? = nil
   fileprivate var _error: WireError? = nil
+  fileprivate var _blessing: String? = nil
 }
 
 /// One result for each grant, in the same order.
@@ -324,7 +336,7 @@ nonisolated extension WireGrantBatch: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireGrantResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantResult"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}order\0\u{1}status\0\u{1}amount\0\u{3}reward_id\0\u{1}fallback\0\u{1}token\0\u{1}replayed\0\u{1}error\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}order\0\u{1}status\0\u{1}amount\0\u{3}reward_id\0\u{1}fallback\0\u{1}token\0\u{1}replayed\0\u{1}error\0\u{1}blessing\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -340,6 +352,7 @@ nonisolated extension WireGrantResult: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 6: try { try decoder.decodeSingularBytesField(value: &self.token) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self.replayed) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._error) }()
+      case 9: try { try decoder.decodeSingularStringField(value: &self._blessing) }()
       default: break
       }
     }
@@ -374,6 +387,9 @@ nonisolated extension WireGrantResult: SwiftProtobuf.Message, SwiftProtobuf._Mes
     try { if let v = self._error {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    try { if let v = self._blessing {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 9)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -386,6 +402,7 @@ nonisolated extension WireGrantResult: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.token != rhs.token {return false}
     if lhs.replayed != rhs.replayed {return false}
     if lhs._error != rhs._error {return false}
+    if lhs._blessing != rhs._blessing {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
