@@ -62,6 +62,16 @@ final class Auditor: Sendable {
         state.withLock { $0.acknowledged[order]?.amount == amount }
     }
 
+    /// Whether it was acknowledged under another name of the person's, and everybody must know that it's theirs.
+    func isAcknowledgedToOtherName(_ order: OrderNumber) -> Bool {
+        state.withLock { state in
+            state.names(of: order).contains { name in
+                name != order && state.acknowledged[name] != nil
+                    && state.identities.areKnownSame(name.person, order.person)
+            }
+        }
+    }
+
     func granted(_ granted: Granted, _ request: GrantRequest, wasAcknowledged: Bool) {
         tell("answer: \(granted.order) \(granted.isReplay ? "was" : "is") granted, \(granted.amount.fen) fen")
         state.withLock { $0.granted(granted, request, wasAcknowledged) }
