@@ -158,7 +158,7 @@ package struct Engine: Sendable {
             clock: clock,
             tokens: tokens,
             poster: poster,
-            draws: Draws(keyring),
+            draws: configuration.granting.draws ?? Draws(keyring),
             totals: totals,
             reader: reader,
             verifier: verifier,

@@ -117,6 +117,8 @@ struct Setup: Sendable {
         configuration.granting.leaseSeconds = 6
         configuration.granting.epochSeconds = epochSeconds
         configuration.granting.postingFirstMax = 20
+        // Its keyring is another one each time.
+        configuration.granting.draws = Draws(seed: (UInt64(budget), UInt64(batchMax)))
         configuration.poster.batchesMax = 2
         configuration.poster.quietBatchesMax = 8
         configuration.poster.graceSeconds = graceSeconds

@@ -29,6 +29,8 @@ package final class Granting: Sendable {
         package var postsFirst = false
         /// Grants that wait for their posting at a time when `postsFirst` is on.
         package var postingFirstMax = 2_000
+        /// What decides draws; `nil`: the keyring.
+        package var draws: Draws?
         /// Batches that recovery reads at a time; full ones are about 3 MB.
         package var recoveryPageBatches = 256
 

@@ -103,15 +103,15 @@ import Testing
                  part >> 16 & 65535 = 1) WHERE book = 31 AND kind = 2; \
                  DELETE FROM transfer WHERE person = 1 AND part >> 16 & 65535 = 1
         M5     | UPDATE mint SET posted_sequence = last_sequence
-        M6     | UPDATE lease SET issued = issued + 1 WHERE scene >> 16 = 31
-        M6     | UPDATE lease SET issued = issued - 1 WHERE scene >> 16 = 31
-        M6     | UPDATE lease SET allotted = allotted + 1 WHERE scene >> 16 = 31
-        M6     | UPDATE lease SET allotted = issued - 1 WHERE scene >> 16 = 31
-        M6     | DELETE FROM lease WHERE scene >> 16 = 31
-        M6     | UPDATE budget SET total = total + 1 WHERE scene >> 16 = 31
-        M6     | UPDATE budget SET total = total - 1 WHERE scene >> 16 = 31
-        M6     | UPDATE budget SET allotted = allotted - 1 WHERE scene >> 16 = 31
-        M4 M6  | DELETE FROM budget WHERE scene >> 16 = 31
+        M6     | UPDATE lease SET issued = issued + 1 WHERE pool >> 16 = 31
+        M6     | UPDATE lease SET issued = issued - 1 WHERE pool >> 16 = 31
+        M6     | UPDATE lease SET allotted = allotted + 1 WHERE pool >> 16 = 31
+        M6     | UPDATE lease SET allotted = issued - 1 WHERE pool >> 16 = 31
+        M6     | DELETE FROM lease WHERE pool >> 16 = 31
+        M6     | UPDATE budget SET total = total + 1 WHERE pool >> 16 = 31
+        M6     | UPDATE budget SET total = total - 1 WHERE pool >> 16 = 31
+        M6     | UPDATE budget SET allotted = allotted - 1 WHERE pool >> 16 = 31
+        M4 M6  | DELETE FROM budget WHERE pool >> 16 = 31
         M9     | UPDATE withdrawal SET state = 3 WHERE state = 2
         M9     | UPDATE withdrawal SET state = 2 WHERE state = 3
         M9     | UPDATE withdrawal SET state = 2, final_at = 5 WHERE state = 1
