@@ -62,6 +62,16 @@ final class Auditor: Sendable {
         state.withLock { $0.acknowledged[order]?.amount == amount }
     }
 
+    /// Whether it was acknowledged under another name of the person's, and everybody must know that it's theirs.
+    func isAcknowledgedToOtherName(_ order: OrderNumber) -> Bool {
+        state.withLock { state in
+            state.names(of: order).contains { name in
+                name != order && state.acknowledged[name] != nil
+                    && state.identities.areKnownSame(name.person, order.person)
+            }
+        }
+    }
+
     func granted(_ granted: Granted, _ request: GrantRequest, wasAcknowledged: Bool) {
         tell("answer: \(granted.order) \(granted.isReplay ? "was" : "is") granted, \(granted.amount.fen) fen")
         state.withLock { $0.granted(granted, request, wasAcknowledged) }
@@ -138,9 +148,12 @@ final class Auditor: Sendable {
     func flushedTokens() {
         tell("the token lists are lost")
         state.withLock { state in
-            for order in state.asked.keys
-            where state.transfers[TransferID(order)] == nil && state.rewards.state(of: order) == nil {
-                state.flushed.insert(order)
+            for asked in state.asked.keys {
+                // It may have been given under another name than it was asked for.
+                for order in state.names(of: asked)
+                where state.transfers[TransferID(order)] == nil && state.rewards.state(of: order) == nil {
+                    state.flushed.insert(order)
+                }
             }
             state.flushes += 1
         }

@@ -136,7 +136,14 @@ struct Client: Sendable {
             memory.keep(request)
         }
         let target = world.draw(4) == 0 ? staleProcess() : process()
+        let hadEarned = orders.map { order in
+            target === process() && (order.map { world.auditor.isAcknowledgedToOtherName($0) } ?? false)
+        }
         guard let answers = await target.call({ engine in await engine.granting.grant(requests) }) else { return }
+        for case (.granted(let granted), true) in zip(answers, hadEarned)
+        where !granted.isReplay && granted.order.book == book {
+            world.auditor.violation("ID-3: what was earned before a merge is earned again")
+        }
         for index in wasAcknowledged.indices {
             // One that was taken over doesn't know what its successor has accepted, and who names another's order is
             // refused in any case.
