@@ -148,9 +148,12 @@ final class Auditor: Sendable {
     func flushedTokens() {
         tell("the token lists are lost")
         state.withLock { state in
-            for order in state.asked.keys
-            where state.transfers[TransferID(order)] == nil && state.rewards.state(of: order) == nil {
-                state.flushed.insert(order)
+            for asked in state.asked.keys {
+                // It may have been given under another name than it was asked for.
+                for order in state.names(of: asked)
+                where state.transfers[TransferID(order)] == nil && state.rewards.state(of: order) == nil {
+                    state.flushed.insert(order)
+                }
             }
             state.flushes += 1
         }
