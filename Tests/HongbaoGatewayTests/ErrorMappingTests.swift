@@ -42,6 +42,8 @@ import Testing
         subsidy_mismatch        422 invalid      -
         over_cap                422 refused      -
         try_again               429 limited      retry
+        quota_exhausted         429 limited      retry
+        reward_refused          409 refused      -
         rate_limited            429 limited      retry
         internal                500 internal     -
         overloaded              503 unavailable  retry
@@ -84,8 +86,8 @@ import Testing
         #expect(
             codes.sorted() == [
                 "amount_invalid", "app_unknown", "budget_exhausted", "campaign_unknown", "malformed", "not_in_phase",
-                "order_conflict", "order_part_invalid", "over_cap", "overloaded", "person_mismatch", "reward_unknown",
-                "scene_unknown", "switched_off",
+                "order_conflict", "order_part_invalid", "over_cap", "overloaded", "person_mismatch",
+                "quota_exhausted", "reward_unknown", "scene_unknown", "stock_exhausted", "switched_off",
             ]
         )
     }

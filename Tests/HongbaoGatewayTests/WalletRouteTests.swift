@@ -137,7 +137,7 @@ import Testing
             let rewards = try await caller.send(.get, "/v1/wallet/rewards?campaign=test&kind=tea", token: jwt)
             #expect(rewards.text == #"{"rewards":[],"complete":true,"missing":[]}"#)
             let use = try await caller.send(.post, "/v1/wallet/rewards/7/use", token: jwt)
-            #expect(use.problem() == "409 switched_off")
+            #expect(use.problem() == "404 not_found")
         }
     }
 

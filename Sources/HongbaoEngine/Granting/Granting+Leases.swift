@@ -53,8 +53,10 @@ extension Granting {
     }
 
     private func poolsRunningLow(_ mint: MintState) -> [PoolID] {
+        // A template that nobody was given a piece of isn't leased: it would be stranded for nothing.
         campaigns.current.fundings.filter { funding in
-            mint.remaining(of: funding.pool) < chunk(of: funding).half && !mint.isExhausted(funding.pool)
+            (funding.pool.template == nil || mint.hasSlice(of: funding.pool))
+                && mint.remaining(of: funding.pool) < chunk(of: funding).half && !mint.isExhausted(funding.pool)
         }.map(\.pool)
     }
 

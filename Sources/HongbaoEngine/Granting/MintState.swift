@@ -252,6 +252,8 @@ package struct MintState: Sendable {
         for (pool, exhaustion) in exhausted where exhaustion == .paused { exhausted[pool] = nil }
     }
 
+    package func hasSlice(of pool: PoolID) -> Bool { slices[pool] != nil }
+
     package func isExhausted(_ pool: PoolID) -> Bool { exhausted[pool] != nil }
 
     package func remaining(of pool: PoolID) -> Amount { slices[pool]?.remaining ?? .zero }

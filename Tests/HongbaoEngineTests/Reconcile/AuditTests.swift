@@ -10,7 +10,7 @@ import Testing
 @Suite(.timeLimit(.minutes(15))) struct AuditTests {
     private static let book = BookID(campaign: 7, phase: .live)
     /// These are in `PacketAuditTests`.
-    private static let ofPackets: Set<String> = ["M7", "M8", "RP", "SU", "ID"]
+    private static let ofPackets: Set<String> = ["M7", "M8", "RP", "SU", "RW", "ID"]
 
     /// Two campaigns; grants of which some aren't posted; withdrawals in each state.
     private static func grown(seed: UInt64 = 1) async throws -> EngineRig {
