@@ -139,8 +139,8 @@ class Watch:
         page.on("requestfailed", self.fail)
 
     def fail(self, request):
-        # Who leaves a page ends its stream.
-        if request.resource_type != "eventsource" or request.failure != "net::ERR_ABORTED":
+        # Who leaves a page ends what it still asks for.
+        if request.failure != "net::ERR_ABORTED":
             self.errors.append(f"failed: {request.url} {request.failure}")
 
     def hear(self, message):
