@@ -328,16 +328,10 @@ package enum Mutant: Int, CaseIterable, Sendable {
     case movesHeldMoney
     /// M3: what a merge moves later has the number of what it moved before.
     case reusesMoveNumbers
-    /// M10: what comes to somebody who was merged stays with them, once something has been moved.
+    /// M10: what comes to somebody who was merged stays with them, once they have been looked at.
     case movesOnlyOnce
-    /// M15: what is still in tokens under another name isn't posted before a withdrawal.
-    case leavesAliasTokens
     /// M11: a wallet shows what its person has under one name only.
     case hidesAliasMoney
-    /// M14: a withdrawal is repeated when it was asked for under another name before.
-    case withdrawsUnderEachName
-    /// RP-11: a person may claim a packet under each of their names.
-    case claimsUnderEachName
 
     #if MUTANTS
         package static let areBuiltIn = true

@@ -236,8 +236,7 @@ package struct Engine: Sendable {
                 store: store,
                 aliases: aliases,
                 postNow: { (person, book) throws(StoreError) in
-                    let names = Mutant.isOn(.leavesAliasTokens) ? [person] : aliases.all(person)
-                    for name in names {
+                    for name in aliases.all(person) {
                         try await poster.postNow(name, in: book)
                         try await packetSweeps.settle(name, in: book)
                     }

@@ -152,7 +152,8 @@ package final class MergeSweeps: Service {
             if !free.isEmpty, let target = current.target(of: name) {
                 try await move([Move(from: name, to: target)], in: free)
             }
-            if !free.isEmpty && !Mutant.isOn(.movesOnlyOnce) || findings.contains(where: \.isWaiting) {
+            let mayComeBack = !free.isEmpty || findings.contains(where: \.isWaiting)
+            if mayComeBack && !Mutant.isOn(.movesOnlyOnce) {
                 atRest.remove(name)
             }
         }

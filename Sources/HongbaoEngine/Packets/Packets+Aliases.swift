@@ -21,7 +21,7 @@ extension Packets {
     /// listed people, or a sender's friends, is for them under whichever name they are meant by.
     func claimUnderOneName(_ id: RedPacketID, by name: PersonID) async -> ClaimAnswer {
         let names = aliases.all(name)
-        guard names.count > 1, !Mutant.isOn(.claimsUnderEachName) else { return await lanes.claim(id, by: name) }
+        guard names.count > 1 else { return await lanes.claim(id, by: name) }
         let keys = names.map { ClaimKey(packet: id, person: $0) }
         let earlier: [Claim]
         do throws(StoreError) {

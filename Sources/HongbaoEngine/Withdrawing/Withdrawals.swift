@@ -70,13 +70,8 @@ package struct Withdrawals: Sendable {
 
     /// The withdrawal of this ID, under this name of the person's or else under another one (ID-3).
     package func find(_ key: WithdrawalKey) async throws(StoreError) -> Withdrawal? {
-        var keys = [key]
-        if !Mutant.isOn(.withdrawsUnderEachName) {
-            keys += aliases.all(key.person).reversed().filter { $0 != key.person }.compactMap { name in
-                WithdrawalKey(person: name, book: key.book, id: key.id)
-            }
-        }
-        let asked = keys
+        let others = aliases.all(key.person).reversed().filter { $0 != key.person }
+        let asked = [key] + others.compactMap { WithdrawalKey(person: $0, book: key.book, id: key.id) }
         return try await store.read { snapshot throws(StoreError) in
             for key in asked {
                 if let found = try snapshot.withdrawal(key) { return found }
