@@ -13,6 +13,10 @@ let strict: [SwiftSetting] = [
 let isFuzzing = Context.environment["HONGBAO_FUZZ"] != nil
 let fuzzed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : []
 
+/// Store in MariaDB, beside the SQLite file: `swift build --traits MySQL`. It needs `libmariadb-dev`; without the trait
+/// nothing does.
+let mySQL = "MySQL"
+
 let package = Package(
     name: "hongbao",
     products: [
@@ -21,6 +25,7 @@ let package = Package(
         .executable(name: "hongbao-history", targets: ["hongbao-history"]),
         .library(name: "HongbaoSDK", targets: ["HongbaoSDK"]),
     ],
+    traits: [.trait(name: mySQL, description: "The store of a cluster, in MariaDB. Needs libmariadb-dev.")],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
@@ -29,6 +34,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -73,6 +79,34 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // Hot state outside the process. In Swift alone: it needs no library of the system.
+        .target(
+            name: "HongbaoRedis",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict + fuzzed
+        ),
+        .systemLibrary(
+            name: "CMariaDB",
+            pkgConfig: "libmariadb",
+            providers: [.apt(["libmariadb-dev"])]
+        ),
+        // What of MariaDB's client library is used, without its headers. Empty without the trait.
+        .target(
+            name: "CMySQLClient",
+            dependencies: [.target(name: "CMariaDB", condition: .when(traits: [mySQL]))],
+            cSettings: [.define("HONGBAO_MYSQL", .when(traits: [mySQL]))]
+        ),
+        .target(
+            name: "HongbaoMySQL",
+            dependencies: ["CMySQLClient", "HongbaoCore", "HongbaoEngine"],
+            swiftSettings: strict
+        ),
         // The only module that knows HTTP and JSON.
         .target(
             name: "HongbaoGateway",
@@ -96,7 +130,7 @@ let package = Package(
         .target(
             name: "HongbaoServer",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoSQLite",
+                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoRedis", "HongbaoSQLite",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -143,7 +177,7 @@ let package = Package(
         .target(
             name: "HongbaoFuzzing",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto",
+                "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoRedis",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
@@ -170,7 +204,7 @@ let package = Package(
             name: "hongbao-dev",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoServer", "HongbaoSQLite",
-                "HongbaoFuzzing", "HongbaoSimulator", "HongbaoTesting",
+                "HongbaoFuzzing", "HongbaoRedis", "HongbaoSimulator", "HongbaoTesting",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -215,7 +249,18 @@ let package = Package(
             name: "StoreContractTests",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoSQLite", "HongbaoTesting",
+                .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+        // These start redis-server.
+        .testTarget(
+            name: "HongbaoRedisTests",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoRedis", "HongbaoSQLite", "HongbaoTesting",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -246,7 +291,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoSQLite", "HongbaoTesting",
+                "HongbaoCore", "HongbaoEngine", "HongbaoProto", "HongbaoRedis", "HongbaoSQLite", "HongbaoTesting",
                 "HongbaoGateway", "hongbao", "hongbao-dev",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),

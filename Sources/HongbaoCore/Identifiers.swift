@@ -13,11 +13,14 @@ package enum Kinds {
     package enum Person {}
     package enum App {}
     package enum Book {}
-    package enum Scene {}
-    package enum Template {}
+    package enum Scene: OfABook {}
+    package enum Template: OfABook {}
     package enum Rain {}
     package enum Mint {}
     package enum RedPacket {}
+
+    /// What a book numbers.
+    package protocol OfABook {}
 }
 
 /// One human across all apps (ID-2). Zero is the platform itself and never a person.
@@ -56,17 +59,8 @@ extension Identifier where Kind == Kinds.Book, Raw == UInt16 {
     package var phase: PhaseKind? { PhaseKind(rawValue: UInt8(rawValue & 3)) }
 }
 
-extension Identifier where Kind == Kinds.Scene, Raw == UInt32 {
-    @inlinable
-    package init(book: BookID, number: UInt16) { self.init(UInt32(book.rawValue) << 16 | UInt32(number)) }
-
-    @inlinable
-    package var book: BookID { BookID(UInt16(truncatingIfNeeded: rawValue >> 16)) }
-    @inlinable
-    package var number: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
-}
-
-extension Identifier where Kind == Kinds.Template, Raw == UInt32 {
+/// A book (16 bits) and a number in it (16 bits).
+extension Identifier where Kind: Kinds.OfABook, Raw == UInt32 {
     @inlinable
     package init(book: BookID, number: UInt16) { self.init(UInt32(book.rawValue) << 16 | UInt32(number)) }
 

@@ -30,6 +30,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case campaign
     /// What outside systems and the platform send each other.
     case outside
+    /// What a Redis server answers, and addresses of one.
+    case resp
 
     package func check(_ input: [UInt8]) throws(FuzzBreach) {
         switch self {
@@ -41,6 +43,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .cursor: try TextProperties.checkCursor(input)
         case .campaign: try CampaignProperties.check(input)
         case .outside: try OutsideProperties.check(input)
+        case .resp: try RESPProperties.check(input)
         }
     }
 
@@ -48,7 +51,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     package var lengthMax: Int {
         switch self {
         case .json, .campaign, .outside: 4096
-        case .protobuf, .token, .record: 1024
+        case .protobuf, .token, .record, .resp: 1024
         case .order, .cursor: 96
         }
     }
@@ -76,6 +79,15 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .token, .record: [[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [1, 0], [0, 1], [3], [41], [68], [69]]
         case .order:
             Self.words("_ __ 0 00 1 -1 +1 255 256 65535 65536 4294967296 18446744073709551616 ４ １") + [[0], [0x20]]
+        case .resp:
+            [
+                "\r\n", "+", "-", ":", "$", "*", "_", "#", ",", "(", "!", "=", "%", "~", ">", "|", "$-1\r\n", "*-1\r\n",
+                "*3\r\n", ":0\r\n", ":16383\r\n", ":7000\r\n", "$9\r\n127.0.0.1\r\n", "$0\r\n\r\n", "%1\r\n", "|1\r\n",
+                "-MOVED 1 127.0.0.1:7000\r\n", "-ASK 1 :7000\r\n", "9223372036854775807", "-9223372036854775808",
+                "99999999",
+                "redis://", "rediss://", "redis-cluster://", "rediss-cluster://", "?ca=", "[::1]", ":65535", "%40",
+                "txt:",
+            ].map { Array($0.utf8) }
         case .cursor: Self.words("= == A AA - _ + / // AQ ________ %3D")
         case .outside:
             Self.words(

@@ -23,7 +23,7 @@ package struct GatewayServices: Sendable {
     package var identities: IdentityServices
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
-    /// The same of a downstream about a reward's order. Until something is put here, none is ours.
+    /// The same of a downstream about a reward's order.
     package var rewardCallback: @Sendable (_ kind: RewardKind, _ order: String) -> Bool
     package var readiness: Readiness
     package var metrics: PrometheusRegistry

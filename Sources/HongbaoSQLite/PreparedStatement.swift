@@ -51,6 +51,17 @@ struct PreparedStatement {
         guard code == SQLITE_DONE else { throw StoreError(sqlite: code, of: sqlite3_db_handle(raw)) }
     }
 
+    /// How many rows a statement has changed; `nil` when the schema refused it.
+    func change() throws(StoreError) -> Int? {
+        let code = runForCode()
+        if code & 0xFF == SQLITE_CONSTRAINT { return nil }
+        guard code == SQLITE_DONE else { throw StoreError(sqlite: code, of: sqlite3_db_handle(raw)) }
+        return Int(sqlite3_changes(sqlite3_db_handle(raw)))
+    }
+
+    /// Lets go of what was bound.
+    func clear() { sqlite3_clear_bindings(raw) }
+
     /// Whether there is a row. The caller resets the statement when it has read enough.
     @inline(__always)
     func step() throws(StoreError) -> Bool {
@@ -67,17 +78,6 @@ struct PreparedStatement {
     @inline(__always)
     func reset() { sqlite3_reset(raw) }
 
-    /// Reads the one row that there may be.
-    @inline(__always)
-    func first<Row>(_ read: (borrowing PreparedStatement) throws(StoreError) -> Row) throws(StoreError) -> Row? {
-        guard try step() else {
-            reset()
-            return nil
-        }
-        defer { reset() }
-        return try read(self)
-    }
-
     /// Reads for each of these keys the one row that there may be.
     @inline(__always)
     func rows<Key, Row>(
@@ -92,38 +92,12 @@ struct PreparedStatement {
         }
         return rows
     }
-
-    func all<Row>(_ read: (borrowing PreparedStatement) throws(StoreError) -> Row) throws(StoreError) -> [Row] {
-        defer { reset() }
-        var rows: [Row] = []
-        while try step() { rows.append(try read(self)) }
-        return rows
-    }
 }
 
-// Columns, counted from 0. What doesn't fit its type contradicts the schema, so it's `corrupt`.
+// Columns, counted from 0.
 extension PreparedStatement {
     @inline(__always)
     func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(raw, column) }
-
-    @inline(__always)
-    func bits(_ column: Int32) -> UInt64 { UInt64(bitPattern: integer(column)) }
-
-    @inline(__always)
-    func number<Number: FixedWidthInteger>(_ column: Int32) throws(StoreError) -> Number {
-        guard let number = Number(exactly: integer(column)) else { throw unreadable(column) }
-        return number
-    }
-
-    @inline(__always)
-    func amount(_ column: Int32) throws(StoreError) -> Amount {
-        guard let amount = Amount(fen: integer(column)) else { throw unreadable(column) }
-        return amount
-    }
-
-    func time(_ column: Int32) -> Timestamp { Timestamp(milliseconds: integer(column)) }
-
-    func timeIfAny(_ column: Int32) -> Timestamp? { isNull(column) ? nil : time(column) }
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(raw, column) == SQLITE_NULL }
 
@@ -138,8 +112,5 @@ extension PreparedStatement {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    func unreadable(_ column: Int32) -> StoreError {
-        let name = sqlite3_column_name(raw, column).map { String(cString: $0) } ?? "?"
-        return StoreError(.corrupt, "a row has an impossible \(name)")
-    }
+    func name(_ column: Int32) -> String { sqlite3_column_name(raw, column).map { String(cString: $0) } ?? "?" }
 }

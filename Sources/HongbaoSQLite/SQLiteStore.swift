@@ -65,7 +65,9 @@ package final class SQLiteStore: Store {
         pool = opening.pool
         switch access {
         case .readOnly: writer = nil
-        case .readWrite: writer = GroupWriter(try opening.takeWriter(), on: opening.pool)
+        case .readWrite:
+            let executor = ConnectionExecutor { [pool] work in pool.asyncWriteWithoutTransaction { _ in work() } }
+            writer = GroupWriter(try opening.takeWriter(), on: executor)
         }
     }
 

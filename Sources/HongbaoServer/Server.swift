@@ -35,6 +35,10 @@ package enum Server {
         let hangUps = await UnixSignalsSequence(trapping: .sighup)
         let loading = CampaignLoading(configuration, now: WallClock.system.now())
         let campaigns = try loadCampaigns(loading, logger)
+        let hotStates = try HotStates(configuration)
+        if let (main, backup) = configuration.hotStates.map({ ("\($0.main)", "\($0.backup)") }) {
+            logger.info("running totals in Redis", metadata: ["main": "\(main)", "backup": "\(backup)"])
+        }
         let (store, keyring) = try await DataFolder(configuration.dataFolder).open()
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(for: configuration))
         let webhook = configuration.webhook.map {
@@ -48,6 +52,7 @@ package enum Server {
                 channels: Channels(configuration, client: client, logger: logger),
                 seed: .random(in: 0...UInt64.max),
                 configuration: configuration.engine,
+                hotTotals: hotStates.totals,
                 alarms: Alarms(logger: logger) { webhook?.raise($0, $1) },
                 logger: logger
             )
@@ -58,9 +63,11 @@ package enum Server {
             let background: [any Service] = (webhook.map { [$0] } ?? []) + engine.services + [reloads]
             try await serve(engine, background, configuration, keyring, registry, logger, onReady)
         } catch {
+            await hotStates.close()
             try await client.shutdown()
             throw error
         }
+        await hotStates.close()
         try await client.shutdown()
         try await store.close()
         logger.info("stopped")

@@ -21,6 +21,8 @@ package struct ServerConfiguration: Sendable {
     package var outside: [OutsideSystem: OutsideAddress] = [:]
     /// The downstreams that are reached over HTTP. Of other kinds of rewards the books are all there is.
     package var rewards: [RewardKind: DownstreamSettings] = [:]
+    /// Where running totals are brought together; `nil`: in this process.
+    package var hotStates: HotStateAddresses?
     /// Where alarms are told; `nil`: in the log and the metrics only.
     package var webhook: AlarmWebhook.Configuration?
     package var logLevel = Logger.Level.info
@@ -74,6 +76,8 @@ package struct ServerConfiguration: Sendable {
         ("epochs.seconds", "life of a key epoch (86400)"),
         ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
         ("totals.interval-milliseconds", "how often running totals are flushed, read back and streamed (1000)"),
+        ("totals.main-url", "Redis that keeps running totals, as redis://host:6379; a secret, too (in memory)"),
+        ("totals.backup-url", "another Redis that keeps the same; both or neither"),
         ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
         ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
         ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
@@ -127,6 +131,7 @@ package struct ServerConfiguration: Sendable {
             gateway.totals.interval = .milliseconds(milliseconds)
         }
         engine.totals.readsBackup = try settings.bool("totals.read-backup") ?? false
+        hotStates = try HotStateAddresses(settings)
         if let text = settings.string("log.level") {
             guard let level = Logger.Level(rawValue: text) else {
                 throw Invalid(key: "log.level", reason: "\(text) isn't a level")

@@ -21,6 +21,8 @@ package struct EngineRig: Sendable {
     package var campaigns: CampaignSet
     package var configuration = Engine.Configuration.patient
     package var channels = Channels(payouts: InstantChannel())
+    /// `nil`: some in memory, new ones at each start.
+    package var hotTotals: HotTotalsPair?
     /// Wraps the store, to put faults between it and the engine.
     package var wrap: @Sendable (SQLiteStore) -> any Store = { $0 }
 
@@ -79,6 +81,7 @@ package struct EngineRig: Sendable {
             clock: WallClock { clock.now },
             seed: 42,
             configuration: configuration,
+            hotTotals: hotTotals ?? .inMemory,
             logger: .silent
         )
     }

@@ -86,6 +86,17 @@ import Testing
             "rewards.film.concurrency: must be a whole number"
         ),
         ("alarms:\n  webhook: open.feishu.example/hook\n", "alarms.webhook: must be like"),
+        ("totals:\n  main-url: redis://127.0.0.1:1\n", "totals.backup-url: is needed when totals.main-url is set"),
+        ("totals:\n  backup-url: redis://127.0.0.1:1\n", "totals.main-url: is needed when totals.backup-url is set"),
+        ("totals:\n  main-url: http://127.0.0.1:1\n", "totals.main-url: must be like redis://"),
+        (
+            "totals:\n  main-url: redis://u:pass@127.0.0.1:1\n  backup-url: redis://127.0.0.1:1/\n",
+            "totals.backup-url: must be elsewhere than totals.main-url"
+        ),
+        (
+            "totals:\n  main-url: rediss://127.0.0.1:1?ca=/nowhere\n  backup-url: redis://127.0.0.1:2\n",
+            "totals.main-url: "
+        ),
         ("http: [\n", "settings.yaml"),
     ])
     func wrongSettingsAreNamed(file: String, words: String) async throws {

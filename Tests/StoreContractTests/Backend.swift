@@ -16,9 +16,13 @@ struct Backend: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let makeHome: @Sendable () throws -> any StoreHome
 
-    static let all = [
-        Backend(testDescription: "SQLite") { try SQLiteHome() }
-    ]
+    static let all = [Backend(testDescription: "SQLite") { try SQLiteHome() }] + servers
+
+    #if MySQL
+        private static let servers = [Backend(testDescription: "MariaDB") { MySQLHome() }]
+    #else
+        private static let servers: [Backend] = []
+    #endif
 
     /// Runs a test on a new, empty store.
     func withStore(_ body: (any Store) async throws -> Void) async throws {

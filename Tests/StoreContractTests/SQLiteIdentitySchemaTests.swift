@@ -9,7 +9,7 @@ import Testing
 /// Who is who in the file: the schema keeps the rules by itself, and what is written is read.
 @Suite struct SQLiteIdentitySchemaTests {
     /// Users are a to d, phones 1 to 3; person 5 was merged into 6, which b and c are.
-    private static let valid = """
+    static let valid = """
         INSERT INTO merge VALUES (5, 6, 1000);
         INSERT INTO identity VALUES
             (x'aa000000000000000000000000000000', 4, NULL, 1000, NULL),
@@ -19,34 +19,34 @@ import Testing
         INSERT INTO transfer VALUES (5, 1 << 48 | 1, 3, 5, 3, 6, 100, 1000, 2000, 0);
         """
 
-    private static let refused = """
-        ID-3   | INSERT INTO merge VALUES (8, 5, 1)
-        UNIQUE | INSERT INTO merge VALUES (5, 7, 1)
-        CHECK  | INSERT INTO merge VALUES (8, 8, 1)
-        CHECK  | INSERT INTO merge VALUES (0, 8, 1)
-        CHECK  | INSERT INTO merge VALUES (8, 0, 1)
-        ID-3   | INSERT INTO merge VALUES (6, 5, 1)
-        ID-3   | UPDATE merge SET target = 7
-        ID-3   | DELETE FROM merge
-        CHECK  | INSERT INTO identity VALUES (x'ee', 8, NULL, 1, NULL)
-        CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 0, NULL, 1, NULL)
-        CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 8, x'0102', 1, 1)
-        CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 8, NULL, 1, 1)
-        UNIQUE | INSERT INTO identity VALUES (x'aa000000000000000000000000000000', 8, NULL, 1, NULL)
-        ID-3   | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 5, NULL, 1, NULL)
-        ID-2   | INSERT INTO identity SELECT zeroblob(16), 8, phone, 1, 1 FROM identity WHERE person = 7
-        ID-2   | UPDATE identity SET phone = x'03000000000000000000000000000000', bound_at = 3 WHERE person = 4
-        ID-3   | UPDATE identity SET person = 7 WHERE person = 4
-        ID-3   | UPDATE identity SET person = 5 WHERE person = 4
-        ID-2   | UPDATE identity SET phone = NULL, bound_at = NULL WHERE person = 7
-        ID-2   | UPDATE identity SET made_at = 3 WHERE person = 4
-        ID-2   | DELETE FROM identity
-        M4     | INSERT INTO transfer VALUES (5, 1 << 48 | 2, 3, 5, 3, 7, 100, 1, 2, 0)
-        M4     | INSERT INTO transfer VALUES (7, 1 << 48 | 2, 3, 5, 3, 6, 100, 1, 2, 0)
-        M4     | INSERT INTO transfer VALUES (5, 1 << 48 | 2147483648, 3, 5, 3, 6, 100, 1, 2, 0)
+    static let refused = """
+        ID-3 | ID-3   | INSERT INTO merge VALUES (8, 5, 1)
+        ID-3 | UNIQUE | INSERT INTO merge VALUES (5, 7, 1)
+        ID-3 | CHECK  | INSERT INTO merge VALUES (8, 8, 1)
+        ID-3 | CHECK  | INSERT INTO merge VALUES (0, 8, 1)
+        ID-3 | CHECK  | INSERT INTO merge VALUES (8, 0, 1)
+        ID-3 | ID-3   | INSERT INTO merge VALUES (6, 5, 1)
+        ID-3 | ID-3   | UPDATE merge SET target = 7
+        ID-3 | ID-3   | DELETE FROM merge
+        ID-2 | CHECK  | INSERT INTO identity VALUES (x'ee', 8, NULL, 1, NULL)
+        ID-2 | CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 0, NULL, 1, NULL)
+        ID-2 | CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 8, x'0102', 1, 1)
+        ID-2 | CHECK  | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 8, NULL, 1, 1)
+        ID-2 | UNIQUE | INSERT INTO identity VALUES (x'aa000000000000000000000000000000', 8, NULL, 1, NULL)
+        ID-3 | ID-3   | INSERT INTO identity VALUES (x'ee000000000000000000000000000000', 5, NULL, 1, NULL)
+        ID-2 | ID-2   | INSERT INTO identity SELECT zeroblob(16), 8, phone, 1, 1 FROM identity WHERE person = 7
+        ID-2 | ID-2   | UPDATE identity SET phone = x'03000000000000000000000000000000', bound_at = 3 WHERE person = 4
+        ID-3 | ID-3   | UPDATE identity SET person = 7 WHERE person = 4
+        ID-3 | ID-3   | UPDATE identity SET person = 5 WHERE person = 4
+        ID-2 | ID-2   | UPDATE identity SET phone = NULL, bound_at = NULL WHERE person = 7
+        ID-2 | ID-2   | UPDATE identity SET made_at = 3 WHERE person = 4
+        ID-2 | ID-2   | DELETE FROM identity
+        M4   | M4     | INSERT INTO transfer VALUES (5, 1 << 48 | 2, 3, 5, 3, 7, 100, 1, 2, 0)
+        M4   | M4     | INSERT INTO transfer VALUES (7, 1 << 48 | 2, 3, 5, 3, 6, 100, 1, 2, 0)
+        M4   | M4     | INSERT INTO transfer VALUES (5, 1 << 48 | 2147483648, 3, 5, 3, 6, 100, 1, 2, 0)
         """
 
-    private static let allowed = """
+    static let allowed = """
         INSERT INTO identity SELECT zeroblob(16), 7, phone, 1, 1 FROM identity WHERE person = 7
         INSERT INTO transfer VALUES (5, 1 << 48 | 2, 3, 5, 3, 6, 100, 1, 2, 0)
         UPDATE identity SET phone = x'09000000000000000000000000000000', bound_at = 3 WHERE person = 4
@@ -59,20 +59,7 @@ import Testing
         try await SQLiteStore(folder: folder.path).close()
         let queue = try DatabaseQueue(path: folder.file(SQLiteStore.fileName))
         try await queue.write { database in try database.execute(sql: Self.valid) }
-        for line in Self.refused.split(separator: "\n") {
-            let columns = line.split(separator: "|", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
-            let complaint: String
-            do {
-                try await queue.write { database in try database.execute(sql: columns[1]) }
-                complaint = "accepted"
-            } catch {
-                complaint = (error as? DatabaseError)?.message ?? "\(error)"
-            }
-            #expect(complaint.contains(columns[0]), "\(line): \(complaint)")
-        }
-        for line in Self.allowed.split(separator: "\n") {
-            try await queue.write { database in try database.execute(sql: String(line)) }
-        }
+        try await queue.expect(refused: Self.refused, allowed: Self.allowed)
         try queue.close()
     }
 

@@ -11,7 +11,7 @@ import Testing
 
     /// Packet 1 is published with 2 of 3 shares claimed, 2 created, 3 closed with a refund, 4 closing, 5 exhausted,
     /// 7 abandoned with a refund that is pending; 16 is published by a subsidy.
-    private static let valid = """
+    static let valid = """
         INSERT INTO packet VALUES
             (1, 9, 31, 'a', 1, 2, 100, 3, 1, 5, 3, 1, 11, 10, 20, NULL, 70, 2, 0, 50, 50, 0, 0, 20, \(fixed), x''),
             (2, 9, 31, 'b', 1, 2, 100, 3, 4, 5, 1, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, 0, 0, 0, 20,
@@ -35,7 +35,7 @@ import Testing
         """
 
     /// Invariant, SQLite's complaint, statement. `$rest` stands for all columns after the sender's key.
-    private static let refused = """
+    static let refused = """
         M7  | M7     | UPDATE packet SET claimed_count = 4 WHERE id = 1
         M7  | CHECK  | UPDATE packet SET claimed = 101 WHERE id = 1
         M7  | CHECK  | UPDATE packet SET claimed = 100 WHERE id = 1
@@ -73,7 +73,7 @@ import Testing
         M15 | M15    | UPDATE packet SET amount = 101 WHERE id = 1
         M15 | M15    | UPDATE packet SET count = 4 WHERE id = 1
         M15 | M15    | UPDATE packet SET sealed_seed = x'01' WHERE id = 1
-        M15 | M15    | UPDATE packet SET commitment = zeroblob(32) WHERE id = 1
+        M15 | M15    | UPDATE packet SET commitment = sealed_seed WHERE id = 1
         M15 | M15    | UPDATE packet SET listed = x'' WHERE id = 2
         M15 | M15    | DELETE FROM packet WHERE id = 2
         M14 | UNIQUE | INSERT INTO packet SELECT 6, sender, book, send_id, $rest FROM packet WHERE id = 2
@@ -143,7 +143,7 @@ import Testing
         M15 | M15    | DELETE FROM subsidy WHERE part & 65535 = 0
         """
 
-    private static let allowed = """
+    static let allowed = """
         INSERT INTO claim VALUES (1, 2, 73, 31, 1, 30, 15, 1, 0, 15, NULL)
         UPDATE packet SET claimed = 100, claimed_count = 3, state = 4 WHERE id = 1
         UPDATE claim SET attempts = 3, next_check_at = 99 WHERE person = 73
@@ -164,10 +164,23 @@ import Testing
         """
 
     /// All columns of a packet after its sender's key.
-    private static let rest = """
+    static let rest = """
         kind, split, amount, count, scope, created_at, state, funding_person, funding_part, published_at, expires_at, \
         closed_at, claimed, claimed_count, luckiest_position, luckiest_share, transferred, refunded, attempts, \
         next_check_at, commitment, sealed_seed, greeting, video, listed
+        """
+
+    /// Claims come before their packets know of them.
+    static let validBeforeClaims = valid.replacing(
+        "70, 2, 0, 50, 50, 0, 0, 20",
+        with: "0, 0, NULL, NULL, 0, 0, 0, 20",
+        maxReplacements: 1
+    )
+    static let claims = """
+        INSERT INTO claim VALUES
+            (1, 0, 71, 31, 1, 50, 15, 2, 1, 15, 17), (1, 1, 72, 31, 1, 20, 15, 1, 0, 15, NULL);
+        UPDATE packet SET claimed = 70, claimed_count = 2, luckiest_position = 0, luckiest_share = 50,
+            transferred = 50 WHERE id = 1;
         """
 
     @Test func badRowsAreRefused() async throws {
@@ -175,34 +188,10 @@ import Testing
         try await SQLiteStore(folder: folder.path).close()
         let queue = try DatabaseQueue(path: folder.file(SQLiteStore.fileName))
         try await queue.write { database in
-            // Claims come before their packets know of them.
-            let (claimed, unclaimed) = ("70, 2, 0, 50, 50, 0, 0, 20", "0, 0, NULL, NULL, 0, 0, 0, 20")
-            try database.execute(sql: Self.valid.replacing(claimed, with: unclaimed, maxReplacements: 1))
-            try database.execute(
-                sql: """
-                    INSERT INTO claim VALUES
-                        (1, 0, 71, 31, 1, 50, 15, 2, 1, 15, 17), (1, 1, 72, 31, 1, 20, 15, 1, 0, 15, NULL);
-                    UPDATE packet SET claimed = 70, claimed_count = 2, luckiest_position = 0, luckiest_share = 50,
-                        transferred = 50 WHERE id = 1;
-                    """
-            )
+            try database.execute(sql: Self.validBeforeClaims)
+            try database.execute(sql: Self.claims)
         }
-        for line in Self.refused.split(separator: "\n") {
-            let columns = line.split(separator: "|", maxSplits: 2).map { $0.trimmingPrefix { $0 == " " } }
-            let sql = String(columns[2]).replacing("$rest", with: Self.rest)
-            let complaint: String
-            do {
-                try await queue.write { database in try database.execute(sql: sql) }
-                complaint = "accepted"
-            } catch {
-                complaint = (error as? DatabaseError)?.message ?? "\(error)"
-            }
-            let expected = columns[1].split(separator: " ")[0]
-            #expect(complaint.contains(expected), "\(line): \(complaint)")
-        }
-        for line in Self.allowed.split(separator: "\n") {
-            try await queue.write { database in try database.execute(sql: String(line)) }
-        }
+        try await queue.expect(refused: Self.refused.replacing("$rest", with: Self.rest), allowed: Self.allowed)
         try queue.close()
     }
 

@@ -9,7 +9,7 @@ import Testing
 /// The schema holds the invariants by itself, against any code: each line is refused by SQLite.
 @Suite struct SQLiteSchemaTests {
     /// One valid row of each kind. The scene is 65536 × book 1 + 5, so a grant's part is 65541 << 32 and above.
-    private static let valid = """
+    static let valid = """
         INSERT INTO account VALUES (1, 1, 0, 900, 0, 0, 0), (1, 2, 5, 100, 900, 0, 0), (1, 3, 7, 10, 100, 20, 2);
         INSERT INTO transfer VALUES (7, 65541 << 32 | 65536, 2, 5, 3, 7, 100, 1000, 2000, 3);
         INSERT INTO hold VALUES (7, 1 << 48 | 1, 3, 7, 4, 0, 10, 1000, 2), (7, 1 << 48 | 2, 3, 7, 4, 0, 20, 1000, 1);
@@ -26,7 +26,7 @@ import Testing
         """
 
     /// Invariant, SQLite's complaint, statement.
-    private static let refused = """
+    static let refused = """
         M1  | CHECK    | INSERT INTO transfer VALUES (7, 1 << 48 | 9, 3, 7, 3, 7, 100, 1, 1, 0)
         M1  | CHECK    | INSERT INTO transfer VALUES (7, 1 << 48 | 9, 3, 7, 4, 0, 0, 1, 1, 0)
         M1  | CHECK    | INSERT INTO transfer VALUES (7, 1 << 48 | 9, 3, 7, 4, 0, -5, 1, 1, 0)
@@ -105,7 +105,7 @@ import Testing
         """
 
     /// What must stay possible.
-    private static let allowed = """
+    static let allowed = """
         UPDATE hold SET state = 2 WHERE state = 1
         UPDATE withdrawal SET attempts = 1, next_check_at = 5 WHERE id = 'b'
         UPDATE withdrawal SET state = 3, final_at = 5 WHERE id = 'b'
@@ -123,20 +123,7 @@ import Testing
         try await SQLiteStore(folder: folder.path).close()
         let queue = try DatabaseQueue(path: folder.file(SQLiteStore.fileName))
         try await queue.write { database in try database.execute(sql: Self.valid) }
-        for line in Self.refused.split(separator: "\n") {
-            let columns = line.split(separator: "|", maxSplits: 2).map { $0.trimmingCharacters(in: .whitespaces) }
-            let complaint: String
-            do {
-                try await queue.write { database in try database.execute(sql: columns[2]) }
-                complaint = "accepted"
-            } catch {
-                complaint = (error as? DatabaseError)?.message ?? "\(error)"
-            }
-            #expect(complaint.contains(columns[1]), "\(line): \(complaint)")
-        }
-        for line in Self.allowed.split(separator: "\n") {
-            try await queue.write { database in try database.execute(sql: String(line)) }
-        }
+        try await queue.expect(refused: Self.refused, allowed: Self.allowed)
         try queue.close()
     }
 

@@ -62,9 +62,13 @@ import Testing
         Rule(pattern: #"\bThread\.sleep|\busleep\(|[^.]\bsleep\(\d"#, under: "", instead: "waiting for what happens"),
     ]
 
+    /// What a reading of a running total goes through (decision 0022).
+    private static let inlined = ["Shared", "Shown"].map { "Sources/HongbaoEngine/Totals/\($0)Total.swift" }
+
     /// Only `HongbaoSDK` has a public API.
-    private static let confined = ["Core", "Engine", "SQLite", "Gateway", "Server", "Simulator", "Testing", "Fuzzing"]
-        .map { Rule(pattern: #"^\s*public "#, under: "Sources/Hongbao\($0)/", instead: "package") }
+    private static let confined = [
+        "Core", "Engine", "SQLite", "SQL", "MySQL", "Gateway", "Redis", "Server", "Simulator", "Testing", "Fuzzing",
+    ].map { Rule(pattern: #"^\s*public "#, under: "Sources/Hongbao\($0)/", except: inlined, instead: "package") }
 
     private static let mutants = "Sources/HongbaoCore/Mutant.swift"
     private static let lineCountMax = 600

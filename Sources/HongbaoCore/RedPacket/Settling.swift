@@ -114,6 +114,7 @@ extension RedPacket {
     fileprivate mutating func closeWhenSettled(at now: Timestamp) {
         guard state == .closing, isSettled || Mutant.isOn(.closesUnsettledPackets) else { return }
         go(to: .closed, nextCheckAt: now)
-        closedAt = now
+        // A decision may wait for the store behind the one that found that the time is over.
+        closedAt = unclaimed > .zero ? max(now, expiresAt ?? now) : now
     }
 }

@@ -19,9 +19,7 @@ package struct Budgets: Sendable {
         guard let id = campaigns.current.campaign(campaign)?.phaseShown(at: clock.now())?.scene(scene)?.id else {
             return nil
         }
-        return try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.budgets().first { $0.0.pool == PoolID(id) }
-        }.map { BudgetView($0.0, leases: $0.1, at: clock.now()) }
+        return try await view(of: PoolID(id))
     }
 
     /// The inventory of a template in the phase that is shown now (BU-3); `nil` when there is no such coupon or
@@ -30,13 +28,16 @@ package struct Budgets: Sendable {
         guard let phase = campaigns.current.campaign(campaign)?.phaseShown(at: clock.now()),
             let number = phase.rewardID(key)?.id.number
         else { return nil }
-        let pool = PoolID(TemplateID(book: phase.book, number: number))
-        return try await store.read { (snapshot) throws(StoreError) in
+        return try await view(of: PoolID(TemplateID(book: phase.book, number: number)))
+    }
+
+    private func view(of pool: PoolID) async throws(StoreError) -> BudgetView? {
+        try await store.read { (snapshot) throws(StoreError) in
             try snapshot.budgets().first { $0.0.pool == pool }
         }.map { BudgetView($0.0, leases: $0.1, at: clock.now()) }
     }
 
-    /// Moves kinds between the treasury and the scenes until every budget is what its file says; all in one
+    /// Moves money between the treasury and the scenes until every budget is what its file says; all in one
     /// transaction, or nothing. Repeating it is harmless.
     ///
     /// - Returns: the pools that can't be what their file says, and why; then nothing is changed.

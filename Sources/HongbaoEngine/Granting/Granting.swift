@@ -43,7 +43,6 @@ package final class Granting: Sendable {
     struct State {
         var mint: MintState
         var waiters: [Waiter] = []
-        var nextWaiter: UInt64 = 0
         /// Grows with each roll-back; a wait begun before one is over.
         var generation = 0
         var health = Health.accepting
@@ -104,6 +103,7 @@ package final class Granting: Sendable {
     let logger: Logger
     let sealer: Mutex<Keys>
     let state: Mutex<State>
+    private let waiterCount = Atomic<UInt64>(0)
     let work = Doorbell()
     let leaseWork = Doorbell()
     private let accepted = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "accepted")])
@@ -156,13 +156,13 @@ package final class Granting: Sendable {
         var rules = GrantRules(campaigns: campaigns.current, draws: draws, now: clock.now())
         let known = aliases.ifAny
         var resolutions = requests.map { rules.resolve($0, for: known?.person($0.person)) }
-        var ticket = decide(&resolutions)
+        var ticket = await decide(&resolutions)
         // Ends: each round extends a lease or learns that nothing is left of the budget, unless the store fails.
         while !ticket.wantedLeases.isEmpty {
             guard await extendLeases(by: ticket.wantedLeases) else {
                 return answers(ticket, requests, fault: Self.notLeased)
             }
-            redecide(&resolutions, &ticket)
+            await redecide(&resolutions, &ticket)
         }
         guard await isDurable(ticket) else {
             return answers(ticket, requests, fault: ticket.isRefusedWhole ? Self.notAccepting : Self.notKnownDurable)
@@ -254,8 +254,21 @@ package final class Granting: Sendable {
     /// The log may yet turn out to have it: only asking again tells.
     private static let notKnownDurable = StoreError(.outcomeUnknown, "the log may not have been written")
 
-    private func decide(_ resolutions: inout [GrantRules.Resolution]) -> Ticket {
-        let ticket = state.withLock { state in
+    /// How often a call steps aside for the one that is being decided, before it waits like anybody.
+    private static let turnsMax = 64
+
+    /// Lets other tasks run while somebody else has the lock. Deciding a call of a thousand takes so long that a thread
+    /// that waits for it has something better to do: sealing, answering.
+    private func withState<Answer>(_ body: (inout State) -> sending Answer) async -> sending Answer {
+        for _ in 0..<Self.turnsMax {
+            if let answer = state.withLockIfAvailable({ body(&$0) }) { return answer }
+            await Task.yield()
+        }
+        return state.withLock { body(&$0) }
+    }
+
+    private func decide(_ resolutions: inout [GrantRules.Resolution]) async -> Ticket {
+        let ticket = await withState { state in
             let aliases = aliases.ifAny
             var ticket = Ticket(decisions: [], generation: state.generation)
             guard state.health == .accepting else {
@@ -275,9 +288,9 @@ package final class Granting: Sendable {
     }
 
     /// Decides again what waited for a lease.
-    private func redecide(_ resolutions: inout [GrantRules.Resolution], _ ticket: inout Ticket) {
+    private func redecide(_ resolutions: inout [GrantRules.Resolution], _ ticket: inout Ticket) async {
         ticket.wantedLeases = [:]
-        state.withLock { state in
+        await withState { state in
             let aliases = aliases.ifAny
             guard state.health == .accepting, state.generation == ticket.generation else {
                 ticket.isRefusedWhole = true
@@ -341,10 +354,7 @@ package final class Granting: Sendable {
     private func isDurable(_ ticket: Ticket) async -> Bool {
         if ticket.isRefusedWhole { return false }
         if ticket.lastSequence == 0 { return true }
-        let id = state.withLock { state in
-            state.nextWaiter += 1
-            return state.nextWaiter
-        }
+        let id = waiterCount.add(1, ordering: .relaxed).newValue
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let answer: Bool? = state.withLock { state in
@@ -420,15 +430,20 @@ package final class Granting: Sendable {
     /// The batches whose tokens the answers need: recent ones from memory, old ones from the log.
     private func tokens(for ticket: Ticket) async -> [UInt64: Result<BatchTokens, StoreError>] {
         var sequences = Set<UInt64>()
+        var last: UInt64?
         for decision in ticket.decisions {
             switch decision {
-            case .accepted(let entry), .replayed(let entry): sequences.insert(entry.sequence)
+            case .accepted(let entry), .replayed(let entry):
+                // Most are in the batch of the one before.
+                if entry.sequence != last { sequences.insert(entry.sequence) }
+                last = entry.sequence
             case .conflicting, .refused, .needsLease: break
             }
         }
-        var batches: [UInt64: Result<BatchTokens, StoreError>] = [:]
-        state.withLock { state in
+        var batches = await withState { state in
+            var batches: [UInt64: Result<BatchTokens, StoreError>] = [:]
             for sequence in sequences { batches[sequence] = state.recent[sequence].map { .success($0) } }
+            return batches
         }
         for sequence in sequences.sorted() where batches[sequence] == nil {
             do {
@@ -471,6 +486,7 @@ package final class Granting: Sendable {
         let campaigns = campaigns.current
         var answers: [GrantAnswer] = []
         answers.reserveCapacity(requests.count)
+        var last: (sequence: UInt64, batch: Result<BatchTokens, StoreError>?) = (0, nil)
         for (index, decision) in ticket.decisions.enumerated() {
             switch (decision, resolutions[index]) {
             case (_, .draft(let draft)) where postingFault != nil && isPostedFirst(decision, draft):
@@ -479,12 +495,12 @@ package final class Granting: Sendable {
             case (.refused(let refusal), _): answers.append(refuse(refusal, requests[index]))
             case (.conflicting, _): answers.append(refuse(.orderConflict, requests[index]))
             case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
-            case (.accepted(let entry), .draft(let draft)):
-                acceptedCount += 1
-                answers.append(answer(draft, entry, batches[entry.sequence], campaigns, isReplay: false))
-            case (.replayed(let entry), .draft(let draft)):
-                replayed.increment()
-                answers.append(answer(draft, entry, batches[entry.sequence], campaigns, isReplay: true))
+            case (.accepted(let entry), .draft(let draft)), (.replayed(let entry), .draft(let draft)):
+                if entry.sequence != last.sequence { last = (entry.sequence, batches[entry.sequence]) }
+                var isReplay = false
+                if case .replayed = decision { isReplay = true }
+                if isReplay { replayed.increment() } else { acceptedCount += 1 }
+                answers.append(answer(draft, entry, last.batch, campaigns, isReplay: isReplay))
             case (.accepted, .refused), (.replayed, .refused): preconditionFailure("decided without a draft")
             }
         }
@@ -530,8 +546,10 @@ package final class Granting: Sendable {
         if choice.isBlessing {
             return (nil, .blessing(campaigns.scene(draft.order.scene)?.fallback.blessing ?? ""))
         }
+        let fallback: GivenFallback? = choice.isFallback ? .backup : nil
+        if case .pieces(let rungs, _, _) = draft.gift, rungs.first == choice.given { return (draft.rewardID, fallback) }
         let id = campaigns.phase(draft.order.book)?.rewardID(choice.given)?.id
-        return (id?.key ?? "\(choice.given)", choice.isFallback ? .backup : nil)
+        return (id?.key ?? "\(choice.given)", fallback)
     }
 
     private func refuse(_ refusal: GrantRefusal, _ request: GrantRequest) -> GrantAnswer {

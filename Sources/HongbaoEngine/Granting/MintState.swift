@@ -7,6 +7,14 @@ package struct OpenBatch: Sendable {
     package fileprivate(set) var choices: [RewardChoice] = []
     package fileprivate(set) var issued: [PoolID: Amount] = [:]
 
+    fileprivate mutating func issue(_ amount: Amount, of pool: PoolID) {
+        func add(to issued: inout Amount) {
+            guard let sum = issued.adding(amount) else { preconditionFailure("a batch larger than any budget") }
+            issued = sum
+        }
+        add(to: &issued[pool, default: .zero])
+    }
+
     /// Of money.
     package var total: Amount { issued.sum { $0.scene != nil } }
     /// Of templates.
@@ -168,10 +176,7 @@ package struct MintState: Sendable {
         )
         open.choices.append(taking.choice)
         if let pool = taking.pool {
-            guard let issued = (open.issued[pool] ?? .zero).adding(taking.amount) else {
-                preconditionFailure("a batch larger than any budget")
-            }
-            open.issued[pool] = issued
+            open.issue(taking.amount, of: pool)
         }
         let entry = OrderTable.Entry(
             sequence: sequence,

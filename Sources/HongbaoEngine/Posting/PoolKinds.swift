@@ -20,10 +20,10 @@ package final class PoolKinds: Sendable {
         note(try await store.read { (snapshot) throws(StoreError) in try snapshot.budgets().map(\.0) })
     }
 
-    /// Reads it anew when the scene of one of these isn't known yet.
-    func learn(scenesOf orders: [OrderNumber], _ snapshot: any StoreSnapshot) throws(StoreError) {
+    /// Reads it anew when what one of these was given out of isn't known yet.
+    func learn(of grants: [OpenGrant], _ snapshot: any StoreSnapshot) throws(StoreError) {
         let known = known
-        guard orders.contains(where: { known[PoolID($0.scene)] == nil }) else { return }
+        guard grants.lazy.compactMap(\.pool).contains(where: { known[$0] == nil }) else { return }
         _ = note(try snapshot.budgets().map(\.0))
     }
 

@@ -78,7 +78,7 @@ package struct AppendGroup: Sendable {
     }
 }
 
-/// Where the books and the log are kept. SQLite ships; MySQL comes behind a trait.
+/// Where the books and the log are kept: an SQLite file, or MariaDB behind the trait `MySQL`.
 package protocol Store: Sendable {
     /// Makes the batches durable, in one transaction that also checks the mint's epoch (`fenced`), that the sequence
     /// continues without a gap, that no lease is overdrawn, and that the leases give what the batches do (M6). When it

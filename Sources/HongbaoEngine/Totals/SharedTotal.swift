@@ -3,11 +3,13 @@ import Synchronization
 
 /// The running total of one book: of all money that a campaign has given in one phase (CT-1).
 ///
-/// Whoever adds or reads often keeps it; finding it in `SharedTotals` takes longer than either.
-package final class SharedTotal: Sendable {
+/// Whoever adds or reads often keeps it; finding it in `SharedTotals` takes longer than either. What a reading goes
+/// through is public, since the compiler inlines nothing that is `package` into other modules.
+public final class SharedTotal: Sendable {
     package let book: BookID
     private let pending = StripedTally()
-    private let shown = ShownTotal()
+    @usableFromInline
+    let shown = ShownTotal()
     /// All that this mint has ever given, but for what is pending.
     private let part: Mutex<Tally>
 
@@ -21,7 +23,8 @@ package final class SharedTotal: Sendable {
     package func add(_ tally: Tally) { pending.add(tally) }
 
     /// As of the last time that a hot state answered; `nil` when none has since the start.
-    package var reading: TotalReading? { shown.reading }
+    @inlinable
+    public var reading: TotalReading? { shown.reading }
 
     /// Moves what is pending into this mint's part, and answers that.
     func gather() -> Tally {

@@ -1,47 +1,78 @@
 package import HongbaoCore
-import Synchronization
+public import Synchronization
 
-/// What a screen shows of a total.
-package struct TotalReading: Hashable, Sendable {
-    package let tally: Tally
-    /// When a hot state said so.
-    package let at: Timestamp
+/// What a screen shows of a total, in plain numbers: it's read far more often than anything is worked out with it.
+public struct TotalReading: Hashable, Sendable {
+    /// In fen.
+    public let amount: Int64
+    /// Of grants.
+    public let count: Int64
+    /// When a hot state said so, in UTC milliseconds.
+    public let milliseconds: Int64
+
+    @inlinable
+    init(amount: Int64, count: Int64, milliseconds: Int64) {
+        self.amount = amount
+        self.count = count
+        self.milliseconds = milliseconds
+    }
 
     package init(tally: Tally, at: Timestamp) {
-        self.tally = tally
-        self.at = at
+        self.init(amount: tally.amount.fen, count: tally.count, milliseconds: at.milliseconds)
     }
+
+    package var tally: Tally {
+        guard let amount = Amount(fen: amount), let tally = Tally(amount: amount, count: count) else {
+            preconditionFailure("a total that no tally has written")
+        }
+        return tally
+    }
+
+    package var at: Timestamp { Timestamp(milliseconds: milliseconds) }
 }
 
 /// The total as this node last heard of it: read by everybody without a lock, and never lower than before (M12).
 ///
 /// Writers count `version` up before and after; a reader that meets an odd one, or another one afterwards, has read
-/// parts of two values and reads again.
+/// parts of two values, and waits for the writer.
+@usableFromInline
 final class ShownTotal: Sendable {
     /// Keeps what is written often elsewhere from the bytes that everybody reads.
     private let paddingBefore: [16 of UInt64] = .init(repeating: 0)
-    private let version = Atomic<UInt64>(0)
-    private let amount = Atomic<Int64>(0)
-    private let count = Atomic<Int64>(0)
-    private let milliseconds = Atomic<Int64>(0)
+    @usableFromInline
+    let version = Atomic<UInt64>(0)
+    @usableFromInline
+    let amount = Atomic<Int64>(0)
+    @usableFromInline
+    let count = Atomic<Int64>(0)
+    @usableFromInline
+    let milliseconds = Atomic<Int64>(0)
     private let paddingAfter: [16 of UInt64] = .init(repeating: 0)
     private let writing = Mutex(())
 
-    private static let attempts = 64
-
     /// `nil` until a hot state has answered for the first time.
+    @inlinable
     var reading: TotalReading? {
-        for _ in 0..<Self.attempts {
-            let before = version.load(ordering: .acquiring)
-            let found = (amount.load(ordering: .relaxed), count.load(ordering: .relaxed))
-            let at = milliseconds.load(ordering: .relaxed)
-            atomicMemoryFence(ordering: .acquiring)
-            guard before & 1 == 0, version.load(ordering: .relaxed) == before else { continue }
-            return before == 0 ? nil : Self.reading(found, at)
-        }
-        // Somebody writes and has been put aside by the system: waiting is better than spinning.
-        return writing.withLock { _ in current }
+        let before = version.load(ordering: .acquiring)
+        let reading = stored
+        atomicMemoryFence(ordering: .acquiring)
+        guard before & 1 == 0, version.load(ordering: .relaxed) == before else { return readingOnceWritten }
+        return before == 0 ? nil : reading
     }
+
+    /// Of one moment only for who knows that nobody writes.
+    @inlinable
+    var stored: TotalReading {
+        TotalReading(
+            amount: amount.load(ordering: .relaxed),
+            count: count.load(ordering: .relaxed),
+            milliseconds: milliseconds.load(ordering: .relaxed)
+        )
+    }
+
+    /// Somebody writes: that takes a few stores, or longer when the system has put them aside.
+    @usableFromInline
+    var readingOnceWritten: TotalReading? { writing.withLock { _ in current } }
 
     /// Replaces what is lower or older.
     func raise(to tally: Tally, at time: Timestamp) {
@@ -60,16 +91,5 @@ final class ShownTotal: Sendable {
     }
 
     /// Only for who holds `writing`.
-    private var current: TotalReading? {
-        guard version.load(ordering: .relaxed) > 0 else { return nil }
-        let found = (amount.load(ordering: .relaxed), count.load(ordering: .relaxed))
-        return Self.reading(found, milliseconds.load(ordering: .relaxed))
-    }
-
-    private static func reading(_ found: (fen: Int64, count: Int64), _ at: Int64) -> TotalReading {
-        guard let amount = Amount(fen: found.fen), let tally = Tally(amount: amount, count: found.count) else {
-            preconditionFailure("a total that no tally has written")
-        }
-        return TotalReading(tally: tally, at: Timestamp(milliseconds: at))
-    }
+    private var current: TotalReading? { version.load(ordering: .relaxed) > 0 ? stored : nil }
 }

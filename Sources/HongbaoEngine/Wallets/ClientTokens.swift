@@ -38,6 +38,8 @@ struct ClientTokens: Sendable {
     struct Logged: Hashable, Sendable {
         let payload: GrantPayload
         let choice: RewardChoice
+
+        var grant: OpenGrant { OpenGrant(payload, choice) }
     }
 
     /// What the log says about the places that the tokens name.

@@ -117,7 +117,7 @@ package final class Wallets: Sendable {
         var subsidies: [Subsidy] = []
         var rewards: [GivenReward] = []
         if !off.contains(.ledger) {
-            if let snapshot = await read(names, book, open.map(\.order), sent) {
+            if let snapshot = await read(names, book, open, sent) {
                 posted = snapshot.posted
                 withdrawals = snapshot.withdrawals
                 claims = snapshot.claims
@@ -170,7 +170,7 @@ package final class Wallets: Sendable {
     private func read(
         _ names: [PersonID],
         _ book: BookID,
-        _ open: [OrderNumber],
+        _ open: [OpenGrant],
         _ sent: ClientTokens
     ) async -> Snapshot? {
         let kinds = kinds
@@ -180,8 +180,8 @@ package final class Wallets: Sendable {
         return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
                 return try await store.read { (snapshot) throws(StoreError) in
-                    try kinds.learn(scenesOf: open + sent.orders, snapshot)
                     var found = Snapshot(log: try sent.lookUp(in: snapshot, reader))
+                    try kinds.learn(of: open + found.log.values.map(\.grant), snapshot)
                     // Whatever else a person can have comes here, too: it's theirs under each of their names.
                     for name in names {
                         found.posted += try snapshot.transfers(of: name, in: book)

@@ -1,5 +1,3 @@
-import Crypto
-import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
 import Hummingbird
@@ -11,17 +9,10 @@ struct CallbackRoutes: Sendable {
     /// A system that has none isn't believed.
     let guards: [OutsideSystem: CallbackGuard]
 
-    /// - Parameter secrets: what each system signs with. Those with the same secret share a guard, so that what one
-    /// has said can't be repeated under another's name.
+    /// - Parameter secrets: what each system signs with.
     init(services: GatewayServices, secrets: [OutsideSystem: [UInt8]]) {
         self.services = services
-        var bySecret: [[UInt8]: CallbackGuard] = [:]
-        guards = secrets.mapValues { secret in
-            if let known = bySecret[secret] { return known }
-            let new = CallbackGuard(key: SymmetricKey(data: secret))
-            bySecret[secret] = new
-            return new
-        }
+        guards = CallbackGuard.guards(by: secrets)
     }
 
     var routes: [Route] {
@@ -37,11 +28,7 @@ struct CallbackRoutes: Sendable {
 
     private func take(_ call: Call, from system: OutsideSystem) throws(Problem) -> Response {
         let body = Array(call.body.readableBytesView)
-        switch guards[system]?.check(call.head.headerFields, body: body, now: call.now) {
-        case .accepted: break
-        case nil, .notAuthentic, .outsideWindow, .replayed: throw Problem(.unauthorized)
-        case .overloaded: throw Problem(.overloaded)
-        }
+        try CallbackGuard.admit(call, body, by: guards[system])
         let result: PayoutMessages.Result
         do throws(JSONFault) {
             result = try PayoutMessages.readCallback(body)

@@ -1,5 +1,3 @@
-import Crypto
-import HTTPTypes
 import HongbaoCore
 import HongbaoEngine
 import Hummingbird
@@ -12,17 +10,10 @@ struct RewardCallbackRoutes: Sendable {
     /// A downstream that has none isn't believed.
     let guards: [RewardKind: CallbackGuard]
 
-    /// - Parameter secrets: what each downstream signs with. Those with the same secret share a guard, so that what one
-    /// has said can't be repeated under another's name.
+    /// - Parameter secrets: what each downstream signs with.
     init(services: GatewayServices, secrets: [RewardKind: [UInt8]]) {
         self.services = services
-        var bySecret: [[UInt8]: CallbackGuard] = [:]
-        guards = secrets.mapValues { secret in
-            if let known = bySecret[secret] { return known }
-            let new = CallbackGuard(key: SymmetricKey(data: secret))
-            bySecret[secret] = new
-            return new
-        }
+        guards = CallbackGuard.guards(by: secrets)
     }
 
     var routes: [Route] {
@@ -42,11 +33,7 @@ struct RewardCallbackRoutes: Sendable {
         guard let kind = call.captures.first.flatMap({ RewardKind(rawValue: String($0)) }) else {
             throw Problem(.unauthorized)
         }
-        switch guards[kind]?.check(call.head.headerFields, body: body, now: call.now) {
-        case .accepted: break
-        case nil, .notAuthentic, .outsideWindow, .replayed: throw Problem(.unauthorized)
-        case .overloaded: throw Problem(.overloaded)
-        }
+        try CallbackGuard.admit(call, body, by: guards[kind])
         let result: RewardMessages.Result
         do throws(JSONFault) {
             result = try RewardMessages.readCallback(body)

@@ -146,11 +146,17 @@ package enum PayoutMessages {
         return json.bytes
     }
 
-    package static func readCallback(_ bytes: [UInt8]) throws(JSONFault) -> Result {
+    package static func readCallback(_ bytes: [UInt8]) throws(JSONFault) -> Result { try readWhole(bytes, readResult) }
+
+    /// Reads one thing, behind which nothing comes.
+    static func readWhole<Whole>(
+        _ bytes: [UInt8],
+        _ read: (inout JSONReader) throws(JSONFault) -> Whole
+    ) throws(JSONFault) -> Whole {
         var reader = JSONReader(bytes)
-        let result = try readResult(&reader)
+        let whole = try read(&reader)
         try reader.finish()
-        return result
+        return whole
     }
 
     /// Writes the fields of a result.

@@ -129,10 +129,7 @@ package enum RewardMessages {
     }
 
     package static func readCallback(_ bytes: [UInt8]) throws(JSONFault) -> Result {
-        var reader = JSONReader(bytes)
-        let result = try readResult(&reader)
-        try reader.finish()
-        return result
+        try PayoutMessages.readWhole(bytes, readResult)
     }
 
     private static func write(_ result: Result, _ json: inout JSONWriter) {

@@ -1,6 +1,7 @@
 import Foundation
 import HongbaoCore
 import HongbaoEngine
+import HongbaoRedis
 import HongbaoSQLite
 import HongbaoServer
 import HongbaoTesting
@@ -16,14 +17,24 @@ struct Bench: Sendable {
     let parent: String
     let campaignFile: String
     let campaigns: CampaignSet
+    /// A Redis to compare with, if there is one.
+    let redis: RedisAddress?
     let logger = Logger(label: "bench") { StreamLogHandler.standardError(label: $0) }
 
-    init(repetitions: Int, seconds: Double, only: String, parent: String, campaignFile: String) throws {
+    init(
+        repetitions: Int,
+        seconds: Double,
+        only: String,
+        parent: String,
+        campaignFile: String,
+        redis: RedisAddress? = nil
+    ) throws {
         self.repetitions = repetitions
         self.seconds = seconds
         self.only = only
         self.parent = parent
         self.campaignFile = campaignFile
+        self.redis = redis
         var configuration = ServerConfiguration()
         configuration.campaignFiles = [campaignFile]
         configuration.isRehearsal = true

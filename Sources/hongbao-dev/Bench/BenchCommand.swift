@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HongbaoRedis
 import HongbaoServer
 
 struct BenchCommand: AsyncParsableCommand {
@@ -25,6 +26,8 @@ struct BenchCommand: AsyncParsableCommand {
     var folder: String?
     @Option(help: "Campaign file, played as if its live phase began now.")
     var campaign = "campaigns/spring-festival-2022.yaml"
+    @Option(help: "A Redis server, as redis://127.0.0.1:6379, for the baselines over the network of `total`.")
+    var redis: String?
     @Flag(help: "Print JSON instead of tables.")
     var json = false
     @Flag(help: "Compare with the thresholds.")
@@ -35,6 +38,9 @@ struct BenchCommand: AsyncParsableCommand {
     func validate() throws {
         guard (1...100).contains(repetitions) else { throw ValidationError("--repetitions: 1 to 100") }
         guard (0.1...600).contains(seconds) else { throw ValidationError("--seconds: 0.1 to 600") }
+        if let redis, RedisAddress(redis)?.isCluster != false {
+            throw ValidationError("--redis: one server, as redis://127.0.0.1:6379")
+        }
     }
 
     func run() async throws {
@@ -43,7 +49,8 @@ struct BenchCommand: AsyncParsableCommand {
             seconds: seconds,
             only: only,
             parent: folder ?? NSTemporaryDirectory(),
-            campaignFile: campaign
+            campaignFile: campaign,
+            redis: redis.flatMap { RedisAddress($0) }
         )
         var surroundings = Surroundings(bench)
         var reports: [CaseReport] = []

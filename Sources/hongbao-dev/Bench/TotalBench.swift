@@ -25,14 +25,16 @@ struct TotalBench: Sendable {
         let keyedReads = Figure(name: "reads, 100 keys", unit: "reads/s", baseline: lockedReads.name)
         let adds = Figure(name: "adds", unit: "adds/s", goal: 100_000_000, baseline: lockedAdds.name)
         let reads = Figure(name: "reads", unit: "reads/s", goal: 1_000_000_000, baseline: lockedReads.name)
-        return try await bench.measure([
+        let measurements = [
             Measurement(adds) { try await measureAdds() },
             Measurement(reads) { try await measureReads() },
             Measurement(lockedAdds) { try await add(to: LockedTotal(keys: 1)) },
             Measurement(lockedReads) { try await read(LockedTotal(keys: 1), perTurn: 50_000) },
             Measurement(keyedAdds) { try await add(to: LockedTotal(keys: 100)) },
             Measurement(keyedReads) { try await read(LockedTotal(keys: 100), perTurn: 1_000) },
-        ])
+        ]
+        let overTheNetwork = bench.redis.map { RedisTotalBench(bench: bench, address: $0).measurements } ?? []
+        return try await bench.measure(measurements + overTheNetwork)
     }
 
     // MARK: Ours
@@ -63,7 +65,7 @@ struct TotalBench: Sendable {
             await totals.flush()
             var before: Int64 = 0
             for _ in 0..<Self.readsPerTurn {
-                guard let amount = totals.total.reading?.tally.amount.fen, amount >= before else {
+                guard let amount = totals.total.reading?.amount, amount >= before else {
                     throw BenchFault("a total went back")
                 }
                 before = amount

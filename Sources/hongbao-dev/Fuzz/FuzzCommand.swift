@@ -7,11 +7,11 @@ struct FuzzCommand: AsyncParsableCommand {
         commandName: "fuzz",
         abstract: "Give the readers of input from outside inputs that a seeded mutator makes of a corpus.",
         discussion: """
-            Targets: json, protobuf, token, record, order, cursor, campaign. Checks for each input what must hold: \
-            that what is read can be written and read again, that other parsers agree, that no forged token is \
-            accepted, and that nothing traps. The same seed gives the same inputs. scripts/fuzz does the same with \
-            libFuzzer, which looks for new paths through the code. Build with -c release for long runs. Exit codes: \
-            0 all of it holds, 1 something doesn't, 2 could not run; a trap ends the program with a signal.
+            Targets: json, protobuf, token, record, order, cursor, campaign, outside, resp. Checks for each input what \
+            must hold: that what is read can be written and read again, that other parsers agree, that no forged \
+            token is accepted, and that nothing traps. The same seed gives the same inputs. scripts/fuzz does the same \
+            with libFuzzer, which looks for new paths through the code. Build with -c release for long runs. Exit \
+            codes: 0 all of it holds, 1 something doesn't, 2 could not run; a trap ends the program with a signal.
             """
     )
 

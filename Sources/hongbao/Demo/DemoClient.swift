@@ -23,15 +23,12 @@ struct DemoClient: Sendable {
     /// Sends a batch as the campaign's back-end does; 503 and 429 are tried again with the same order numbers.
     func grant(_ batch: WireGrantBatch) async throws -> WireGrantBatchResult {
         let body: [UInt8] = try batch.serializedBytes()
-        for _ in 0..<50 {
-            let response = try await send(.POST, "/v1/grants/batch", serviceKey, body, type: "application/x-protobuf")
-            switch response.status.code {
-            case 200: return try WireGrantBatchResult(serializedBytes: try await bytes(of: response))
-            case 429, 503: try await Task.sleep(for: .milliseconds(100))
-            default: throw StartFault("POST /v1/grants/batch: \(response.status.code) \(try await text(of: response))")
-            }
+        let path = "/v1/grants/batch"
+        let (status, answer) = try await post(path, serviceKey, body, type: "application/x-protobuf", tries: 100)
+        guard status == 200 else {
+            throw StartFault("POST \(path): \(status) \(String(decoding: answer, as: UTF8.self))")
         }
-        throw StartFault("POST /v1/grants/batch: still unavailable after 50 tries")
+        return try WireGrantBatchResult(serializedBytes: answer)
     }
 
     func logIn(app: String, user: String) async throws -> (person: UInt64, jwt: String) {
@@ -130,19 +127,11 @@ struct DemoClient: Sendable {
 
     /// Asks for a share, and again as long as the packet says so (RP-7).
     func claim(_ jwt: String, _ packet: String) async throws -> ClaimAnswer {
-        for _ in 0..<50 {
-            let path = "/v1/red-packets/\(packet)/claims"
-            let response = try await send(.POST, path, jwt, Array("{}".utf8), type: "application/json")
-            let object = try JSONSerialization.jsonObject(with: Data(try await bytes(of: response))) as? [String: Any]
-            if response.status == .ok, let amount = (object?["amount"] as? NSNumber)?.int64Value {
-                return .share(amount: amount)
-            }
-            guard response.status.code == 429 || response.status.code == 503 else {
-                return .refused(object?["code"] as? String ?? "\(response.status.code)")
-            }
-            try await Task.sleep(for: .milliseconds(200))
-        }
-        return .refused("try_again")
+        let path = "/v1/red-packets/\(packet)/claims"
+        let (status, answer) = try await post(path, jwt, Array("{}".utf8), type: "application/json", tries: 100)
+        let object = try JSONSerialization.jsonObject(with: Data(answer)) as? [String: Any]
+        if status == 200, let amount = (object?["amount"] as? NSNumber)?.int64Value { return .share(amount: amount) }
+        return .refused(object?["code"] as? String ?? "\(status)")
     }
 
     func details(_ jwt: String, _ packet: String) async throws -> PacketDetails {
@@ -193,16 +182,9 @@ struct DemoClient: Sendable {
 
     /// Uses a coupon, and tries again as long as its downstream hasn't given it.
     func use(_ jwt: String, _ id: String) async throws {
-        for _ in 0..<300 {
-            let response = try await send(.POST, "/v1/wallet/rewards/\(id)/use", jwt, [], type: nil)
-            let text = try await text(of: response)
-            if response.status == .ok { return }
-            guard response.status.code == 429 || response.status.code == 503 else {
-                throw StartFault("POST /v1/wallet/rewards/\(id)/use: \(response.status.code) \(text)")
-            }
-            try await Task.sleep(for: .milliseconds(200))
-        }
-        throw StartFault("coupon \(id) never arrives")
+        let path = "/v1/wallet/rewards/\(id)/use"
+        let (status, answer) = try await post(path, jwt, [], type: nil, tries: 600)
+        if status != 200 { throw StartFault("POST \(path): \(status) \(String(decoding: answer, as: UTF8.self))") }
     }
 
     /// The values of the metrics page by name, label sets added up.
@@ -240,6 +222,24 @@ struct DemoClient: Sendable {
     }
 
     enum Method: String { case GET, POST }
+
+    /// Tries again, every 100 ms, as long as the answer is 429 or 503.
+    private func post(
+        _ path: String,
+        _ bearer: String,
+        _ body: [UInt8],
+        type: String?,
+        tries: Int
+    ) async throws -> (status: UInt, answer: [UInt8]) {
+        for _ in 1..<tries {
+            let response = try await send(.POST, path, bearer, body, type: type)
+            let answer = try await bytes(of: response)
+            if response.status.code != 429 && response.status.code != 503 { return (response.status.code, answer) }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        let response = try await send(.POST, path, bearer, body, type: type)
+        return (response.status.code, try await bytes(of: response))
+    }
 
     private func send(
         _ method: Method,

@@ -214,6 +214,23 @@ import Testing
         }
     }
 
+    /// RP-4: what was decided before the end, and came to the store behind the sweep that found it, closes nothing
+    /// early.
+    @Test func nothingClosesBeforeItsEnd() throws {
+        var world = try PacketWorld(.b2c, .of(1_000, 4), persons: 10)
+        try world.open()
+        #expect(world.claim([1]).count == 1)
+        let end = try #require(try world.packet().expiresAt)
+        _ = world.books.advance(PacketWorld.id, now: end, retryAfterSeconds: 60)
+        #expect(try world.packet().state == .closing)
+        let key = ClaimKey(packet: PacketWorld.id, person: PersonID(1))
+        let share = try #require(world.books.claim(key)).share
+        #expect(world.now < end)
+        #expect(world.books.settle(key, by: .paid(share), now: world.now, retryAfterSeconds: 1) == .settled)
+        let packet = try world.packet()
+        #expect(packet.state == .closed && packet.closedAt == end)
+    }
+
     /// That nobody has paid yet is as expected until the time to pay is over.
     @Test func waitingForAPaymentIsInTime() throws {
         var world = try PacketWorld(.c2c, .of(10, 2))

@@ -121,11 +121,7 @@ struct SceneReader {
                 continue
             }
             draft.gives.append(key)
-            guard let found = rewardIDs[key] else {
-                let hint = ProblemList.hint(for: key, among: rewardIDs.keys.sorted())
-                problems.error(field.spot, "unknown reward ID \(key.shown)", hint: hint)
-                continue
-            }
+            guard let found = known(key, at: field.spot) else { continue }
             if let id = found.id { draft.rewardIDs.append(id) }
             if let kind = found.kind, !kinds.contains(kind) { kinds.append(kind) }
         }
@@ -185,14 +181,17 @@ struct SceneReader {
         )
     }
 
+    private mutating func known(_ key: String, at spot: Spot) -> PhaseReader.RewardIDs.Value? {
+        if let found = rewardIDs[key] { return found }
+        let hint = ProblemList.hint(for: key, among: rewardIDs.keys.sorted())
+        problems.error(spot, "unknown reward ID \(key.shown)", hint: hint)
+        return nil
+    }
+
     /// A reward ID of the scene's kind: a scene gives one (CF-2).
     private mutating func rewardID(_ field: RawField, of draft: SceneDraft) -> RewardID? {
         guard let key = problems.reference(field) else { return nil }
-        guard let found = rewardIDs[key] else {
-            let hint = ProblemList.hint(for: key, among: rewardIDs.keys.sorted())
-            problems.error(field.spot, "unknown reward ID \(key.shown)", hint: hint)
-            return nil
-        }
+        guard let found = known(key, at: field.spot) else { return nil }
         if let kind = draft.kind, let other = found.kind, kind != other {
             problems.error(
                 field.spot,

@@ -1,7 +1,7 @@
 /// The statements about red packets.
 extension Query {
     /// What never changes comes first: 1 to 15 are of the draft and the seal, the others of the progress.
-    private static let packetColumns = """
+    static let packetColumns = """
         id, sender, book, send_id, kind, split, amount, count, scope, created_at, commitment, sealed_seed, greeting,
         video, listed, state, funding_person, funding_part, published_at, expires_at, closed_at, claimed, claimed_count,
         luckiest_position, luckiest_share, transferred, refunded, attempts, next_check_at
@@ -11,11 +11,11 @@ extension Query {
     private static let claimColumns =
         "packet, position, person, book, kind, share, at, state, attempts, next_check_at, done_at"
 
-    var aboutPackets: String? {
+    func aboutPackets(_ keys: Int) -> String? {
         switch self {
-        case .packet: "SELECT \(Self.packetColumns) FROM packet WHERE id = ?"
-        case .sentPacket: "SELECT \(Self.packetColumns) FROM packet WHERE sender = ? AND book = ? AND send_id = ?"
-        case .claim: "SELECT \(Self.claimColumns) FROM claim WHERE person = ? AND packet = ?"
+        case .packet: Self.rows(of: "packet", Self.packetColumns, keys, "id")
+        case .sentPacket: Self.rows(of: "packet", Self.packetColumns, keys, "sender", "book", "send_id")
+        case .claim: Self.rows(of: "claim", Self.claimColumns, keys, "person", "packet")
         case .addPacket:
             """
             INSERT INTO packet (\(Self.packetColumns))
@@ -32,11 +32,6 @@ extension Query {
         case .putClaim:
             """
             UPDATE claim SET state = ?, attempts = ?, next_check_at = ?, done_at = ? WHERE packet = ? AND position = ?
-            """
-        case .packetsToCheck:
-            """
-            SELECT \(Self.packetColumns) FROM packet WHERE state < 7 AND state <> 2 AND next_check_at BETWEEN ? AND ?
-            ORDER BY next_check_at LIMIT ?
             """
         case .packetsToPay:
             """

@@ -1,15 +1,13 @@
-import GRDB
 import HongbaoCore
 import HongbaoEngine
-import Synchronization
 
 /// Puts the work of all callers who wait at the same time into one transaction, so that they share its sync to disk.
 ///
 /// Each caller's part is undone alone when it fails. The transaction is committed when nobody is waiting any more, or
 /// when it has grown to its bound. Every entry point ends with `commitWhenDue`, without suspending in between: that's
-/// what makes `WriterExecutor.isIdle` mean that nobody else will come to commit.
+/// what makes `ConnectionExecutor.isIdle` mean that nobody else will come to commit.
 actor GroupWriter {
-    private let executor: WriterExecutor
+    private let executor: ConnectionExecutor
     /// `nil` once closed.
     private var connection: WriterConnection?
     private var group: Group?
@@ -23,9 +21,9 @@ actor GroupWriter {
     private static let partsMax = 1_024
     private static let rowsChangedMax: Int64 = 8_192
 
-    init(_ connection: sending WriterConnection, on pool: DatabasePool) {
+    init(_ connection: sending WriterConnection, on executor: ConnectionExecutor) {
         self.connection = connection
-        executor = WriterExecutor(pool)
+        self.executor = executor
     }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -56,9 +54,10 @@ actor GroupWriter {
         _ decide: @Sendable (inout Books) -> Answer
     ) throws(StoreError) -> Promised<Answer> {
         try part { connection throws(StoreError) in
-            var books = try connection.load(footprint, lookingForTransfers: lookingForTransfers)
+            let loaded = try connection.load(footprint, lookingForTransfers: lookingForTransfers)
+            var books = loaded.books
             let answer = decide(&books)
-            try connection.save(books)
+            try connection.save(books, over: loaded)
             return answer
         }
     }
@@ -66,7 +65,7 @@ actor GroupWriter {
     /// Commits what is under way and lets go of the connection. Later work is refused.
     func close() {
         commit()
-        connection?.moveLogIntoFile()
+        connection?.finish()
         connection = nil
     }
 
@@ -96,8 +95,8 @@ actor GroupWriter {
         return Group(rowsChangedBefore: connection.rowsChanged)
     }
 
-    /// SQLite undoes the whole transaction by itself after some faults (no space, failed reads or writes); then, and
-    /// when the part can't be undone alone, none of the group has happened.
+    /// A database undoes the whole transaction by itself after some faults (no space, failed reads or writes, a
+    /// deadlock, a lost connection); then, and when the part can't be undone alone, none of the group has happened.
     private func undoPart(isFirst: Bool, _ connection: WriterConnection) {
         if isFirst {
             connection.rollback()
@@ -105,11 +104,11 @@ actor GroupWriter {
             return
         }
         do throws(StoreError) {
-            guard connection.isInTransaction else { throw StoreError(.unavailable, "undone with another's fault") }
+            guard connection.isInTransaction else { throw .undone }
             try connection.rollbackToSavepoint()
         } catch {
             connection.rollback()
-            group?.commit.close(.failure(StoreError(.unavailable, "not done: \(error.message)")))
+            group?.commit.close(.failure(.undone))
             group = nil
         }
     }
@@ -136,51 +135,7 @@ actor GroupWriter {
     }
 }
 
-/// Runs the writer's jobs on the queue of the pool's writing connection, never on the cooperative pool, and knows
-/// whether more are waiting.
-final class WriterExecutor: SerialExecutor {
-    private let pool: DatabasePool
-    private let state = Mutex(Waiting())
-
-    private struct Waiting {
-        var jobs: [UnownedJob] = []
-        var next = 0
-        var isRunning = false
-
-        mutating func takeNext() -> UnownedJob? {
-            guard next < jobs.count else {
-                isRunning = false
-                return nil
-            }
-            defer {
-                next += 1
-                if next == jobs.count {
-                    jobs.removeAll(keepingCapacity: true)
-                    next = 0
-                }
-            }
-            return jobs[next]
-        }
-    }
-
-    init(_ pool: DatabasePool) { self.pool = pool }
-
-    /// Whether nobody waits behind the job that is running.
-    var isIdle: Bool { state.withLock { $0.jobs.isEmpty } }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        let mustStart = state.withLock { state in
-            state.jobs.append(job)
-            defer { state.isRunning = true }
-            return !state.isRunning
-        }
-        if mustStart { pool.asyncWriteWithoutTransaction { _ in self.run() } }
-    }
-
-    private func run() {
-        while let job = state.withLock({ $0.takeNext() }) {
-            job.runSynchronously(on: asUnownedSerialExecutor())
-        }
-    }
+extension StoreError {
+    /// What happens to a part that shares its transaction with one that the database couldn't undo alone.
+    static let undone = StoreError(.unavailable, "not done: undone with another's fault")
 }

@@ -3,9 +3,9 @@ extension Query {
     private static let rewardColumns =
         "person, part, template, kind, at, app, retried, state, attempts, next_check_at, given_at, redeemed_at"
 
-    var aboutRewards: String? {
+    func aboutRewards(_ keys: Int) -> String? {
         switch self {
-        case .reward: "SELECT \(Self.rewardColumns) FROM reward WHERE person = ? AND part = ?"
+        case .reward: Self.rows(of: "reward", Self.rewardColumns, keys, "person", "part")
         case .addReward: "INSERT INTO reward (\(Self.rewardColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         case .putReward:
             """

@@ -2,9 +2,9 @@
 extension Query {
     private static let subsidyColumns = "person, part, amount, at, state, packet"
 
-    var aboutSubsidies: String? {
+    func aboutSubsidies(_ keys: Int) -> String? {
         switch self {
-        case .subsidy: "SELECT \(Self.subsidyColumns) FROM subsidy WHERE person = ? AND part = ?"
+        case .subsidy: Self.rows(of: "subsidy", Self.subsidyColumns, keys, "person", "part")
         case .addSubsidy: "INSERT INTO subsidy (\(Self.subsidyColumns)) VALUES (?, ?, ?, ?, ?, ?)"
         case .useSubsidy: "UPDATE subsidy SET state = 2, packet = ? WHERE person = ? AND part = ?"
         case .subsidiesOfPerson:

@@ -1,6 +1,9 @@
-/// Every statement that the store runs on its tables, outside of migrations. Parameters are in order of their `?`.
+/// Every statement that a store runs on its tables, outside of migrations. Parameters are in order of their `?`.
+///
+/// What differs between databases is in each one's `dialect`.
 enum Query: Int, CaseIterable {
-    case account, transfer, hold, withdrawal, budget, leases, mint
+    /// `keyedAccount` is for databases that load many accounts at once.
+    case account, keyedAccount, transfer, hold, withdrawal, budget, leases, mint
     case putAccount, addTransfer, putHold, putWithdrawal, putBudget, putLease, putMint, addEpoch, revokeEpoch
     case advanceMint, issueFromLease, addBatch
     case transfersOfPerson, withdrawalsOfPerson, withdrawalsToCheck
@@ -13,73 +16,54 @@ enum Query: Int, CaseIterable {
     case reward, addReward, putReward, rewardsOfPerson, rewardsToGive, rewardPage
     case identity, identitiesOnPhone, identitiesOfPerson, putIdentity, identityPage, merge, merges, addMerge
 
-    private static let transferColumns =
+    static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"
-    private static let holdColumns =
+    static let holdColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, state"
-    private static let withdrawalColumns =
+    static let withdrawalColumns =
         "person, book, id, serial, amount, created_at, state, attempts, next_check_at, final_at"
-    private static let accountColumns = "book, kind, owner, debits, credits, held, holds_started"
-    private static let budgetColumns = "pool, total, allotted, kind, reserve, quota, quota_seconds, slice, slice_leased"
-    private static let leaseColumns = "pool, mint, epoch, allotted, issued, expires_at"
+    static let accountColumns = "book, kind, owner, debits, credits, held, holds_started"
+    static let budgetColumns = "pool, total, allotted, kind, reserve, quota, quota_seconds, slice, slice_leased"
+    static let leaseColumns = "pool, mint, epoch, allotted, issued, expires_at"
     private static let batchColumns = "mint, sequence, epoch, count, total, at, record, pieces"
-    private static let mintColumns = "id, epoch, last_sequence, posted_sequence"
+    static let mintColumns = "id, epoch, last_sequence, posted_sequence"
 
-    var sql: String {
-        loading ?? saving ?? aboutPackets ?? aboutSubsidies ?? aboutRewards ?? aboutIdentities ?? asking
+    var sql: String { sql(keys: 1) }
+
+    /// - Parameter keys: for how many keys at once; other than 1 only for statements that load rows by their key.
+    func sql(keys: Int) -> String {
+        loading(keys) ?? dialect ?? saving ?? aboutPackets(keys) ?? aboutSubsidies(keys) ?? aboutRewards(keys)
+            ?? aboutIdentities(keys) ?? asking
     }
 
     /// One row by its key.
-    private var loading: String? {
+    private func loading(_ keys: Int) -> String? {
         switch self {
         case .account:
             "SELECT debits, credits, held, holds_started FROM account WHERE book = ? AND kind = ? AND owner = ?"
-        case .transfer: "SELECT \(Self.transferColumns) FROM transfer WHERE person = ? AND part = ?"
-        case .hold: "SELECT \(Self.holdColumns) FROM hold WHERE person = ? AND part = ?"
-        case .withdrawal:
-            "SELECT \(Self.withdrawalColumns) FROM withdrawal WHERE person = ? AND book = ? AND id = ?"
-        case .budget: "SELECT \(Self.budgetColumns) FROM budget WHERE pool = ?"
+        case .keyedAccount: Self.rows(of: "account", Self.accountColumns, keys, "book", "kind", "owner")
+        case .transfer: Self.rows(of: "transfer", Self.transferColumns, keys, "person", "part")
+        case .hold: Self.rows(of: "hold", Self.holdColumns, keys, "person", "part")
+        case .withdrawal: Self.rows(of: "withdrawal", Self.withdrawalColumns, keys, "person", "book", "id")
+        case .budget: Self.rows(of: "budget", Self.budgetColumns, keys, "pool")
         case .leases: "SELECT \(Self.leaseColumns) FROM lease WHERE pool = ? ORDER BY mint"
-        case .mint: "SELECT \(Self.mintColumns) FROM mint WHERE id = ?"
+        case .mint: Self.rows(of: "mint", Self.mintColumns, keys, "id")
         default: nil
         }
     }
 
+    /// The rows with these keys, each named by as many parameters as there are columns.
+    static func rows(of table: String, _ columns: String, _ keys: Int, _ key: String...) -> String {
+        let start = "SELECT \(columns) FROM \(table) WHERE "
+        if keys == 1 { return start + key.map { "\($0) = ?" }.joined(separator: " AND ") }
+        let marks = "(" + key.map { _ in "?" }.joined(separator: ", ") + ")"
+        let all = Array(repeating: marks, count: keys).joined(separator: ", ")
+        return start + "(\(key.joined(separator: ", "))) IN (\(all))"
+    }
+
     private var saving: String? {
         switch self {
-        // The whole row in one seek: an account has no trigger, no index and no row that refers to it.
-        case .putAccount: "REPLACE INTO account (\(Self.accountColumns)) VALUES (?, ?, ?, ?, ?, ?, ?)"
         case .addTransfer: "INSERT INTO transfer (\(Self.transferColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        case .putHold:
-            """
-            INSERT INTO hold (\(Self.holdColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (person, part) DO UPDATE SET state = excluded.state
-            """
-        case .putWithdrawal:
-            """
-            INSERT INTO withdrawal (\(Self.withdrawalColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (person, book, id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
-                next_check_at = excluded.next_check_at, final_at = excluded.final_at
-            """
-        case .putBudget:
-            """
-            INSERT INTO budget (\(Self.budgetColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (pool) DO UPDATE SET total = excluded.total, allotted = excluded.allotted,
-                reserve = excluded.reserve, quota = excluded.quota, quota_seconds = excluded.quota_seconds,
-                slice = excluded.slice, slice_leased = excluded.slice_leased
-            """
-        case .putLease:
-            """
-            INSERT INTO lease (\(Self.leaseColumns)) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (pool, mint) DO UPDATE SET epoch = excluded.epoch, allotted = excluded.allotted,
-                issued = excluded.issued, expires_at = excluded.expires_at
-            """
-        case .putMint:
-            """
-            INSERT INTO mint (\(Self.mintColumns)) VALUES (?, ?, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, last_sequence = excluded.last_sequence,
-                posted_sequence = excluded.posted_sequence
-            """
         case .addEpoch:
             "INSERT INTO epoch (mint, epoch, certificate, wrapped_data_key, revoked) VALUES (?, ?, ?, ?, ?)"
         case .revokeEpoch: "UPDATE epoch SET revoked = 1 WHERE mint = ? AND epoch = ?"
@@ -119,11 +103,5 @@ enum Query: Int, CaseIterable {
         case .withdrawalPage: Self.page(of: "withdrawal", Self.withdrawalColumns, key: "person, book, id", ">")
         default: preconditionFailure("a query without text")
         }
-    }
-
-    /// Rows whose key compares to the parameters, in order of key; the last parameter is the limit.
-    static func page(of table: String, _ columns: String, key: String, _ comparison: String) -> String {
-        let marks = key.split(separator: ",").map { _ in "?" }.joined(separator: ", ")
-        return "SELECT \(columns) FROM \(table) WHERE (\(key)) \(comparison) (\(marks)) ORDER BY \(key) LIMIT ?"
     }
 }

@@ -1,0 +1,80 @@
+import HongbaoEngine
+
+/// Brings the tables of a database up to date, one process at a time.
+struct Migrations {
+    private let connection: Connection
+    private let migrations: [Schema.Migration]
+    private static let lockSeconds = 60
+
+    init(_ connection: Connection, _ migrations: [Schema.Migration] = Schema.migrations) {
+        self.connection = connection
+        self.migrations = migrations
+    }
+
+    /// Throws `tooNew` when a newer version has changed the tables, `corrupt` when a step isn't what was applied.
+    func apply() throws(StoreError) {
+        // The lock is of the whole server, so it's named after the database.
+        let taken = try connection.ask("SELECT GET_LOCK(concat('hongbao:', database()), \(Self.lockSeconds))") {
+            row throws(StoreError) in row.integer(0)
+        }
+        guard taken == [1] else {
+            throw StoreError(.unavailable, "another process has been changing the tables for too long")
+        }
+        do throws(StoreError) {
+            try applyLocked()
+        } catch {
+            // The lock ends with the connection, too.
+            release()
+            throw error
+        }
+        release()
+    }
+
+    private func release() {
+        do throws(ServerFault) { try connection.run("DO RELEASE_LOCK(concat('hongbao:', database()))") } catch {}
+    }
+
+    private func applyLocked() throws(StoreError) {
+        try connection.execute(Schema.history)
+        let applied = try connection.ask("SELECT number, id, checksum, is_done FROM hongbao_migration ORDER BY number")
+        {
+            row throws(StoreError) in
+            (number: Int(row.integer(0)), id: row.text(1), checksum: row.text(2), isDone: row.integer(3) == 1)
+        }
+        let newest = migrations.last?.number ?? 0
+        if let newer = applied.last, newer.number > newest {
+            throw StoreError(
+                .tooNew,
+                "a newer version changed it (schema \(newer.id)); this one knows the schema up to \(newest)"
+            )
+        }
+        for migration in migrations {
+            let checksum = try checksum(of: migration)
+            let earlier = applied.first { $0.number == migration.number }
+            if let earlier, earlier.isDone {
+                guard earlier.checksum == checksum, earlier.id == migration.id else {
+                    throw StoreError(.corrupt, "schema \(earlier.id) is not what this program knows by that number")
+                }
+                continue
+            }
+            try apply(migration, checksum)
+        }
+    }
+
+    /// Statements that define data can't be undone, so a step is noted before and after: one that broke off is applied
+    /// again, which each of its statements allows.
+    private func apply(_ migration: Schema.Migration, _ checksum: String) throws(StoreError) {
+        try connection.execute(
+            "REPLACE INTO hongbao_migration VALUES (\(migration.number), '\(migration.id)', '\(checksum)', 0)"
+        )
+        for statement in migration.statements { try connection.execute(statement) }
+        try connection.execute("UPDATE hongbao_migration SET is_done = 1 WHERE number = \(migration.number)")
+    }
+
+    private func checksum(of migration: Schema.Migration) throws(StoreError) -> String {
+        let text = migration.statements.joined(separator: ";\n")
+        let sums = try connection.ask("SELECT sha2(?, 256)", [text]) { row throws(StoreError) in row.text(0) }
+        guard let sum = sums.first, sum.count == 64 else { throw StoreError(.unavailable, "the server has no sha2") }
+        return sum
+    }
+}

@@ -1,0 +1,92 @@
+package import HongbaoCore
+package import HongbaoEngine
+
+/// The store of a cluster: a database of MariaDB, which several processes may use at the same time.
+///
+/// In each process one connection writes, in transactions that waiting callers share, with a savepoint for each part:
+/// a commit costs a sync, and a part that is refused must not undo the others. Other connections read, each on a
+/// snapshot. All are on threads of their own. What is committed is on the server's disk (GR-5), or the server isn't
+/// used.
+package final class MySQLStore: Store {
+    package struct Options: Sendable {
+        /// How many reads run at the same time.
+        package var readersMax = 4
+        /// How long to wait for rows that another process has locked.
+        package var lockSeconds = 5
+        /// How often a part is tried that others were in the way of.
+        package var attemptsMax = 5
+
+        package init() {}
+    }
+
+    private let writer: GroupWriter
+    private let thread: ConnectionThread
+    private let readers: ReaderPool
+    private let attemptsMax: Int
+    /// What is allowed but isn't as it should be, for whoever runs the server.
+    package let warnings: [String]
+
+    /// Connects, brings the database's tables up to date, and checks that the server keeps what it acknowledges.
+    ///
+    /// Throws `unavailable` when there is no connection or the server's settings aren't safe; `corrupt` when the
+    /// database isn't as it was left; `tooNew` when a newer version has changed it.
+    package init(_ address: ServerAddress, options: Options = Options()) async throws(StoreError) {
+        let thread = ConnectionThread(name: "hongbao.mysql.w")
+        let connection = WriterConnection(address, lockSeconds: options.lockSeconds)
+        let executor = ConnectionExecutor(on: thread)
+        let opener = Opener(on: executor)
+        do throws(StoreError) {
+            warnings = try await opener.open(address)
+        } catch {
+            thread.stop()
+            throw error
+        }
+        self.thread = thread
+        attemptsMax = options.attemptsMax
+        writer = GroupWriter(connection, on: executor)
+        readers = ReaderPool(max: options.readersMax) { Reader(address, name: "hongbao.mysql.r\($0)") }
+    }
+
+    deinit { thread.stop() }
+
+    package func append(_ group: AppendGroup) async throws(StoreError) {
+        try await untilNobodyIsInTheWay { () async throws(StoreError) in try await writer.append(group).durable() }
+    }
+
+    package func transact<Answer: Sendable>(
+        _ footprint: Footprint,
+        _ decide: @Sendable (inout Books) -> Answer
+    ) async throws(StoreError) -> Answer {
+        try await untilNobodyIsInTheWay { () async throws(StoreError) in
+            try await writer.transact(footprint, decide).durable()
+        }
+    }
+
+    /// Tries again what didn't happen because of others: a deadlock, a row that came in between, a connection that
+    /// broke before COMMIT. Decisions are pure and are made anew.
+    private func untilNobodyIsInTheWay<Answer: Sendable>(
+        _ work: () async throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        for _ in 1..<attemptsMax {
+            do throws(StoreError) {
+                return try await work()
+            } catch {
+                guard error.isWorthAnotherTry else { throw error }
+            }
+        }
+        return try await work()
+    }
+
+    package func read<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        try await readers.read(body)
+    }
+
+    /// Waits for what is under way and closes all connections.
+    package func close() async {
+        await writer.close()
+        thread.stop()
+        await readers.close()
+    }
+}

@@ -1,0 +1,63 @@
+import HongbaoEngine
+
+/// Answers questions inside a transaction that only reads, on a reader's connection.
+struct Snapshot: StoreSnapshot {
+    let connection: Connection
+
+    func prepared(_ query: Query) throws(StoreError) -> PreparedStatement { try connection.prepared(query) }
+}
+
+/// A connection that reads, on a thread of its own.
+actor Reader {
+    private let address: ServerAddress
+    private let thread: ConnectionThread
+    private let executor: ConnectionExecutor
+    private var connection: Connection?
+
+    init(_ address: ServerAddress, name: String) {
+        self.address = address
+        let thread = ConnectionThread(name: name)
+        self.thread = thread
+        executor = ConnectionExecutor(on: thread)
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    func read<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) throws(StoreError) -> Answer {
+        let connection = try begin()
+        do throws(StoreError) {
+            let answer = try body(Snapshot(connection: connection))
+            try connection.execute("COMMIT")
+            return answer
+        } catch {
+            end(connection)
+            throw error
+        }
+    }
+
+    /// Nothing was written, so a connection on which it fails is only given up.
+    private func end(_ connection: Connection) {
+        do throws(ServerFault) { try connection.run("ROLLBACK") } catch { self.connection = nil }
+    }
+
+    private func begin() throws(StoreError) -> Connection {
+        try Connection.begin("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY") { () throws(StoreError) in
+            try connected()
+        }
+    }
+
+    private func connected() throws(StoreError) -> Connection {
+        if let connection, !connection.isLost { return connection }
+        connection = nil
+        let fresh = try Connection(address)
+        try fresh.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        try fresh.execute("SET SESSION eq_range_index_dive_limit = 1, in_predicate_conversion_threshold = 0")
+        connection = fresh
+        return fresh
+    }
+
+    func close() { connection = nil }
+    nonisolated func stop() { thread.stop() }
+}

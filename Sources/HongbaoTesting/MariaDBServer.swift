@@ -1,0 +1,141 @@
+import Foundation
+import Glibc
+
+/// A real server of MariaDB for tests, with files of its own, on loopback. It ends with this process, however that
+/// ends.
+///
+/// It's a process that tests may kill; `start` starts it again on the same files.
+package actor MariaDBServer {
+    package struct Fault: Error, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// Where its files are. Its address is the socket in it, or `port` on loopback.
+    package nonisolated let folder: String
+    package nonisolated let port: UInt16
+    package nonisolated var socket: String { "\(folder)/socket" }
+    private let options: [String]
+    private var program: StartedProgram?
+    private var watchdog: StartedProgram?
+
+    /// One for all tests of a process that don't harm it.
+    private static let shared = Task { try await MariaDBServer.started() }
+
+    package static func forAll() async throws -> MariaDBServer { try await shared.value }
+
+    /// A server of one's own.
+    ///
+    /// - Parameter options: what `mariadbd` is started with, in addition.
+    package static func started(_ options: [String] = []) async throws -> MariaDBServer {
+        let server = try MariaDBServer(options)
+        try await server.install()
+        try await server.start()
+        return server
+    }
+
+    private init(_ options: [String]) throws {
+        self.options = options
+        let parent = FileManager.default.temporaryDirectory.path
+        // A socket's path is at most 107 bytes long.
+        folder = "\(parent)/mariadb-\(UInt32.random(in: 0 ... .max))"
+        port = try Self.freePort()
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    }
+
+    private static func path(of program: String) throws -> String {
+        let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin", "/usr/libexec"]
+        let paths = folders.map { "\($0)/\(program)" }
+        guard let path = paths.first(where: FileManager.default.isExecutableFile) else {
+            throw Fault(description: "there is no \(program) here: apt-get install mariadb-server-core")
+        }
+        return path
+    }
+
+    private static func freePort() throws -> UInt16 {
+        let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                bind(descriptor, address, length) == 0 ? getsockname(descriptor, address, &length) : -1
+            }
+        }
+        guard code == 0 else { throw Fault(description: "no free port: \(String(cString: strerror(errno)))") }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    private var user: [String] { getuid() == 0 ? ["--user=root"] : [] }
+
+    private func install() async throws {
+        let (code, output, errors) = try await StartedProgram.run(
+            try Self.path(of: "mariadb-install-db"),
+            [
+                "--no-defaults", "--datadir=\(folder)/data", "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ] + user
+        )
+        guard code == 0 else {
+            throw Fault(description: "mariadb-install-db ended with \(code): \(output.prefix(2_000)) \(errors)")
+        }
+    }
+
+    /// Starts it and waits until it answers.
+    package func start() async throws {
+        // What it said before isn't of this start.
+        let logFile = "\(folder)/log"
+        if FileManager.default.fileExists(atPath: logFile) { try FileManager.default.removeItem(atPath: logFile) }
+        let program = try StartedProgram(
+            try Self.path(of: "mariadbd"),
+            [
+                "--no-defaults", "--datadir=\(folder)/data", "--socket=\(socket)", "--port=\(port)",
+                "--bind-address=127.0.0.1", "--pid-file=\(folder)/pid", "--skip-name-resolve", "--skip-log-bin",
+                "--innodb-buffer-pool-size=96M", "--innodb-log-file-size=48M", "--max-connections=500",
+                "--performance-schema=OFF",
+            ] + user + options,
+            errorFile: logFile
+        )
+        self.program = program
+        // This process may be killed, too: then the server ends, and what it has written is removed.
+        watchdog = try StartedProgram(
+            "/bin/sh",
+            [
+                "-c", "while kill -0 $0 && kill -0 $1; do sleep 1; done; kill -0 $0 || { kill -9 $1; rm -rf $2; }",
+                "\(getpid())", "\(program.pid)", folder,
+            ]
+        )
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !log.hasSuffix("ready for connections.") {
+            guard program.codeIfEnded == nil, ContinuousClock.now < deadline else {
+                throw Fault(description: "mariadbd doesn't start: \(log)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// What it has logged since its start, up to the word that it's ready.
+    private var log: String {
+        let text = String(decoding: FileManager.default.contents(atPath: "\(folder)/log") ?? Data(), as: UTF8.self)
+        guard let ready = text.range(of: "ready for connections.") else { return String(text.suffix(1_500)) }
+        return String(text[..<ready.upperBound].suffix(1_500))
+    }
+
+    /// As a power cut of the process would: nothing is written any more.
+    package func kill() async throws {
+        program?.kill(SIGKILL)
+        _ = try await program?.exitCode()
+        program = nil
+    }
+
+    /// Stops and lets it run on, as an overloaded machine would.
+    package func signal(_ signal: Int32) { program?.kill(signal) }
+
+    package func stop() async throws {
+        program?.kill(SIGTERM)
+        _ = try await program?.exitCode()
+        program = nil
+        try FileManager.default.removeItem(atPath: folder)
+    }
+}
