@@ -256,7 +256,14 @@ package struct Engine: Sendable {
                 configuration: configuration.packets,
                 promised: { outside.transfers.promised($0) }
             ),
-            rewards: Rewards(store: store, campaigns: campaigns, tokens: tokens, poster: poster, clock: clock),
+            rewards: Rewards(
+                store: store,
+                campaigns: campaigns,
+                tokens: tokens,
+                poster: poster,
+                clock: clock,
+                awaited: { outside.awaited($0) }
+            ),
             packetSweeps: packetSweeps,
             totals: totals,
             identities: Identities(

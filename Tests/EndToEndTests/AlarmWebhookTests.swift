@@ -74,7 +74,10 @@ import Testing
         _ metrics: PrometheusRegistry,
         _ body: @Sendable @escaping (Alarms) async throws -> Void
     ) async throws {
-        let webhook = AlarmWebhook(configuration, client: .shared, metrics: metrics, logger: logger)
+        // Other tests may keep the machine busy for longer than the ten seconds that connecting may take elsewhere.
+        let patient = HTTPClient.Configuration(timeout: .init(connect: .seconds(60)))
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: patient)
+        let webhook = AlarmWebhook(configuration, client: client, metrics: metrics, logger: logger)
         let alarms = Alarms(logger: logger) { webhook.raise($0, $1) }
         let group = ServiceGroup(services: [webhook], logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -83,6 +86,7 @@ import Testing
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
+        try await client.shutdown()
     }
 
     private static func count(_ metrics: PrometheusRegistry, _ series: String) -> Int {
@@ -100,6 +104,8 @@ import Testing
             try await Self.run(Self.configuration(address, secret: "s3cret"), metrics) { alarms in
                 alarms.raise(.payoutStuck, "order 12ab in book 30, serial 7")
                 try await BuiltProgram.until("the chat is told") { bot.texts.count == 1 }
+                // A shutdown before the bot's answer is read would be a message that may not have arrived.
+                try await BuiltProgram.until("it's known") { Self.count(metrics, Self.sent) == 1 }
             }
         }
         let message = try #require(bot.messages.withLock { $0.first })

@@ -112,6 +112,11 @@ package struct Outside: Service {
         for reward in given { rewards[reward.kind]?.promised(reward) }
     }
 
+    /// Has whichever downstream is to give this reward asked about it soon: its owner wants to use it.
+    package func awaited(_ reward: OrderNumber) {
+        for work in rewards.values { work.awaited(reward) }
+    }
+
     /// All of them by one clock, until graceful shutdown.
     package func run() async throws {
         let (payouts, refunds, transfers, payments) = (payouts, refunds, transfers, payments.work)

@@ -12,6 +12,8 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         case submitted(Order)
         /// Somebody says that there's news of this order. Whether that's so, the channel will be asked (M9).
         case callback(Order.ID)
+        /// Somebody stands and waits for this order, so it's asked about sooner than its turn would be.
+        case awaited(Order.ID)
         case tick
         /// What `Job.find` found; IDs that are missing don't exist.
         case found([Order])
@@ -121,6 +123,7 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         case .submitted(let order):
             if policy.mechanisms.contains(.delayedQuery) { track(order, &effects) { $0.sleep($1, now) } }
         case .callback(let id): if policy.mechanisms.contains(.callback) { takeNews(of: id, &effects) }
+        case .awaited(let id): hurry(id, now)
         case .tick: tick(now, &effects)
         case .found(let orders):
             isFinding = false
@@ -164,6 +167,13 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
         case .asking: items[id]?.hasNews = true
         case .sleeping: wake(id)
         }
+    }
+
+    /// Whoever waits asks again and again, so it's never sooner than after the first attempt.
+    private mutating func hurry(_ id: Order.ID, _ now: Duration) {
+        let first = Duration.milliseconds(policy.backoffFirstMilliseconds)
+        guard case .sleeping(let due) = items[id]?.place, due > now + first else { return }
+        sleep(id, now, milliseconds: policy.backoffFirstMilliseconds)
     }
 
     private mutating func wake(_ id: Order.ID) {

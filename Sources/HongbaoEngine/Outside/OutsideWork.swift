@@ -139,6 +139,9 @@ package final class OutsideWork<Order: OutsideOrder>: Service {
         return true
     }
 
+    /// To be told when somebody waits for an order that isn't at its end.
+    package func awaited(_ id: Order.ID) { feed(.awaited(id)) }
+
     /// What alarms and logs call an order, so that somebody with the key can find it and nobody else can.
     package func digest(of order: Order) -> String {
         let code = HMAC<SHA256>.authenticationCode(for: Array(order.order.utf8), using: digestKey)

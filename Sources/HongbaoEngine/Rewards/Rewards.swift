@@ -29,13 +29,23 @@ package struct Rewards: Sendable {
     private let tokens: TokenLists
     private let poster: Poster
     private let clock: WallClock
+    /// Is told of a reward that its owner wants to use before its downstream has given it.
+    private let awaited: @Sendable (OrderNumber) -> Void
 
-    package init(store: any Store, campaigns: Campaigns, tokens: TokenLists, poster: Poster, clock: WallClock) {
+    package init(
+        store: any Store,
+        campaigns: Campaigns,
+        tokens: TokenLists,
+        poster: Poster,
+        clock: WallClock,
+        awaited: @escaping @Sendable (OrderNumber) -> Void
+    ) {
         self.store = store
         self.campaigns = campaigns
         self.tokens = tokens
         self.poster = poster
         self.clock = clock
+        self.awaited = awaited
     }
 
     /// Uses a coupon or puts a pendant on, once; from whichever app the person is in (ID-1).
@@ -54,7 +64,10 @@ package struct Rewards: Sendable {
             guard let open else { return .notFound }
             try await poster.postFirst([open])
             return .notGivenYet
-        case .redeemed, .alreadyRedeemed, .notGivenYet, .refused: return outcome
+        case .notGivenYet:
+            awaited(order)
+            return outcome
+        case .redeemed, .alreadyRedeemed, .refused: return outcome
         }
     }
 

@@ -136,6 +136,29 @@ import Testing
         #expect(line.attempts.values.reduce(0, +) == 51)
     }
 
+    /// GR-8: an order that somebody waits for is asked about a second from now, not in minutes, however often they ask;
+    /// then it's left to its turn again.
+    @Test func whatIsAwaitedIsAskedAboutSooner() throws {
+        var line = Line(Self.policy(breaker: nil))
+        try line.promise(1...2)
+        line.answer { _ in .unreachable }
+        line.pass(150) { _ in .unreachable }
+        let (before, awaited) = (line.calls.count, try #require(line.calls.first?.orders.first))
+        for _ in 0..<50 {
+            line.step(.awaited(awaited.transferID))
+            line.now += .milliseconds(100)
+            line.step(.tick)
+            line.answer { _ in .unreachable }
+        }
+        let tries = line.calls.dropFirst(before)
+        #expect((4...5).contains(tries.count), "\(tries.map(\.at))")
+        #expect(tries.allSatisfy { $0.orders.map(\.transferID) == [awaited.transferID] })
+        for (first, second) in zip(tries, tries.dropFirst()) { #expect(second.at - first.at >= .seconds(1)) }
+        line.step(.awaited(awaited.transferID))
+        line.pass(2) { .paid($0.amount) }
+        #expect(line.finished == [awaited.transferID] && line.machine.trackedCount == 1)
+    }
+
     /// An answer to one order of a call is an answer; so is that of a call from before it opened.
     @Test func anyAnswerCloses() throws {
         var policy = Self.policy(breaker: 2)

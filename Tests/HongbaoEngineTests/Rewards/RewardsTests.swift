@@ -97,6 +97,22 @@ import Testing
         try await bench.expectSound()
     }
 
+    /// GR-8: what would be asked for again in an hour is asked for at once when its owner wants to use it.
+    @Test func whoWantsToUseItHastensIt() async throws {
+        var habits = TestDownstream.Habits()
+        habits.refusals = 1
+        var bench = try RewardRig(TestCoupons(), habits)
+        bench.rig.configuration.outside.rewards.backoffLongestMilliseconds = 3_600_000
+        try await bench.rig.run { engine in
+            let granted = try await RewardRig.grant(engine, [RewardRig.request(1)])[0]
+            try await eventually { engine.alarms.count(.orderRefused) == 1 }
+            #expect(try await engine.rewards.redeem(granted.order) == .notGivenYet)
+            try await eventually { try await Self.states(engine, 1) == ["tea-coupon ready"] }
+        }
+        #expect(bench.downstream.given.count == 1)
+        try await bench.expectSound()
+    }
+
     /// GR-8: a downstream that hangs keeps neither cash nor another kind waiting.
     @Test func aHungDownstreamDelaysNobodyElse() async throws {
         var habits = TestDownstream.Habits()
