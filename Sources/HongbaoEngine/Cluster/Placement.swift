@@ -1,0 +1,16 @@
+package import HongbaoCore
+
+/// Where what concerns a person, or a packet, is to be done.
+package enum Placement: Hashable, Sendable {
+    case here
+    /// By the node whose address this is, such as `http://10.0.0.7:8080`.
+    case at(String)
+    /// Nobody is known to hold the mint at present: soon somebody will.
+    case nowhere
+}
+
+/// What a placement goes by.
+package enum Concern: Hashable, Sendable {
+    case person(PersonID)
+    case packet(RedPacketID)
+}
