@@ -131,6 +131,7 @@ let package = Package(
             name: "HongbaoServer",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoRedis", "HongbaoSQLite",
+                .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -205,6 +206,8 @@ let package = Package(
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoServer", "HongbaoSQLite",
                 "HongbaoFuzzing", "HongbaoRedis", "HongbaoSimulator", "HongbaoTesting",
+                .target(name: "CMySQLClient", condition: .when(traits: [mySQL])),
+                .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -268,6 +271,7 @@ let package = Package(
             name: "HongbaoGatewayTests",
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoProto", "HongbaoServer", "HongbaoTesting",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

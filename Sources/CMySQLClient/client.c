@@ -311,8 +311,9 @@ int client_execute(client_statement *s, unsigned rows) {
     s->used = 0;
     if (!failed) return 0;
     fault(s);
-    // What the server has sent before the fault is read, so that the connection can go on.
-    mysql_stmt_free_result(s->raw);
+    // A fault may come behind some rows, as when a row further on is locked. Nothing comes behind a fault; but unless the
+    // statement is reset, the library waits for more the next time, until the connection counts as lost.
+    mysql_stmt_reset(s->raw);
     return -1;
 }
 

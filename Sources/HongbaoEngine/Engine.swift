@@ -6,8 +6,8 @@ package import ServiceLifecycle
 /// The use cases of one process, wired to one store: what the gateway, the command line and the tests talk to.
 package struct Engine: Sendable {
     package struct Configuration: Sendable {
-        /// Which mint this process is. One process for each at a time: a newer one fences the older off.
-        package var mint = MintID(1)
+        /// Which mint this is. One process for each at a time: a newer one fences the older off.
+        package var seat = Seat.alone
         package var granting = Granting.Configuration()
         package var poster = Poster.Configuration()
         package var payouts = PayoutPolicy()
@@ -49,7 +49,8 @@ package struct Engine: Sendable {
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
     package var services: [any Service] {
-        [totals, poster, outside, packetSweeps, mergeSweeps, granting]
+        let sweeps: [any Service] = granting.seat.isFirst ? [packetSweeps, mergeSweeps] : []
+        return [totals, poster, outside] + sweeps + [granting]
     }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
@@ -75,6 +76,7 @@ package struct Engine: Sendable {
         logger: Logger
     ) async throws(StoreError) -> Engine {
         let alarms = alarms ?? Alarms(logger: logger)
+        let seat = configuration.seat
         let campaigns = Campaigns(set)
         let tokens = TokenLists()
         let reader = LogReader(wrappingKey: keyring.walletWrapping)
@@ -86,7 +88,7 @@ package struct Engine: Sendable {
         let known = try await learnEpochs(store, reader, verifier)
         for (pool, why) in try await budgets.fundAsFarAsPossible() { logger.kept(pool, why) }
         let opened = try await openEpoch(
-            of: configuration.mint,
+            of: seat,
             store: store,
             keyring: keyring,
             clock: clock,
@@ -105,7 +107,7 @@ package struct Engine: Sendable {
             store: store,
             reader: reader,
             tokens: tokens,
-            mint: configuration.mint,
+            seat: seat,
             seed: seed,
             pageBatches: configuration.granting.recoveryPageBatches
         )
@@ -117,7 +119,7 @@ package struct Engine: Sendable {
         )
         var allotted: [PoolID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
-            for lease in leases where lease.id.mint == configuration.mint {
+            for lease in leases where lease.id.mint == seat.mint {
                 guard lease.epoch == opened.record.epoch else {
                     // Made by an earlier epoch while this one began: what is left of it counts once it's taken over.
                     allotted[budget.pool] = lease.issued
@@ -130,7 +132,7 @@ package struct Engine: Sendable {
         }
 
         let totals = SharedTotals(
-            mint: configuration.mint,
+            mint: seat.mint,
             given: recovery.given,
             campaigns: campaigns,
             hot: hotTotals,
@@ -146,6 +148,7 @@ package struct Engine: Sendable {
             reader: reader,
             tokens: tokens,
             kinds: kinds,
+            seat: seat,
             isRetried: { campaigns.current.scene($0)?.isRetried ?? true },
             clock: clock,
             configuration: configuration.poster,
@@ -164,6 +167,7 @@ package struct Engine: Sendable {
             verifier: verifier,
             keyring: keyring,
             aliases: aliases,
+            seat: seat,
             epoch: opened.keys,
             state: mint,
             allotted: allotted,
@@ -176,6 +180,7 @@ package struct Engine: Sendable {
             store: store,
             payouts: configuration.payouts,
             policies: configuration.outside,
+            takesUpOthers: seat.isFirst,
             terms: Payment.Terms(
                 payWithinSeconds: configuration.packets.payWithinSeconds,
                 lifeSeconds: configuration.packets.lifeSeconds
@@ -271,7 +276,7 @@ package struct Engine: Sendable {
                 clock: clock,
                 keys: IdentityKeys(keyring),
                 sweeps: mergeSweeps,
-                fence: Identities.Fence(mint: configuration.mint) { granting.epoch },
+                fence: Identities.Fence(seat: seat) { granting.epoch },
                 configuration: configuration.identities
             ),
             mergeSweeps: mergeSweeps

@@ -75,6 +75,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 [0x80, 0], [UInt8](repeating: 0x80, count: 9) + [1], [UInt8](repeating: 0xFF, count: 10),
                 [0xFF, 0xFF, 3], [0xFF, 1], [0x80, 2], [0x0A, 4] + "test".utf8, [0x12, 4] + "rain".utf8,
                 [0x31, 42, 0, 0, 0, 0, 0, 0, 0], [0x3A, 6] + "douyin".utf8,
+                [0x5A, 16] + "42_1966081_1_1_0".utf8, [0x0A, 16] + "42_1966081_1_1_0".utf8, [0x10, 2], [0x10, 8],
+                [0x2A, 6] + "backup".utf8, [0x2A, 8] + "blessing".utf8, [0x38, 1], [0x42, 6, 0x2A, 4] + "over".utf8,
             ]
         case .token, .record: [[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [1, 0], [0, 1], [3], [41], [68], [69]]
         case .order:

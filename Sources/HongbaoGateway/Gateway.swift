@@ -55,10 +55,12 @@ package enum Gateway {
         let registry = services.metrics
         RouteMetrics.describe(in: registry)
         registry.gauge("hongbao_build_info", [("version", configuration.version)]).set(Int64(1))
+        let forwarder = Forwarder(configuration, registry)
         var routes = GrantRoutes(
             services: services,
             batchMax: configuration.batchMax,
-            metrics: GrantMetrics(registry)
+            metrics: GrantMetrics(registry),
+            forwarder: forwarder
         ).routes
         routes += ServiceReadRoutes(services: services).routes
         routes += WalletRoutes(services: services).routes
@@ -104,6 +106,8 @@ package enum Gateway {
             serviceKeys: ServiceKeys(configuration.serviceKeys),
             people: try JWTVerifier(issuers),
             person: services.identities.person,
+            place: services.place,
+            forwarder: forwarder,
             bodies: BodyReading(bytesMax: configuration.bodyBytesMax, timeout: configuration.requestTimeout),
             requestIDs: RequestIDs(salt: .random(in: 0...UInt64.max)),
             now: services.now

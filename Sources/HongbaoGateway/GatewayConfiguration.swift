@@ -1,3 +1,4 @@
+package import AsyncHTTPClient
 import Crypto
 package import HongbaoCore
 package import HongbaoEngine
@@ -20,6 +21,9 @@ package struct GatewayConfiguration: Sendable {
     package var takesPayments = false
     package var redPackets = RedPacketLimits()
     package var totals = TotalStreams()
+    /// What requests are forwarded with to other nodes of a cluster (`Forwarder.clientConfiguration`); without one none
+    /// are. Whoever hands it in shuts it down.
+    package var forwarding: HTTPClient?
     package var bodyBytesMax = 1 << 20
     package var headerBytesMax = 16 << 10
     /// From the first byte of a request's body to its last, and again for its answer.

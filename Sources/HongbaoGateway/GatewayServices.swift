@@ -8,7 +8,8 @@ package struct GatewayServices: Sendable {
     /// Answers in the order asked.
     package var grant: @Sendable ([GrantRequest]) async -> [GrantAnswer]
     package var findGrant: @Sendable (OrderNumber) async throws(StoreError) -> GrantView?
-    package var wallet: @Sendable (_ person: PersonID, _ campaign: String, _ tokens: [[UInt8]]) async -> WalletAnswer
+    package var wallet:
+        @Sendable (_ person: PersonID, _ campaign: String, _ tokens: [[UInt8]]) async throws(StoreError) -> WalletAnswer
     package var budget: @Sendable (_ campaign: String, _ scene: String) async throws(StoreError) -> BudgetView?
     package var inventory: @Sendable (_ campaign: String, _ reward: String) async throws(StoreError) -> BudgetView?
     /// Uses a coupon, or puts a pendant on.
@@ -21,6 +22,8 @@ package struct GatewayServices: Sendable {
     /// A campaign's running total, as this node knows it.
     package var total: @Sendable (_ campaign: String) -> TotalAnswer
     package var identities: IdentityServices
+    /// Where in the cluster it's to be done; `nil` for a process by itself, which does everything.
+    package var place: (@Sendable (Concern) -> Placement)?
     /// Takes an authentic word of an outside system about an order; `false` when that's no order of ours.
     package var callback: @Sendable (_ system: OutsideSystem, _ order: String) -> Bool
     /// The same of a downstream about a reward's order.
@@ -33,7 +36,7 @@ package struct GatewayServices: Sendable {
         campaigns: @escaping @Sendable () -> CampaignSet,
         grant: @escaping @Sendable ([GrantRequest]) async -> [GrantAnswer],
         findGrant: @escaping @Sendable (OrderNumber) async throws(StoreError) -> GrantView?,
-        wallet: @escaping @Sendable (PersonID, String, [[UInt8]]) async -> WalletAnswer,
+        wallet: @escaping @Sendable (PersonID, String, [[UInt8]]) async throws(StoreError) -> WalletAnswer,
         budget: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
         inventory: @escaping @Sendable (String, String) async throws(StoreError) -> BudgetView?,
         redeem: @escaping @Sendable (OrderNumber) async throws(StoreError) -> RedeemOutcome,
@@ -42,6 +45,7 @@ package struct GatewayServices: Sendable {
         packets: PacketServices,
         total: @escaping @Sendable (String) -> TotalAnswer,
         identities: IdentityServices,
+        place: (@Sendable (Concern) -> Placement)? = nil,
         callback: @escaping @Sendable (OutsideSystem, String) -> Bool,
         rewardCallback: @escaping @Sendable (RewardKind, String) -> Bool,
         readiness: Readiness,
@@ -60,6 +64,7 @@ package struct GatewayServices: Sendable {
         self.packets = packets
         self.total = total
         self.identities = identities
+        self.place = place
         self.callback = callback
         self.rewardCallback = rewardCallback
         self.readiness = readiness
@@ -70,31 +75,71 @@ package struct GatewayServices: Sendable {
 
 extension GatewayServices {
     package init(_ engine: Engine, readiness: Readiness, metrics: PrometheusRegistry) {
+        self.init(Engines(engine), readiness: readiness, metrics: metrics, now: engine.clock.now)
+    }
+
+    /// What concerns a person is done by the engine that decides for them. When it isn't here, it's `unavailable`: the
+    /// request was sent on the wrong way, and will find the right one.
+    package init(
+        _ engines: Engines,
+        readiness: Readiness,
+        metrics: PrometheusRegistry,
+        now: @escaping @Sendable () -> Timestamp = WallClock.system.now
+    ) {
         self.init(
-            campaigns: { engine.campaigns.current },
-            grant: { await engine.granting.grant($0) },
-            findGrant: { (order) throws(StoreError) in try await engine.granting.find(order) },
-            wallet: { await engine.wallets.read(person: $0, campaign: $1, tokens: $2) },
+            campaigns: { engines.campaigns },
+            grant: { await engines.grant($0) },
+            findGrant: { (order) throws(StoreError) in
+                try await engines.deciding(for: order.person).granting.find(order)
+            },
+            wallet: { (person, campaign, tokens) throws(StoreError) in
+                let engine = try engines.deciding(for: person)
+                return await engine.wallets.read(person: person, campaign: campaign, tokens: tokens)
+            },
             budget: { (campaign, scene) throws(StoreError) in
-                try await engine.budgets.view(campaign: campaign, scene: scene)
+                try await engines.first().budgets.view(campaign: campaign, scene: scene)
             },
             inventory: { (campaign, reward) throws(StoreError) in
-                try await engine.budgets.inventory(campaign: campaign, reward: reward)
+                try await engines.first().budgets.inventory(campaign: campaign, reward: reward)
             },
-            redeem: { (order) throws(StoreError) in try await engine.rewards.redeem(order) },
+            redeem: { (order) throws(StoreError) in
+                try await engines.deciding(for: order.person).rewards.redeem(order)
+            },
             requestWithdrawal: { key, amount, now, isOpen in
-                await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
+                guard let engine = engines.engine(of: .person(key.person)) else { return .unavailable(Engines.notHere) }
+                return await engine.withdrawals.request(key, amount: amount, now: now) { _, _ in isOpen }
             },
-            findWithdrawal: { (key) throws(StoreError) in try await engine.withdrawals.find(key) },
-            packets: PacketServices(engine),
-            total: { engine.totals.read(campaign: $0) },
-            identities: IdentityServices(engine),
-            callback: { engine.callback($0, order: $1) },
-            rewardCallback: { engine.outside.callback($0, order: $1) },
+            findWithdrawal: { (key) throws(StoreError) in
+                try await engines.deciding(for: key.person).withdrawals.find(key)
+            },
+            packets: PacketServices(engines),
+            total: { engines.any?.totals.read(campaign: $0) ?? .unavailable },
+            identities: IdentityServices(engines),
+            callback: { engines.any?.callback($0, order: $1) ?? false },
+            rewardCallback: { engines.any?.outside.callback($0, order: $1) ?? false },
             readiness: readiness,
             metrics: metrics,
-            now: engine.clock.now
+            now: now
         )
+        if !engines.isAlone { place = { engines.place($0) } }
+    }
+}
+
+extension Engines {
+    fileprivate func deciding(for person: PersonID) throws(StoreError) -> Engine {
+        guard let engine = engine(of: .person(person)) else { throw Self.notHere }
+        return engine
+    }
+
+    fileprivate func first() throws(StoreError) -> Engine {
+        guard let engine = any else { throw Self.notHere }
+        return engine
+    }
+
+    /// The database alone is correct (RP-8), so any will do; this one has the packet's lane.
+    fileprivate func turn(of packet: RedPacketID) throws(StoreError) -> Engine {
+        guard let engine = engine(of: .packet(packet)) else { return try first() }
+        return engine
     }
 }
 
@@ -119,11 +164,11 @@ package struct IdentityServices: Sendable {
 }
 
 extension IdentityServices {
-    package init(_ engine: Engine) {
+    init(_ engines: Engines) {
         self.init(
-            resolve: { await engine.identities.resolve($0) },
-            bind: { await engine.identities.bind($0, joining: $1) },
-            person: { engine.identities.person($0) }
+            resolve: { await engines.any?.identities.resolve($0) ?? .unavailable(Engines.notHere) },
+            bind: { await engines.any?.identities.bind($0, joining: $1) ?? .unavailable(Engines.notHere) },
+            person: { engines.person($0) }
         )
     }
 }
@@ -172,22 +217,34 @@ package struct PacketServices: Sendable {
 }
 
 extension PacketServices {
-    package init(_ engine: Engine) {
+    init(_ engines: Engines) {
         self.init(
             subsidyAmount: { (subsidy) throws(StoreError) in
-                try await engine.wallets.subsidy(subsidy.order, tokens: subsidy.tokens)?.amount
+                let engine = try engines.deciding(for: subsidy.order.person)
+                return try await engine.wallets.subsidy(subsidy.order, tokens: subsidy.tokens)?.amount
             },
-            send: { await engine.packets.send($0, by: $1?.order, tokens: $1?.tokens ?? []) },
+            send: { draft, subsidy in
+                guard let engine = engines.engine(of: .person(draft.key.sender)) else {
+                    return .unavailable(Engines.notHere)
+                }
+                return await engine.packets.send(draft, by: subsidy?.order, tokens: subsidy?.tokens ?? [])
+            },
             openPayment: { packet in
-                switch await engine.payments.open(packet) {
+                switch await engines.any?.payments.open(packet) {
                 case .page(let url): url
-                case .unavailable: nil
+                case .unavailable, nil: nil
                 }
             },
-            look: { (id, person) throws(StoreError) in try await engine.packets.look(id, as: person) },
-            claim: { await engine.packets.claim($0, by: $1) },
+            look: { (id, person) throws(StoreError) in try await engines.turn(of: id).packets.look(id, as: person) },
+            claim: { id, person in
+                do throws(StoreError) {
+                    return try await engines.turn(of: id).packets.claim(id, by: person)
+                } catch {
+                    return .unavailable(error)
+                }
+            },
             claims: { (id, position, limit) throws(StoreError) in
-                try await engine.packets.claims(of: id, from: position, limit: limit)
+                try await engines.turn(of: id).packets.claims(of: id, from: position, limit: limit)
             }
         )
     }

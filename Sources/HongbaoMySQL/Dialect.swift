@@ -31,7 +31,8 @@ extension Query {
         case .putBudget:
             Self.update("total", "allotted", "reserve", "quota", "quota_seconds", "slice", "slice_leased")
         case .putLease: Self.update("epoch", "allotted", "issued", "expires_at")
-        case .putMint: Self.update("epoch", "last_sequence", "posted_sequence")
+        case .putMint:
+            Self.update("epoch", "last_sequence", "posted_sequence", "mints", "holder", "beats", "wanted_by")
         case .putIdentity: Self.update("person", "phone", "bound_at")
         default: preconditionFailure("a statement that doesn't change what was loaded")
         }

@@ -76,6 +76,16 @@ package nonisolated struct WireGrantRequest: Sendable {
   /// Clears the value of `openedAt`. Subsequent reads from it will return its default value.
   package mutating func clearOpenedAt() {self._openedAt = nil}
 
+  /// The number that the caller expects, to be checked.
+  package var order: String {
+    get {_order ?? String()}
+    set {_order = newValue}
+  }
+  /// Returns true if `order` has been explicitly set.
+  package var hasOrder: Bool {self._order != nil}
+  /// Clears the value of `order`. Subsequent reads from it will return its default value.
+  package mutating func clearOrder() {self._order = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -83,6 +93,7 @@ package nonisolated struct WireGrantRequest: Sendable {
   fileprivate var _amount: Int64? = nil
   fileprivate var _rewardID: String? = nil
   fileprivate var _openedAt: Int64? = nil
+  fileprivate var _order: String? = nil
 }
 
 /// 1 to 1,000 grants.
@@ -227,7 +238,7 @@ fileprivate nonisolated let _protobuf_package = "hongbao.v1"
 
 nonisolated extension WireGrantRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".GrantRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}campaign\0\u{1}scene\0\u{1}rain\0\u{3}award_type\0\u{1}stage\0\u{1}person\0\u{1}app\0\u{1}amount\0\u{3}reward_id\0\u{3}opened_at\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}campaign\0\u{1}scene\0\u{1}rain\0\u{3}award_type\0\u{1}stage\0\u{1}person\0\u{1}app\0\u{1}amount\0\u{3}reward_id\0\u{3}opened_at\0\u{1}order\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -245,6 +256,7 @@ nonisolated extension WireGrantRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 8: try { try decoder.decodeSingularInt64Field(value: &self._amount) }()
       case 9: try { try decoder.decodeSingularStringField(value: &self._rewardID) }()
       case 10: try { try decoder.decodeSingularInt64Field(value: &self._openedAt) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self._order) }()
       default: break
       }
     }
@@ -285,6 +297,9 @@ nonisolated extension WireGrantRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._openedAt {
       try visitor.visitSingularInt64Field(value: v, fieldNumber: 10)
     } }()
+    try { if let v = self._order {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 11)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -299,6 +314,7 @@ nonisolated extension WireGrantRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs._amount != rhs._amount {return false}
     if lhs._rewardID != rhs._rewardID {return false}
     if lhs._openedAt != rhs._openedAt {return false}
+    if lhs._order != rhs._order {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -1,7 +1,8 @@
 import HongbaoCore
 import HongbaoEngine
 
-// Reading rows. Columns are counted from 0; what doesn't fit its type contradicts the schema, so it's `corrupt`.
+// Binding and reading rows. Columns are counted from 0; what doesn't fit its type contradicts the schema, so it's
+// `corrupt`.
 extension PreparedStatement {
     /// Reads the one row that there may be.
     @inline(__always)
@@ -20,6 +21,12 @@ extension PreparedStatement {
         while try step() { rows.append(try read(self)) }
         return rows
     }
+
+    func bind(_ index: Int32, textIfAny text: String?) {
+        if let text { bind(index, text: text) } else { bind(index, nil) }
+    }
+
+    func textIfAny(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 
     @inline(__always)
     func bits(_ column: Int32) -> UInt64 { UInt64(bitPattern: integer(column)) }

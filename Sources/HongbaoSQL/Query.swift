@@ -26,7 +26,8 @@ enum Query: Int, CaseIterable {
     static let budgetColumns = "pool, total, allotted, kind, reserve, quota, quota_seconds, slice, slice_leased"
     static let leaseColumns = "pool, mint, epoch, allotted, issued, expires_at"
     private static let batchColumns = "mint, sequence, epoch, count, total, at, record, pieces"
-    static let mintColumns = "id, epoch, last_sequence, posted_sequence"
+    static let mintColumns =
+        "id, epoch, last_sequence, posted_sequence, mints, holder, beats, wanted_by"
 
     var sql: String { sql(keys: 1) }
 

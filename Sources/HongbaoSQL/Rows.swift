@@ -102,6 +102,10 @@ extension PreparedStatement {
         bind(2, Int64(mint.epoch))
         bind(3, bits: mint.lastSequence)
         bind(4, bits: mint.postedSequence)
+        bind(5, Int64(mint.mints))
+        bind(6, textIfAny: mint.holder?.address)
+        bind(7, Int64(mint.holder?.beats ?? 0))
+        bind(8, textIfAny: mint.holder?.wantedBy)
     }
 
     func bind(_ epoch: EpochRecord) {
@@ -245,7 +249,10 @@ extension PreparedStatement {
             id: MintID(try number(0)),
             epoch: try number(1),
             lastSequence: try number(2),
-            postedSequence: try number(3)
+            postedSequence: try number(3),
+            mints: try number(4),
+            holder: isNull(5)
+                ? nil : MintHolder(address: text(5), beats: try number(6), wantedBy: textIfAny(7))
         )
     }
 

@@ -16,6 +16,17 @@ package struct DataFolder: Sendable {
     ///
     /// Throws `StoreError`, `KeyringFault` or `DataFolderFault`.
     package func open() async throws -> (store: SQLiteStore, keyring: Keyring) {
+        let store = try await openToWrite()
+        do {
+            return (store, try await loadKeyring(of: store))
+        } catch {
+            try await store.close()
+            throw error
+        }
+    }
+
+    /// Only the store. Throws `StoreError` or `DataFolderFault`.
+    package func openToWrite() async throws -> SQLiteStore {
         let store = try openStore(.readWrite)
         do {
             let durability = try await store.durability()
@@ -25,8 +36,7 @@ package struct DataFolder: Sendable {
                     description: "the store isn't durable: journal \(journal), synchronous \(syncs)"
                 )
             }
-            let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
-            return (store, try loadKeyring(isNew: isNew))
+            return store
         } catch {
             try await store.close()
             throw error
@@ -34,14 +44,22 @@ package struct DataFolder: Sendable {
     }
 
     package func openStore(_ access: SQLiteStore.Access) throws -> SQLiteStore {
-        if access == .readWrite {
-            try FileManager.default.createDirectory(
-                atPath: path,
-                withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700]
-            )
-        }
+        if access == .readWrite { try make() }
         return try SQLiteStore(folder: path, access: access)
+    }
+
+    private func make() throws {
+        try FileManager.default.createDirectory(
+            atPath: path,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
+    }
+
+    /// The keyring of a store, which needn't be in this folder.
+    package func loadKeyring(of store: any Store) async throws -> Keyring {
+        let isNew = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints().isEmpty }
+        return try loadKeyring(isNew: isNew)
     }
 
     /// New data gets a new keyring; data without its keyring can't be read, so that's refused.
@@ -50,8 +68,9 @@ package struct DataFolder: Sendable {
         if !FileManager.default.fileExists(atPath: file) {
             guard isNew else {
                 let advice = "restore the keyring that it was written with"
-                throw DataFolderFault(description: "\(file) is missing, but \(path) has data: \(advice)")
+                throw DataFolderFault(description: "\(file) is missing, but there is data: \(advice)")
             }
+            try make()
             let keyring = Keyring()
             try keyring.create(path: file)
             return keyring

@@ -10,7 +10,7 @@ import UnixSignals
 /// (CF-5, CF-6). Otherwise the running configuration stays, and the log names every problem.
 struct CampaignReloads: Service {
     private let loading: CampaignLoading
-    private let reloads: Reloads
+    private let engines: Engines
     private let hangUps: UnixSignalsSequence
     private let logger: Logger
     private let isSuccessful = Gauge(label: "hongbao_config_last_reload_successful")
@@ -31,9 +31,9 @@ struct CampaignReloads: Service {
     )
 
     /// - Parameter hangUps: trapped already; those that came during the start are carried out after it.
-    init(_ loading: CampaignLoading, _ reloads: Reloads, hangUps: UnixSignalsSequence, logger: Logger) {
+    init(_ loading: CampaignLoading, _ engines: Engines, hangUps: UnixSignalsSequence, logger: Logger) {
         self.loading = loading
-        self.reloads = reloads
+        self.engines = engines
         self.hangUps = hangUps
         self.logger = logger
         // What was read at the start is in force.
@@ -61,7 +61,7 @@ struct CampaignReloads: Service {
             return refuse(error.problems)
         }
         for warning in loaded.warnings { logger.warning("campaign file", metadata: ["problem": "\(warning)"]) }
-        switch await reloads.reload(loaded.campaigns) {
+        switch await engines.reload(loaded.campaigns) {
         case .applied(let old, let new):
             logger.notice("campaigns reloaded", metadata: ["from": "\(old)", "to": "\(new)"])
             return .applied

@@ -39,43 +39,103 @@ package enum Server {
         if let (main, backup) = configuration.hotStates.map({ ("\($0.main)", "\($0.backup)") }) {
             logger.info("running totals in Redis", metadata: ["main": "\(main)", "backup": "\(backup)"])
         }
-        let (store, keyring) = try await DataFolder(configuration.dataFolder).open()
+        let (opened, keyring) = try await open(configuration, logger)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(for: configuration))
+        let forwarding = configuration.cluster.map { _ in
+            HTTPClient(eventLoopGroupProvider: .singleton, configuration: Forwarder.clientConfiguration)
+        }
         let webhook = configuration.webhook.map {
             AlarmWebhook($0, client: client, metrics: registry, logger: logger)
         }
         do {
-            let engine = try await Engine.start(
-                store: store,
-                campaigns: campaigns,
-                keyring: keyring,
-                channels: Channels(configuration, client: client, logger: logger),
-                seed: .random(in: 0...UInt64.max),
-                configuration: configuration.engine,
-                hotTotals: hotStates.totals,
-                alarms: Alarms(logger: logger) { webhook?.raise($0, $1) },
-                logger: logger
-            )
-            let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
-            logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
-            let reloads = CampaignReloads(loading, engine.reloads, hangUps: hangUps, logger: logger)
+            let channels = Channels(configuration, client: client, logger: logger)
+            let alarms = Alarms(logger: logger) { webhook?.raise($0, $1) }
+            let totals = hotStates.totals
+            let (engines, services) = try await engines(
+                configuration.cluster,
+                opened.store,
+                campaigns,
+                logger
+            ) { (seat, campaigns) throws(StoreError) in
+                var own = configuration.engine
+                own.seat = seat
+                return try await Engine.start(
+                    store: opened.store,
+                    campaigns: campaigns,
+                    keyring: keyring,
+                    channels: channels,
+                    seed: .random(in: 0...UInt64.max),
+                    configuration: own,
+                    hotTotals: totals,
+                    alarms: alarms,
+                    logger: logger
+                )
+            }
+            let reloads = CampaignReloads(loading, engines, hangUps: hangUps, logger: logger)
             // The chat is told of alarms before all else begins and after all else has ended.
-            let background: [any Service] = (webhook.map { [$0] } ?? []) + engine.services + [reloads]
-            try await serve(engine, background, configuration, keyring, registry, logger, onReady)
+            let background: [any Service] = (webhook.map { [$0] } ?? []) + services + [reloads]
+            var gateway = configuration.gateway
+            gateway.forwarding = forwarding
+            try await serve(engines, background, gateway, configuration, keyring, registry, logger, onReady)
         } catch {
             await hotStates.close()
             try await client.shutdown()
+            try await forwarding?.shutdown()
             throw error
         }
         await hotStates.close()
         try await client.shutdown()
-        try await store.close()
+        try await forwarding?.shutdown()
+        try await opened.close()
         logger.info("stopped")
     }
 
+    /// The store that the settings name, and its keyring.
+    private static func open(
+        _ configuration: ServerConfiguration,
+        _ logger: Logger
+    ) async throws -> (OpenedStore, Keyring) {
+        let opened = try await OpenedStore.open(configuration)
+        do {
+            if let address = configuration.store { logger.info("the books", metadata: ["store": "\(address)"]) }
+            for warning in opened.warnings { logger.warning("the store", metadata: ["problem": "\(warning)"]) }
+            return (opened, try await DataFolder(configuration.dataFolder).loadKeyring(of: opened.store))
+        } catch {
+            try await opened.close()
+            throw error
+        }
+    }
+
+    /// One engine for all people, or a node that starts some when it has found its place among others; and what runs.
+    private static func engines(
+        _ cluster: ClusterSettings?,
+        _ store: any Store,
+        _ campaigns: CampaignSet,
+        _ logger: Logger,
+        start: @escaping @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
+    ) async throws -> (Engines, [any Service]) {
+        guard let cluster else {
+            let engine = try await start(.alone, campaigns)
+            let (orders, backlog) = (engine.granting.orderCount, engine.granting.backlog)
+            logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
+            return (Engines(engine), engine.services)
+        }
+        let engines = Engines(in: cluster.division, campaigns: campaigns, clock: .system)
+        let node = ClusterNode(
+            cluster.node,
+            store: store,
+            engines: engines,
+            clock: .system,
+            logger: logger,
+            start: start
+        )
+        return (engines, [node])
+    }
+
     private static func serve(
-        _ engine: Engine,
+        _ engines: Engines,
         _ background: [any Service],
+        _ gateway: GatewayConfiguration,
         _ configuration: ServerConfiguration,
         _ keyring: Keyring,
         _ registry: PrometheusRegistry,
@@ -83,15 +143,16 @@ package enum Server {
         _ onReady: @escaping @Sendable (_ port: Int) async -> Void
     ) async throws {
         let readiness = Readiness(checks: [
-            Readiness.Check("log") { engine.granting.isAccepting }
+            Readiness.Check("log") { engines.all.allSatisfy(\.granting.isAccepting) },
+            Readiness.Check("cluster") { engines.isInTouch },
         ])
-        var services = GatewayServices(engine, readiness: readiness, metrics: registry)
+        var services = GatewayServices(engines, readiness: readiness, metrics: registry)
         if configuration.outside[.payouts] == nil {
             let request = services.requestWithdrawal
             // Nobody could pay it out. What was accepted before is still answered.
             services.requestWithdrawal = { key, amount, now, _ in await request(key, amount, now, false) }
         }
-        var gateway = configuration.gateway
+        var gateway = gateway
         gateway.callbackSecrets = configuration.outside.mapValues { Array($0.secret.utf8) }
         gateway.rewardCallbackSecrets = configuration.rewards.mapValues { Array($0.address.secret.utf8) }
         // What is paid must be able to reach somebody.

@@ -10,6 +10,10 @@ package struct ServerConfiguration: Sendable {
     package var gateway = GatewayConfiguration()
     package var engine = Engine.Configuration()
     package var dataFolder = "data"
+    /// Where the books are when they aren't in the data folder, in which there is the keyring then.
+    package var store: DatabaseAddress?
+    /// `nil`: a process by itself.
+    package var cluster: ClusterSettings?
     package var campaignFiles: [String] = []
     /// Where campaign files are when `campaignFiles` names none.
     package var campaignFolder: String?
@@ -41,48 +45,52 @@ package struct ServerConfiguration: Sendable {
 
     /// All keys but those of downstreams, as they stand in the file; in the environment `HONGBAO_` and capitals, with
     /// `_` for `.` and `-`.
-    package static let keys: [(key: String, meaning: String)] = [
-        ("http.host", "address to listen on (127.0.0.1)"),
-        ("http.port", "port to listen on, 0 for any (8080)"),
-        ("http.connections-max", "connections at a time (20000)"),
-        ("http.in-flight-max", "requests at work at a time, others are shed (8192)"),
-        ("http.body-bytes-max", "largest request body (1048576)"),
-        ("http.timeout-seconds", "for a request's body, and again for its answer (10)"),
-        ("data.folder", "where everything is kept (data)"),
-        ("campaigns.files", "campaign files; default: all of campaigns/*.yaml"),
-        ("campaigns.rehearse", "play them as if their live phase began now (false)"),
-        ("demo.enabled", "the demo's own account centre: anybody may log in as anybody (false)"),
-        ("demo.relations", "who follows whom is made up from people's numbers; else nobody follows anybody (false)"),
-        ("service-keys", "list of name:sha256-of-key:scope+scope[:campaign+campaign]"),
-        ("issuers", "account centres: list of name:EdDSA|ES256:base64-of-public-key[:audience]"),
-        ("channels.url", "base address of all systems outside, for those without one of their own"),
-        ("channels.secret", "shared secret that requests and callbacks are signed with, for the same"),
-        ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
-        ("payouts.secret", "shared secret with the payout channel"),
-        ("payments.url", "base address of the cashier; without one nobody sends packets that are paid for"),
-        ("payments.secret", "shared secret with the cashier"),
-        ("transfers.url", "base address of what brings shares to people's change; needed for sending, too"),
-        ("transfers.secret", "shared secret with it"),
-        ("refunds.url", "base address of what gives payments back; needed for sending, too"),
-        ("refunds.secret", "shared secret with it"),
-        ("alarms.webhook", "address of a Lark bot that tells a chat of alarms; a secret, too"),
-        ("alarms.webhook-secret", "secret of a bot that checks signatures"),
-        ("alarms.instance", "what the chat knows this server by (host name and data folder)"),
-        ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
-        ("posting.batches", "batches of the log in one posting transaction while grants come in (24)"),
-        ("posting.quiet-batches", "the same when none come in: larger transactions drain faster (256)"),
-        ("posting.rate", "postings a second at most, 0 without limit: what the ledger bears (0)"),
-        ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
-        ("epochs.seconds", "life of a key epoch (86400)"),
-        ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
-        ("totals.interval-milliseconds", "how often running totals are flushed, read back and streamed (1000)"),
-        ("totals.main-url", "Redis that keeps running totals, as redis://host:6379; a secret, too (in memory)"),
-        ("totals.backup-url", "another Redis that keeps the same; both or neither"),
-        ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
-        ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
-        ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
-        ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
-    ]
+    package static let keys: [(key: String, meaning: String)] =
+        [
+            ("http.host", "address to listen on (127.0.0.1)"),
+            ("http.port", "port to listen on, 0 for any (8080)"),
+            ("http.connections-max", "connections at a time (20000)"),
+            ("http.in-flight-max", "requests at work at a time, others are shed (8192)"),
+            ("http.body-bytes-max", "largest request body (1048576)"),
+            ("http.timeout-seconds", "for a request's body, and again for its answer (10)"),
+            ("data.folder", "where everything is kept (data)"),
+            ("campaigns.files", "campaign files; default: all of campaigns/*.yaml"),
+            ("campaigns.rehearse", "play them as if their live phase began now (false)"),
+            ("demo.enabled", "the demo's own account centre: anybody may log in as anybody (false)"),
+            (
+                "demo.relations",
+                "who follows whom is made up from people's numbers; else nobody follows anybody (false)"
+            ),
+            ("service-keys", "list of name:sha256-of-key:scope+scope[:campaign+campaign]"),
+            ("issuers", "account centres: list of name:EdDSA|ES256:base64-of-public-key[:audience]"),
+            ("channels.url", "base address of all systems outside, for those without one of their own"),
+            ("channels.secret", "shared secret that requests and callbacks are signed with, for the same"),
+            ("payouts.url", "base address of the payout channel; without one withdrawals are closed"),
+            ("payouts.secret", "shared secret with the payout channel"),
+            ("payments.url", "base address of the cashier; without one nobody sends packets that are paid for"),
+            ("payments.secret", "shared secret with the cashier"),
+            ("transfers.url", "base address of what brings shares to people's change; needed for sending, too"),
+            ("transfers.secret", "shared secret with it"),
+            ("refunds.url", "base address of what gives payments back; needed for sending, too"),
+            ("refunds.secret", "shared secret with it"),
+            ("alarms.webhook", "address of a Lark bot that tells a chat of alarms; a secret, too"),
+            ("alarms.webhook-secret", "secret of a bot that checks signatures"),
+            ("alarms.instance", "what the chat knows this server by (host name and data folder)"),
+            ("posting.first", "post every grant before it's answered: cuts the token path (false)"),
+            ("posting.batches", "batches of the log in one posting transaction while grants come in (24)"),
+            ("posting.quiet-batches", "the same when none come in: larger transactions drain faster (256)"),
+            ("posting.rate", "postings a second at most, 0 without limit: what the ledger bears (0)"),
+            ("limits.backlog-max", "grants accepted and not posted before others are refused (20000000)"),
+            ("epochs.seconds", "life of a key epoch (86400)"),
+            ("packets.life-seconds", "how long a red packet can be claimed; shorter in rehearsals (86400)"),
+            ("totals.interval-milliseconds", "how often running totals are flushed, read back and streamed (1000)"),
+            ("totals.main-url", "Redis that keeps running totals, as redis://host:6379; a secret, too (in memory)"),
+            ("totals.backup-url", "another Redis that keeps the same; both or neither"),
+            ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
+            ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
+            ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
+            ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
+        ] + ClusterSettings.keys
 
     package init(reader: ConfigReader) throws(Invalid) {
         let settings = Settings(reader: reader)
@@ -98,6 +106,8 @@ package struct ServerConfiguration: Sendable {
         gateway.serviceKeys = try settings.list("service-keys").map { (text) throws(Invalid) in try ServiceKey(text) }
         gateway.issuers = try settings.list("issuers").map { (text) throws(Invalid) in try JWTIssuer(text) }
         dataFolder = settings.string("data.folder") ?? dataFolder
+        store = try DatabaseAddress(settings)
+        cluster = try ClusterSettings(settings, store: store)
         campaignFiles = settings.list("campaigns.files")
         isRehearsal = try settings.bool("campaigns.rehearse") ?? false
         isDemo = try settings.bool("demo.enabled") ?? false

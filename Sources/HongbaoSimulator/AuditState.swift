@@ -370,12 +370,7 @@ struct AuditState: Sendable {
         let epoch = MintEpoch(mint: batch.mint, epoch: batch.epoch)
         loggedInEpoch[epoch, default: 0] += batch.total.fen
         if loggedInEpoch[epoch] ?? 0 > caps[epoch] ?? 0 { fail("M6: more is issued in an epoch than it may") }
-        mints[batch.mint] = MintRecord(
-            id: batch.mint,
-            epoch: batch.epoch,
-            lastSequence: batch.sequence,
-            postedSequence: mint?.postedSequence ?? 0
-        )
+        mints[batch.mint] = mint?.reaching(batch.sequence)
     }
 
     private mutating func take(_ mint: MintRecord, _ commit: Commit) {

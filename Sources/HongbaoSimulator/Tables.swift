@@ -105,14 +105,7 @@ struct Tables: Sendable {
             throw StoreError(.corrupt, "M6: the batches give \(given) fen and \(pieces) pieces, the leases others")
         }
         commit.batches = group.batches
-        commit.mints = [
-            MintRecord(
-                id: mint.id,
-                epoch: mint.epoch,
-                lastSequence: last.sequence,
-                postedSequence: mint.postedSequence
-            )
-        ]
+        commit.mints = [mint.reaching(last.sequence)]
         for lease in commit.leases { leases[lease.id] = lease }
         for mint in commit.mints { mints[mint.id] = mint }
         log[group.mint, default: []] += group.batches

@@ -10,7 +10,8 @@ package actor MariaDBServer {
         package let description: String
     }
 
-    /// Where its files are. Its address is the socket in it, or `port` on loopback.
+    /// Where its files are. Its address is the socket in it, or `port` on loopback; `root` has no password, and there
+    /// is an empty database `hongbao`.
     package nonisolated let folder: String
     package nonisolated let port: UInt16
     package nonisolated var socket: String { "\(folder)/socket" }
@@ -25,17 +26,21 @@ package actor MariaDBServer {
 
     /// A server of one's own.
     ///
-    /// - Parameter options: what `mariadbd` is started with, in addition.
-    package static func started(_ options: [String] = []) async throws -> MariaDBServer {
-        let server = try MariaDBServer(options)
+    /// - Parameters:
+    ///   - options: what `mariadbd` is started with, in addition.
+    ///   - parent: the folder to put its own into.
+    package static func started(
+        _ options: [String] = [],
+        in parent: String = FileManager.default.temporaryDirectory.path
+    ) async throws -> MariaDBServer {
+        let server = try MariaDBServer(options, in: parent)
         try await server.install()
         try await server.start()
         return server
     }
 
-    private init(_ options: [String]) throws {
+    private init(_ options: [String], in parent: String) throws {
         self.options = options
-        let parent = FileManager.default.temporaryDirectory.path
         // A socket's path is at most 107 bytes long.
         folder = "\(parent)/mariadb-\(UInt32.random(in: 0 ... .max))"
         port = try Self.freePort()
@@ -69,18 +74,33 @@ package actor MariaDBServer {
 
     private var user: [String] { getuid() == 0 ? ["--user=root"] : [] }
 
+    /// Makes the system tables, as `mariadb-install-db` does, which needs more than the server's own package.
     private func install() async throws {
+        try FileManager.default.createDirectory(atPath: "\(folder)/data", withIntermediateDirectories: true)
+        let scripts = ["/usr/share/mysql", "/usr/share/mariadb", "/usr/local/share/mysql"]
+        guard let scripts = scripts.first(where: { FileManager.default.fileExists(atPath: $0 + Self.tables) }) else {
+            throw Fault(description: "there is no \(Self.tables) of MariaDB here")
+        }
         let (code, output, errors) = try await StartedProgram.run(
-            try Self.path(of: "mariadb-install-db"),
+            "/bin/sh",
             [
-                "--no-defaults", "--datadir=\(folder)/data", "--auth-root-authentication-method=normal",
-                "--skip-test-db",
+                "-c",
+                """
+                { printf '%s;\\n' 'CREATE DATABASE mysql' 'USE mysql' 'SET @auth_root_socket = NULL'
+                cat "$0\(Self.tables)" "$0/mysql_performance_tables.sql" "$0/mysql_system_tables_data.sql"
+                printf '\\n%s;\\n' 'CREATE DATABASE hongbao'; } | "$@"
+                """,
+                scripts, try Self.path(of: "mariadbd"), "--no-defaults", "--bootstrap", "--datadir=\(folder)/data",
+                "--max-allowed-packet=8M", "--log-warnings=0",
             ] + user
         )
         guard code == 0 else {
-            throw Fault(description: "mariadb-install-db ended with \(code): \(output.prefix(2_000)) \(errors)")
+            try FileManager.default.removeItem(atPath: folder)
+            throw Fault(description: "mariadbd --bootstrap ended with \(code): \(output.prefix(2_000)) \(errors)")
         }
     }
+
+    private static let tables = "/mysql_system_tables.sql"
 
     /// Starts it and waits until it answers.
     package func start() async throws {

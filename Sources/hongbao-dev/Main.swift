@@ -8,7 +8,8 @@ import HongbaoServer
         version: Version.current,
         subcommands: [
             BenchCommand.self, SandboxCommand.self, SimulateCommand.self, KillTestCommand.self,
-            FaultRunsCommand.self, RestartTimeCommand.self, PowerCutsCommand.self, FuzzCommand.self,
+            FaultRunsCommand.self, ClusterCommand.self, RestartTimeCommand.self, PowerCutsCommand.self,
+            FuzzCommand.self,
             TokenMutationsCommand.self, ConstantServerCommand.self, OneByOneServerCommand.self,
             LedgerWorkCommand.self, SplitsCommand.self,
         ]

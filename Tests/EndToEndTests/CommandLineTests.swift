@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "nonsense", "serve --port x", "serve --port 65536", "serve --port -1", "serve --roles gateway", "serve extra",
+        "nonsense", "serve --port x", "serve --port 65536", "serve --port -1", "serve --roles postman", "serve extra",
         "audit --nope", "audit --data", "demo --people 0", "demo --seconds 0", "check-config",
         "check-config \(campaign) --at yesterday", "check-config \(campaign) --at 2022-01-31T19:30:00",
         "check-config \(campaign) --person me", "verify-split", "verify-split --seed 00 --packet 7",

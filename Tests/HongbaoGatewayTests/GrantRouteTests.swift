@@ -242,7 +242,7 @@ import Testing
         let whole = field(1, "test") + field(2, "rain") + [24, 1, 32, 1] + person + field(7, "douyin") + [64, 100]
         return [
             ([], "400 malformed campaign"), (whole + [0], "400 malformed"), (whole + [64], "400 malformed amount"),
-            (whole + [88, 1], "400 unknown_field"), (whole + [0xF8, 0x07, 1], "400 unknown_field"),
+            (whole + [96, 1], "400 unknown_field"), (whole + [0xF8, 0x07, 1], "400 unknown_field"),
             (whole + [64, 100], "400 malformed amount"), (whole + field(1, "test"), "400 malformed campaign"),
             (whole + [74, 200, 1], "400 malformed rewardID"), (whole + field(9, "a b"), "400 malformed rewardID"),
             (whole + [40, 0x80, 0x02], "400 malformed stage"), (whole + [41, 1], "400 malformed stage"),

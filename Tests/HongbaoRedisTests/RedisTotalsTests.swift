@@ -156,7 +156,7 @@ import Testing
         var rigs = [try EngineRig(), try EngineRig()]
         for index in rigs.indices {
             rigs[index].hotTotals = pair
-            rigs[index].configuration.mint = MintID(UInt32(index + 1))
+            rigs[index].configuration.seat.mint = MintID(UInt32(index + 1))
         }
         let (first, second) = (rigs[0], rigs[1])
         try await first.run { (one) async throws in

@@ -39,6 +39,16 @@ enum Fixture {
         try #require(WithdrawalKey(person: PersonID(person), book: book, id: id))
     }
 
+    static func epoch(_ epoch: UInt32, of mint: MintID = mint) -> EpochRecord {
+        EpochRecord(
+            mint: mint,
+            epoch: epoch,
+            certificate: [1, 2, UInt8(truncatingIfNeeded: epoch)],
+            wrappedDataKey: [],
+            isRevoked: false
+        )
+    }
+
     /// Batches of one mint, 2 grants and 20 fen each, and what they take from its lease.
     static func group(
         _ sequences: [UInt64],
@@ -96,16 +106,7 @@ extension Store {
         footprint.mints = [mint]
         return try await transact(footprint) { books in
             let epoch = (books.mint(mint)?.epoch ?? 0) + 1
-            return books.openEpoch(
-                of: mint,
-                EpochRecord(
-                    mint: mint,
-                    epoch: epoch,
-                    certificate: [1, 2, UInt8(truncatingIfNeeded: epoch)],
-                    wrappedDataKey: [],
-                    isRevoked: false
-                )
-            )
+            return books.openEpoch(of: mint, Fixture.epoch(epoch, of: mint))
         }
     }
 

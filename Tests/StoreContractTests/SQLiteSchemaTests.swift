@@ -16,7 +16,7 @@ import Testing
         INSERT INTO withdrawal VALUES
             (7, 1, 'a', 1, 10, 1000, 2, 1, 1000, 1500), (7, 1, 'b', 2, 20, 1000, 1, 0, 1000, NULL);
         INSERT INTO budget (pool, total, allotted, kind) VALUES (65541, 900, 300, 1);
-        INSERT INTO mint VALUES (1, 2, 10, 4);
+        INSERT INTO mint (id, epoch, last_sequence, posted_sequence) VALUES (1, 2, 10, 4);
         INSERT INTO lease VALUES (65541, 1, 2, 300, 100, 9999);
         INSERT INTO reward VALUES (7, 65541 << 32 | 65536, 65537, 9, 5, 1, 1, 1, 0, 6, NULL, NULL);
         INSERT INTO reward VALUES (7, 65541 << 32 | 65537, 65537, 9, 5, 1, 1, 2, 0, 6, 7, NULL);
@@ -85,6 +85,10 @@ import Testing
         M10 | M10      | UPDATE mint SET last_sequence = 9
         M10 | M10      | UPDATE mint SET posted_sequence = 3
         M10 | M10      | UPDATE epoch SET revoked = 0
+        DP  | DP-3     | UPDATE mint SET mints = 2
+        DP  | CHECK    | INSERT INTO mint (id, epoch, last_sequence, posted_sequence, mints) VALUES (2, 1, 0, 0, 65)
+        DP  | CHECK    | UPDATE mint SET holder = ''
+        DP  | CHECK    | UPDATE mint SET beats = -1
         M14 | UNIQUE   | INSERT INTO withdrawal VALUES (7, 1, 'b', 3, 20, 1, 1, 0, 1, NULL)
         M15 | M15      | UPDATE withdrawal SET amount = 21 WHERE id = 'b'
         M15 | M15      | DELETE FROM withdrawal WHERE id = 'a'

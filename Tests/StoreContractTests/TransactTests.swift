@@ -166,6 +166,40 @@ import Testing
         }
     }
 
+    /// DP-3: the node that has a mint is known until another takes it or it gives it up, whatever happens to the log.
+    @Test(arguments: Backend.all)
+    func whoHasAMintIsKept(_ backend: Backend) async throws {
+        try await backend.withStore { store in
+            try await store.prepareToMint(budget: 5_000, lease: 700)
+            var footprint = Footprint()
+            footprint.mints = [Fixture.mint]
+            @Sendable func holder() async throws -> MintHolder? {
+                try await store.read { snapshot throws(StoreError) in try snapshot.mints() }.first?.holder
+            }
+            #expect(try await holder() == nil)
+            try await store.transact(footprint) { books in
+                _ = books.openEpoch(of: Fixture.mint, Fixture.epoch(2), at: "http://a:1")
+            }
+            let isBeating = try await store.transact(footprint) { books in
+                (books.beat(Fixture.mint, by: "http://b:1"), books.beat(Fixture.mint, by: "http://a:1"))
+            }
+            #expect(isBeating == (false, true))
+            try await store.extendLease(epoch: 2, by: 0)
+            try await store.append(Fixture.group([1, 2], epoch: 2))
+            try await store.transact(footprint) { books in
+                books.want(Fixture.mint, by: "http://b:1")
+                books.advancePosted(of: Fixture.mint, to: 2)
+            }
+            #expect(try await holder() == MintHolder(address: "http://a:1", beats: 1, wantedBy: "http://b:1"))
+            try await store.transact(footprint) { books in books.leave(Fixture.mint, by: "http://b:1") }
+            #expect(try await holder()?.address == "http://a:1")
+            try await store.transact(footprint) { books in books.leave(Fixture.mint, by: "http://a:1") }
+            #expect(try await holder() == MintHolder(address: "http://b:1"))
+            try await store.transact(footprint) { books in books.leave(Fixture.mint, by: "http://b:1") }
+            #expect(try await holder() == nil)
+        }
+    }
+
     /// WD-4: updates of one account from many tasks are all kept, and never overdraw it.
     @Test(arguments: Backend.all)
     func concurrentUpdatesAreNeverLost(_ backend: Backend) async throws {

@@ -69,12 +69,51 @@ package struct MintRecord: Hashable, Sendable {
     package internal(set) var lastSequence: UInt64
     /// Everything up to this sequence is posted.
     package internal(set) var postedSequence: UInt64
+    /// Among how many mints everybody is divided, of which this is one; see `Division`.
+    package internal(set) var mints: Int
+    /// `nil` when nobody has it: a process by itself, or one that has given it up.
+    package internal(set) var holder: MintHolder?
 
-    package init(id: MintID, epoch: UInt32, lastSequence: UInt64, postedSequence: UInt64) {
+    package init(
+        id: MintID,
+        epoch: UInt32,
+        lastSequence: UInt64,
+        postedSequence: UInt64,
+        mints: Int = 1,
+        holder: MintHolder? = nil
+    ) {
         self.id = id
         self.epoch = epoch
         self.lastSequence = lastSequence
         self.postedSequence = postedSequence
+        self.mints = mints
+        self.holder = holder
+    }
+
+    /// The same with a log that goes up to `sequence`.
+    package func reaching(_ sequence: UInt64) -> MintRecord {
+        var record = self
+        record.lastSequence = sequence
+        return record
+    }
+}
+
+/// The node of a cluster that has a mint, as the others see it.
+package struct MintHolder: Hashable, Sendable {
+    package static let addressBytesMax = 255
+
+    /// Where it answers, such as `http://10.0.0.7:8080`.
+    package let address: String
+    /// Grows while it lives. Others measure how long it hasn't grown with a stopwatch of their own, so that no clocks
+    /// are compared.
+    package internal(set) var beats: UInt32
+    /// The node that has fewer mints and asks for this one.
+    package internal(set) var wantedBy: String?
+
+    package init(address: String, beats: UInt32 = 0, wantedBy: String? = nil) {
+        self.address = address
+        self.beats = beats
+        self.wantedBy = wantedBy
     }
 }
 
@@ -293,13 +332,47 @@ package struct Books: Sendable {
     }
 
     /// Takes a new epoch for a mint, so that whoever held the one before is fenced off (design, "Slots").
-    package mutating func openEpoch(of mint: MintID, _ record: EpochRecord) -> MintRecord {
-        var state = mints[mint] ?? MintRecord(id: mint, epoch: 0, lastSequence: 0, postedSequence: 0)
+    ///
+    /// - Parameters:
+    ///   - division: what the mint is part of, if it's new.
+    ///   - address: of the node that has it from now on.
+    package mutating func openEpoch(
+        of mint: MintID,
+        _ record: EpochRecord,
+        in division: Division = .whole,
+        at address: String? = nil
+    ) -> MintRecord {
+        var state =
+            mints[mint]
+            ?? MintRecord(id: mint, epoch: 0, lastSequence: 0, postedSequence: 0, mints: division.mints)
         precondition(state.epoch < .max && record.mint == mint && record.epoch == state.epoch + 1)
         state.epoch += 1
+        if state.holder?.address != address { state.holder = address.map { MintHolder(address: $0) } }
         put(state)
         newEpochs.append(record)
         return state
+    }
+
+    /// A sign of life of a mint's holder. Answers `false`, and changes nothing, when the mint isn't its own any more.
+    package mutating func beat(_ mint: MintID, by address: String) -> Bool {
+        guard var state = mints[mint], state.holder?.address == address else { return false }
+        state.holder?.beats &+= 1
+        put(state)
+        return true
+    }
+
+    /// A node with fewer mints asks for this one.
+    package mutating func want(_ mint: MintID, by address: String) {
+        guard var state = mints[mint], state.holder != nil else { return }
+        state.holder?.wantedBy = address
+        put(state)
+    }
+
+    /// Gives a mint up: to the node that wants it, or for others to take at once.
+    package mutating func leave(_ mint: MintID, by address: String) {
+        guard var state = mints[mint], let holder = state.holder, holder.address == address else { return }
+        state.holder = holder.wantedBy.map { MintHolder(address: $0) }
+        put(state)
     }
 
     /// Refuses the tokens of an epoch from now on (TK-3): whoever holds its key must not be able to issue any more.

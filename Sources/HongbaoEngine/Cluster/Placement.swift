@@ -13,4 +13,6 @@ package enum Placement: Hashable, Sendable {
 package enum Concern: Hashable, Sendable {
     case person(PersonID)
     case packet(RedPacketID)
+    /// What is in the store alone: whoever has a mint can do it.
+    case anybody
 }

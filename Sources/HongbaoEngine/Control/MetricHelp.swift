@@ -2,6 +2,7 @@
 package enum MetricHelp {
     package static let texts: [(name: String, help: String)] = [
         ("hongbao_grants_total", "Grants that the engine accepted, replayed or couldn't make durable, by outcome."),
+        ("hongbao_mints_held", "Mints that this node of a cluster has, or is about to have."),
         ("hongbao_backlog_grants", "Grants that are accepted and not posted."),
         ("hongbao_config_last_reload_successful", "1 when the campaign files last read were put in force, 0 if not."),
         ("hongbao_config_last_reload_timestamp_seconds", "When the campaigns in force were read, seconds since 1970."),

@@ -300,7 +300,7 @@ extension Granting: Service {
     private func rotateEpoch() async -> StoreError? {
         do throws(StoreError) {
             let keys = try await openEpoch(
-                of: mint,
+                of: seat,
                 store: store,
                 keyring: keyring,
                 clock: clock,

@@ -97,7 +97,7 @@ package final class Granting: Sendable {
     let verifier: TokenVerifier
     let keyring: Keyring
     let aliases: KnownAliases
-    let mint: MintID
+    let seat: Seat
     let configuration: Configuration
     let alarms: Alarms
     let logger: Logger
@@ -109,7 +109,7 @@ package final class Granting: Sendable {
     private let accepted = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "accepted")])
     private let replayed = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "replayed")])
     private let unavailable = Counter(label: "hongbao_grants_total", dimensions: [("outcome", "unavailable")])
-    let backlogGauge = Gauge(label: "hongbao_backlog_grants")
+    let backlogGauge: Gauge
 
     init(
         store: any Store,
@@ -123,6 +123,7 @@ package final class Granting: Sendable {
         verifier: TokenVerifier,
         keyring: Keyring,
         aliases: KnownAliases,
+        seat: Seat,
         epoch: EpochKeys,
         state: MintState,
         allotted: [PoolID: Amount],
@@ -141,7 +142,8 @@ package final class Granting: Sendable {
         self.verifier = verifier
         self.keyring = keyring
         self.aliases = aliases
-        self.mint = epoch.certificate.mint
+        self.seat = seat
+        backlogGauge = Gauge(label: "hongbao_backlog_grants", dimensions: seat.dimensions)
         self.configuration = configuration
         self.alarms = alarms
         self.logger = logger
@@ -221,6 +223,8 @@ package final class Granting: Sendable {
     package var isAccepting: Bool { state.withLock { $0.health == .accepting } }
     /// Another process has taken its mint over.
     package var isFenced: Bool { state.withLock { $0.health == .fenced } }
+
+    var mint: MintID { seat.mint }
 
     /// The key epoch that is minted in now.
     var epoch: UInt32 { sealer.withLock { $0.sealer.epoch } }
@@ -314,6 +318,8 @@ package final class Granting: Sendable {
         switch resolution {
         case .refused(let refusal): return .refused(refusal)
         case .draft(var draft):
+            // Only who knows all orders of a person may decide; the caller asks again, and then the right one.
+            guard seat.decides(for: draft.recipient) else { return .refused(.overloaded) }
             if let aliases {
                 guard let own = state.mint.named(draft, aliases) else { return .refused(.overloaded) }
                 draft = own

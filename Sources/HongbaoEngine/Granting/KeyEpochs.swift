@@ -6,7 +6,7 @@ import Logging
 ///
 /// - Parameter expecting: the epoch that the caller holds now; `fenced` when another process took a newer one.
 func openEpoch(
-    of mint: MintID,
+    of seat: Seat,
     store: any Store,
     keyring: Keyring,
     clock: WallClock,
@@ -15,6 +15,7 @@ func openEpoch(
     expecting: UInt32?,
     logger: Logger
 ) async throws(StoreError) -> (keys: EpochKeys, record: EpochRecord) {
+    let mint = seat.mint
     let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
         (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
     }
@@ -25,8 +26,12 @@ func openEpoch(
     let cap = budgets.reduce(Amount.zero) { sum, budget in
         budget.0.pool.scene == nil ? sum : sum.adding(budget.0.total) ?? sum
     }
+    if let known { try seat.division.check(known) }
     let epoch = (known?.epoch ?? 0) + 1
     let now = clock.now()
+    if expecting == nil, let succeeded = seat.succeeds, epoch != succeeded + 1 {
+        throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1): another node has taken it")
+    }
     if let expecting, epoch != expecting + 1, !Mutant.isOn(.ignoresTakeOver) {
         throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1), not \(expecting)")
     }
@@ -52,7 +57,7 @@ func openEpoch(
     do throws(StoreError) {
         isOpened = try await store.transact(footprint) { books in
             guard books.mint(mint)?.epoch == known?.epoch else { return false }
-            _ = books.openEpoch(of: mint, record)
+            _ = books.openEpoch(of: mint, record, in: seat.division, at: seat.address)
             for pool in pools {
                 _ = books.extendLease(
                     LeaseID(pool: pool, mint: mint),

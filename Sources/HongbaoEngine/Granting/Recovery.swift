@@ -15,7 +15,7 @@ struct Recovery {
     /// Pages that are read and opened at the same time, while another one goes into the table.
     private static let pagesAtOnce = 4
 
-    /// Reads the whole log, of this mint and any other, into memory (GR-3: idempotency survives restarts).
+    /// Reads the log of every mint that is this engine's into memory (GR-3: idempotency survives restarts).
     ///
     /// Reading and opening a page of the log depends on no other page, so several are under way at a time; the order
     /// table and the token lists get them in sequence.
@@ -27,15 +27,15 @@ struct Recovery {
         store: any Store,
         reader: LogReader,
         tokens: TokenLists,
-        mint: MintID,
+        seat: Seat,
         seed: UInt64,
         pageBatches: Int
     ) async throws(StoreError) {
         self.pageBatches = UInt64(max(1, pageBatches))
         orders = OrderTable(seed: seed)
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
-        for record in mints {
-            if record.id == mint { lastSequence = record.lastSequence }
+        for record in mints where seat.keeps(record.id) {
+            if record.id == seat.mint { lastSequence = record.lastSequence }
             if Mutant.isOn(.reusesSequence), lastSequence > 0 { lastSequence -= 1 }
             posted[record.id] = record.postedSequence
             try await read(record, store, reader, tokens)

@@ -43,13 +43,14 @@ package struct Identities: Sendable {
     /// How often what was read may be out of date at once.
     private static let attemptsMax = 32
 
-    /// Who may merge: the process that grants, in its key epoch. Another one wouldn't learn of it in time.
+    /// Who may merge: the process that grants, in its key epoch. Another one wouldn't learn of it in time; so where
+    /// several grant, nobody may.
     package struct Fence: Sendable {
-        let mint: MintID
+        let seat: Seat
         let epoch: @Sendable () -> UInt32
 
-        package init(mint: MintID, epoch: @escaping @Sendable () -> UInt32) {
-            self.mint = mint
+        package init(seat: Seat, epoch: @escaping @Sendable () -> UInt32) {
+            self.seat = seat
             self.epoch = epoch
         }
     }
@@ -158,8 +159,9 @@ package struct Identities: Sendable {
                 return outcome.0
             }.answer
         }
-        footprint.mints = [fence.mint]
-        let (mint, epoch) = (fence.mint, fence.epoch())
+        guard fence.seat.division == .whole else { return .phoneInUse }
+        let (mint, epoch) = (fence.seat.mint, fence.epoch())
+        footprint.mints = [mint]
         // From here on nobody earns under either name until it's known what has come of it.
         sweeps.aliases.doubt(merging)
         let outcome: IdentityOutcome?

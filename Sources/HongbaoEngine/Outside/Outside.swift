@@ -32,6 +32,7 @@ package struct Outside: Service {
         store: any Store,
         payouts: OutsidePolicy,
         policies: Policies,
+        takesUpOthers: Bool = true,
         terms: Payment.Terms,
         seed: UInt64,
         digestKey: SymmetricKey,
@@ -48,7 +49,9 @@ package struct Outside: Service {
             seed: UInt64,
             refundPromised: @escaping @Sendable (Refund) -> Void = { _ in }
         ) -> OutsideWork<Order> {
-            OutsideWork(
+            var policy = policy
+            policy.takesUpOthers = takesUpOthers
+            return OutsideWork(
                 system,
                 store: store,
                 rows: rows,

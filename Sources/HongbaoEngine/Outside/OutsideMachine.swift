@@ -187,7 +187,7 @@ package struct OutsideMachine<Order: OutsideOrder>: Sendable {
             // An entry that was overtaken by a callback no longer agrees with its item.
             if items[id]?.place == .sleeping(until: due) { wake(id) }
         }
-        if Mutant.isOn(.neverSweeps) { return }
+        if Mutant.isOn(.neverSweeps) || !policy.takesUpOthers { return }
         let sweeps = policy.mechanisms.contains(.sweep)
         let recoversUntil = recoversUntil ?? now + .seconds(recoverySeconds)
         self.recoversUntil = recoversUntil

@@ -12,6 +12,8 @@ package struct OutsidePolicy: Hashable, Sendable {
     }
 
     package var mechanisms: Mechanisms = .all
+    /// Whether it also takes up what isn't its own: orders that an earlier process left, or another one of a cluster.
+    package var takesUpOthers = true
     /// Orders in one call of the channel.
     package var batchMax = 100
     /// Calls of the channel at a time.

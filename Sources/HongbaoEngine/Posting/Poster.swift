@@ -34,6 +34,7 @@ package final class Poster: Service {
     private let reader: LogReader
     private let tokens: TokenLists
     private let kinds: PoolKinds
+    private let seat: Seat
     private let isRetried: @Sendable (SceneID) -> Bool
     private let clock: WallClock
     private let configuration: Configuration
@@ -47,7 +48,7 @@ package final class Poster: Service {
     /// The sequence of each mint up to which the token lists and the accept path know what is posted.
     private let noted = Mutex<[MintID: UInt64]>([:])
     private let postedCounter = Counter(label: "hongbao_postings_total")
-    private let ageGauge = Gauge(label: "hongbao_oldest_unposted_seconds")
+    private let ageGauge: Gauge
     private let transactionTimer = Timer(label: "hongbao_posting_transaction_duration_seconds")
 
     package init(
@@ -55,6 +56,7 @@ package final class Poster: Service {
         reader: LogReader,
         tokens: TokenLists,
         kinds: PoolKinds,
+        seat: Seat = .alone,
         isRetried: @escaping @Sendable (SceneID) -> Bool = { _ in true },
         clock: WallClock,
         configuration: Configuration = Configuration(),
@@ -65,6 +67,8 @@ package final class Poster: Service {
         self.reader = reader
         self.tokens = tokens
         self.kinds = kinds
+        self.seat = seat
+        ageGauge = Gauge(label: "hongbao_oldest_unposted_seconds", dimensions: seat.dimensions)
         self.isRetried = isRetried
         self.clock = clock
         self.configuration = configuration
@@ -242,12 +246,14 @@ package final class Poster: Service {
         let listedUpTo = connection.withLock { $0.listedUpTo }
         let noted = noted.withLock { $0 }
         var all: [Pending] = []
-        for mint in try await store.read({ (snapshot) throws(StoreError) in try snapshot.mints() }) {
+        let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
+        for mint in mints where seat.keeps(mint.id) {
             let known = min(noted[mint.id] ?? mint.postedSequence, mint.postedSequence)
-            let unnoted = try await read(mint.id, after: known, upTo: mint.postedSequence, limit: .max)
-            let (ahead, batchesMax) = look(at: mint)
             let listed = Mutant.isOn(.postsUnlisted) ? nil : listedUpTo(mint.id)
             let last = min(mint.lastSequence, listed ?? .max)
+            // What whoever took the mint over has added isn't this process's, which may not be able to read it.
+            let unnoted = try await read(mint.id, after: known, upTo: min(mint.postedSequence, last), limit: .max)
+            let (ahead, batchesMax) = look(at: mint)
             var next = ahead
             if next == nil {
                 let batches = try await read(mint.id, after: mint.postedSequence, upTo: last, limit: batchesMax)
@@ -430,7 +436,7 @@ package final class Poster: Service {
         let oldest = try await store.read { (snapshot) throws(StoreError) in
             var oldest: Timestamp?
             for mint in try snapshot.mints()
-            where min(mint.lastSequence, listedUpTo(mint.id) ?? .max) > mint.postedSequence {
+            where seat.keeps(mint.id) && min(mint.lastSequence, listedUpTo(mint.id) ?? .max) > mint.postedSequence {
                 let next = try snapshot.batches(of: mint.id, after: mint.postedSequence, limit: 1).first
                 oldest = [oldest, next?.at].compactMap(\.self).min()
             }

@@ -30,6 +30,8 @@ package struct GatewayResponder: HTTPResponder {
     let people: JWTVerifier
     /// Who it is that has the name in a JWT (ID-3).
     let person: @Sendable (PersonID) -> PersonID
+    let place: (@Sendable (Concern) -> Placement)?
+    let forwarder: Forwarder
     let bodies: BodyReading
     let requestIDs: RequestIDs
     let now: @Sendable () -> Timestamp
@@ -83,10 +85,11 @@ package struct GatewayResponder: HTTPResponder {
         guard inFlight.enter() else { return try await refuse(request, Problem(.overloaded), context) }
         defer { inFlight.leave() }
         let instant = now()
-        let run: @Sendable (Call) async throws(Problem) -> Response
+        var run: @Sendable (Call) async throws(Problem) -> Response
+        let caller: PersonID?
         let form: Call.Form
         do throws(Problem) {
-            run = try admit(request.head, to: route, at: instant)
+            (run, caller) = try admit(request.head, to: route, at: instant)
             form = try bodyForm(of: request, for: route)
         } catch {
             return try await refuse(request, error, context)
@@ -109,7 +112,35 @@ package struct GatewayResponder: HTTPResponder {
             now: instant,
             requestID: requestID
         )
+        do throws(Problem) {
+            if let (concern, address) = try destination(of: call, route, caller) {
+                run = { [forwarder, place] (call) async throws(Problem) -> Response in
+                    try await forwarder.forward(call, to: address) { place?(concern) == .at(address) }
+                }
+            }
+        } catch {
+            log(error, call, route, context.logger)
+            return error.response()
+        }
         return await perform(call, route, run, context.logger)
+    }
+
+    /// The node to which it's forwarded, and why; `nil` when it's done here.
+    private func destination(
+        of call: Call,
+        _ route: Route,
+        _ caller: PersonID?
+    ) throws(Problem) -> (Concern, String)? {
+        guard let place, let concern = route.concern(call.captures, caller: caller, person: person) else {
+            return nil
+        }
+        do throws(Problem) {
+            return try forwarder.destination(of: call, placed: place(concern)).map { (concern, $0) }
+        } catch {
+            // Any node can do what concerns a packet (RP-8).
+            if case .packet = concern { return nil }
+            throw error
+        }
     }
 
     private func perform(
@@ -157,20 +188,21 @@ package struct GatewayResponder: HTTPResponder {
 
     // MARK: Letting in
 
-    /// Finds out who calls, and answers with the handler that is ready to be run for that caller.
+    /// Finds out who calls, and answers with the handler that is ready to be run for that caller, and with the caller
+    /// if that's a person.
     private func admit(
         _ head: HTTPRequest,
         to route: Route,
         at instant: Timestamp
-    ) throws(Problem) -> @Sendable (Call) async throws(Problem) -> Response {
+    ) throws(Problem) -> (run: @Sendable (Call) async throws(Problem) -> Response, caller: PersonID?) {
         switch route.handler {
-        case .open(let handle): return handle
+        case .open(let handle): return (handle, nil)
         case .service(let scope, let handle):
             guard let shown = Self.bearer(head), let service = serviceKeys.caller(showing: shown) else {
                 throw Problem(.unauthorized)
             }
             guard service.scopes.contains(scope) else { throw Problem(.forbidden, detail: "The key lacks a scope.") }
-            return { (call) async throws(Problem) -> Response in try await handle(call, service) }
+            return ({ (call) async throws(Problem) -> Response in try await handle(call, service) }, nil)
         case .person(let handle):
             guard let shown = Self.bearer(head), let person = people.caller(showing: shown, at: instant) else {
                 throw Problem(.unauthorized)
@@ -180,7 +212,7 @@ package struct GatewayResponder: HTTPResponder {
                 app: person.app,
                 expiresAt: person.expiresAt
             )
-            return { (call) async throws(Problem) -> Response in try await handle(call, caller) }
+            return ({ (call) async throws(Problem) -> Response in try await handle(call, caller) }, caller.person)
         }
     }
 

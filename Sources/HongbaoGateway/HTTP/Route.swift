@@ -1,5 +1,6 @@
 import HTTPTypes
 import HongbaoCore
+import HongbaoEngine
 import Hummingbird
 import NIOCore
 
@@ -34,6 +35,24 @@ struct Route: Sendable {
         case person(@Sendable (Call, PersonCaller) async throws(Problem) -> Response)
     }
 
+    /// Whom or what requests concern: in a cluster the node that is responsible for that does them.
+    enum Subject: Sendable {
+        /// Any node does it.
+        case nobody
+        /// Any node does it that decides for somebody.
+        case anybody
+        /// The person who asks.
+        case caller
+        /// The first capture.
+        case capturedPerson
+        /// The person in the order number that is the first capture.
+        case capturedOrder
+        /// The red packet that is the first capture. Any node can do it, but there it's fast.
+        case capturedPacket
+        /// The persons in the body, among whom the handler divides it.
+        case body
+    }
+
     let method: HTTPRequest.Method
     /// As in the OpenAPI document: `/v1/grants/{order}`.
     let path: String
@@ -42,6 +61,7 @@ struct Route: Sendable {
     /// would have to be told that nobody knows. Nor is a wallet: its sources have deadlines of their own. What anybody
     /// may ask isn't either, since it waits for nothing, unless its route says otherwise.
     let isCutOff: Bool
+    let subject: Subject
     let handler: Handler
 
     init(
@@ -49,6 +69,7 @@ struct Route: Sendable {
         _ path: String,
         body: BodyKind = .none,
         isCutOff: Bool? = nil,
+        about subject: Subject? = nil,
         _ handler: Handler
     ) {
         self.method = method
@@ -59,7 +80,34 @@ struct Route: Sendable {
             case .open: isCutOff ?? false
             case .service, .person: isCutOff ?? true
             }
+        self.subject =
+            switch handler {
+            case .open, .service: subject ?? .nobody
+            case .person: subject ?? .caller
+            }
         self.handler = handler
+    }
+
+    /// What the place of a request goes by; `nil` if it's done wherever it comes to. So is what can't be read, since
+    /// the handler refuses it.
+    ///
+    /// - Parameter person: who it is that has a name.
+    func concern(
+        _ captures: [Substring],
+        caller: PersonID?,
+        person: (PersonID) -> PersonID
+    ) -> Concern? {
+        switch subject {
+        case .nobody, .body: nil
+        case .anybody: .anybody
+        case .caller: caller.map { .person($0) }
+        case .capturedPerson:
+            captures.first.flatMap { UInt64(canonicalDecimal: $0.utf8) }.map { .person(person(PersonID($0))) }
+        case .capturedOrder:
+            captures.first.flatMap { OrderNumber(String($0)) }.map { .person(person($0.person)) }
+        case .capturedPacket:
+            captures.first.flatMap { UInt64(canonicalDecimal: $0.utf8) }.map { .packet(RedPacketID($0)) }
+        }
     }
 }
 

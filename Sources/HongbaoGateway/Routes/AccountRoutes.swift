@@ -9,8 +9,8 @@ struct AccountRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "/v1/accounts/resolve", body: .json, .service(.accounts, resolve)),
-            Route(.post, "/v1/accounts/bind", body: .json, .service(.accounts, bind)),
+            Route(.post, "/v1/accounts/resolve", body: .json, about: .anybody, .service(.accounts, resolve)),
+            Route(.post, "/v1/accounts/bind", body: .json, about: .anybody, .service(.accounts, bind)),
         ]
     }
 

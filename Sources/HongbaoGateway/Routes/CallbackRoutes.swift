@@ -21,6 +21,7 @@ struct CallbackRoutes: Sendable {
                 .post,
                 "/v1/callbacks/\(system.rawValue)",
                 body: .signed,
+                about: .anybody,
                 .open { (call) throws(Problem) in try take(call, from: system) }
             )
         }

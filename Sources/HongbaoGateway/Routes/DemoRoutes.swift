@@ -9,7 +9,7 @@ struct DemoRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.post, "/v1/demo/login", body: .json, isCutOff: true, .open(login)),
+            Route(.post, "/v1/demo/login", body: .json, isCutOff: true, about: .anybody, .open(login)),
             Route(.get, "/v1/demo/apps", .open(apps)),
         ]
     }

@@ -9,12 +9,20 @@ struct GrantRoutes: Sendable {
     let services: GatewayServices
     let batchMax: Int
     let metrics: GrantMetrics
+    let forwarder: Forwarder
 
     var routes: [Route] {
         [
-            Route(.post, "/v1/grants", body: .jsonOrProtobuf, isCutOff: false, .service(.grant, single)),
-            Route(.post, "/v1/grants/batch", body: .jsonOrProtobuf, isCutOff: false, .service(.grant, batch)),
-            Route(.get, "/v1/grants/{order}", .service(.read, find)),
+            Route(.post, "/v1/grants", body: .jsonOrProtobuf, isCutOff: false, about: .body, .service(.grant, single)),
+            Route(
+                .post,
+                "/v1/grants/batch",
+                body: .jsonOrProtobuf,
+                isCutOff: false,
+                about: .body,
+                .service(.grant, batch)
+            ),
+            Route(.get, "/v1/grants/{order}", about: .capturedOrder, .service(.read, find)),
         ]
     }
 
@@ -23,6 +31,13 @@ struct GrantRoutes: Sendable {
         let request = call.form == .json ? try GrantJSON.request(bytes) : try GrantProtobuf.request(bytes)
         guard service.allows(campaign: request.campaign) else { throw count(.forbiddenCampaign) }
         metrics.batchSizes.observe(1)
+        do throws(Problem) {
+            if let address = try forwarder.destination(of: call, placed: placement(of: request)) {
+                return try await forwarder.forward(call, to: address) { placement(of: request) == .at(address) }
+            }
+        } catch {
+            throw count(error)
+        }
         guard let answer = await services.grant([request]).first else { throw count(Problem(.internal)) }
         switch answer {
         case .refused(let refusal): throw count(refusal.problem)
@@ -42,24 +57,69 @@ struct GrantRoutes: Sendable {
             call.form == .json
             ? try GrantJSON.batch(bytes, max: batchMax) : try GrantProtobuf.batch(bytes, max: batchMax)
         metrics.batchSizes.observe(Double(requests.count))
-        let results = await results(of: requests, for: service)
+        let areHere = services.place == nil || requests.allSatisfy { placement(of: $0) == .here }
+        let results = await areHere ? results(of: requests, for: service) : divided(requests, call, service)
         guard results.count == requests.count else { throw count(Problem(.internal)) }
-        countAll(results)
-        return call.form == .json ? Self.json(results) : Self.protobuf(results)
+        return call.form == .json ? Self.json(results) : .protobuf(GrantProtobuf.bytes(results))
+    }
+
+    private func placement(of request: GrantRequest) -> Placement {
+        services.place?(.person(services.identities.person(request.person))) ?? .here
+    }
+
+    /// The results of this node's requests and of others', all asked at once, in the order of the requests.
+    private func divided(
+        _ requests: [GrantRequest],
+        _ call: Call,
+        _ service: ServiceKey
+    ) async -> [Result<Granted, Problem>] {
+        var groups: [Placement: [Int]] = [:]
+        for (index, request) in requests.enumerated() { groups[placement(of: request), default: []].append(index) }
+        return await withTaskGroup(of: (indices: [Int], results: [Result<Granted, Problem>]).self) { tasks in
+            for (placement, indices) in groups {
+                let group = indices.map { requests[$0] }
+                tasks.addTask { (indices, await results(of: group, placed: placement, call, service)) }
+            }
+            var all = [Result<Granted, Problem>](repeating: .failure(Problem(.internal)), count: requests.count)
+            for await (indices, group) in tasks where group.count == indices.count {
+                for (index, result) in zip(indices, group) { all[index] = result }
+            }
+            return all
+        }
+    }
+
+    private func results(
+        of requests: [GrantRequest],
+        placed placement: Placement,
+        _ call: Call,
+        _ service: ServiceKey
+    ) async -> [Result<Granted, Problem>] {
+        do throws(Problem) {
+            guard let address = try forwarder.destination(of: call, placed: placement) else {
+                return await results(of: requests, for: service)
+            }
+            return try await forwarder.grant(requests, for: call, at: address) {
+                // Those of one node may come to several; then some of the answers may still come.
+                requests.contains { self.placement(of: $0) == .at(address) }
+            }
+        } catch {
+            return requests.map { _ in .failure(count(error)) }
+        }
     }
 
     /// One result for each request, in the same order. What the service's key doesn't cover isn't passed on.
     private func results(of requests: [GrantRequest], for service: ServiceKey) async -> [Result<Granted, Problem>] {
         let isAllowed = requests.map { service.allows(campaign: $0.campaign) }
-        guard isAllowed.contains(false) else { return await services.grant(requests).map(\.result) }
-        let allowed = zip(requests, isAllowed).filter(\.1).map(\.0)
+        let allowed = isAllowed.contains(false) ? zip(requests, isAllowed).filter(\.1).map(\.0) : requests
         let answers = allowed.isEmpty ? [] : await services.grant(allowed)
         guard answers.count == allowed.count else { return [] }
         var rest = answers.makeIterator()
-        return isAllowed.map { isAllowed in
+        let results: [Result<Granted, Problem>] = isAllowed.map { isAllowed in
             guard isAllowed, let answer = rest.next() else { return .failure(.forbiddenCampaign) }
             return answer.result
         }
+        countAll(results)
+        return results
     }
 
     private static func json(_ results: [Result<Granted, Problem>]) -> Response {
@@ -80,20 +140,6 @@ struct GrantRoutes: Sendable {
                 }
             }
         }
-    }
-
-    private static func protobuf(_ results: [Result<Granted, Problem>]) -> Response {
-        var proto = ProtobufWriter(capacity: results.count * 420)
-        var item = ProtobufWriter(capacity: 512)
-        for result in results {
-            item.removeAll()
-            switch result {
-            case .success(let granted): GrantProtobuf.write(granted, to: &item)
-            case .failure(let problem): GrantProtobuf.write(problem, to: &item)
-            }
-            proto.bytes(1, item.bytes)
-        }
-        return .protobuf(proto.bytes)
     }
 
     private func find(_ call: Call, _ service: ServiceKey) async throws(Problem) -> Response {

@@ -19,9 +19,16 @@ struct RedPacketRoutes: Sendable {
         [
             // Neither is cut off: who is told nothing of a packet or a share would have to guess.
             Route(.post, "/v1/red-packets", body: .json, isCutOff: false, .person(send)),
-            Route(.get, "/v1/red-packets/{packet}", .person(look)),
-            Route(.post, "/v1/red-packets/{packet}/claims", body: .json, isCutOff: false, .person(claim)),
-            Route(.get, "/v1/red-packets/{packet}/claims", .person(claims)),
+            Route(.get, "/v1/red-packets/{packet}", about: .capturedPacket, .person(look)),
+            Route(
+                .post,
+                "/v1/red-packets/{packet}/claims",
+                body: .json,
+                isCutOff: false,
+                about: .capturedPacket,
+                .person(claim)
+            ),
+            Route(.get, "/v1/red-packets/{packet}/claims", about: .capturedPacket, .person(claims)),
         ]
     }
 

@@ -22,6 +22,7 @@ struct RewardCallbackRoutes: Sendable {
                 .post,
                 "/v1/callbacks/rewards/{kind}",
                 body: .signed,
+                about: .anybody,
                 .open { (call) throws(Problem) in try take(call) }
             )
         ]

@@ -23,7 +23,7 @@ struct RewardRoutes: Sendable {
             }
             return kind
         }
-        let reading = try await services.wallet(caller.person, campaign, []).reading()
+        let reading = try await services.reading(of: caller.person, campaign)
         let rewards = reading.rewards.filter { kind == nil || $0.kind == kind }
         return .json(capacity: 128 + rewards.count * 240) { json in
             json.object { json in

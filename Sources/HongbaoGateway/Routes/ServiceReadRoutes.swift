@@ -8,9 +8,15 @@ struct ServiceReadRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/v1/budgets/{campaign}/{scene}", .service(.read, budget)),
-            Route(.get, "/v1/inventory/{template}", .service(.read, inventory)),
-            Route(.get, "/v1/persons/{person}/summary", isCutOff: false, .service(.read, summary)),
+            Route(.get, "/v1/budgets/{campaign}/{scene}", about: .anybody, .service(.read, budget)),
+            Route(.get, "/v1/inventory/{template}", about: .anybody, .service(.read, inventory)),
+            Route(
+                .get,
+                "/v1/persons/{person}/summary",
+                isCutOff: false,
+                about: .capturedPerson,
+                .service(.read, summary)
+            ),
         ]
     }
 
@@ -79,7 +85,7 @@ struct ServiceReadRoutes: Sendable {
         guard let person = UInt64(canonicalDecimal: call.captures[0].utf8), person > 0 else { throw Problem(.notFound) }
         let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
         guard service.allows(campaign: campaign) else { throw .forbiddenCampaign }
-        let reading = try await services.wallet(PersonID(person), campaign, []).reading()
+        let reading = try await services.reading(of: PersonID(person), campaign)
         return .json { json in
             json.object { json in
                 json.field("balance", reading.view.balance)

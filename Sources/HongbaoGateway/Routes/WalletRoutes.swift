@@ -67,7 +67,7 @@ struct WalletRoutes: Sendable {
         let query = try Query(call.head, allowed: ["campaign", "limit", "cursor"])
         let campaign = try query.requiredName("campaign")
         let limit = try query.integer("limit", in: Self.statementLimit) ?? Self.statementLimitDefault
-        let reading = try await services.wallet(caller.person, campaign, []).reading()
+        let reading = try await services.reading(of: caller.person, campaign)
         var after: StatementCursor?
         if let text = query["cursor"] {
             after = StatementCursorWire.cursor(text, in: reading.book)
@@ -101,13 +101,21 @@ extension GatewayServices {
         let campaign = try Query(call.head, allowed: ["campaign"]).requiredName("campaign")
         let hasTokens = call.head.method == .post
         let tokens = hasTokens ? try WalletRoutes.tokens(call.body) : []
-        return (try await wallet(caller.person, campaign, tokens).reading(), hasTokens)
+        return (try await reading(of: caller.person, campaign, tokens), hasTokens)
     }
-}
 
-extension WalletAnswer {
-    func reading() throws(Problem) -> WalletReading {
-        switch self {
+    func reading(
+        of person: PersonID,
+        _ campaign: String,
+        _ tokens: [[UInt8]] = []
+    ) async throws(Problem) -> WalletReading {
+        let answer: WalletAnswer
+        do throws(StoreError) {
+            answer = try await wallet(person, campaign, tokens)
+        } catch {
+            throw Problem(error)
+        }
+        switch answer {
         case .wallet(let reading): return reading
         case .campaignUnknown: throw Problem(.campaignUnknown, param: "campaign")
         case .notInPhase: throw Problem(.notInPhase)

@@ -36,6 +36,7 @@ final class RouteMetrics: Sendable {
             "Grants in one request.",
             buckets: PrometheusRegistry.countBuckets
         )
+        registry.describe("hongbao_forwards_total", "Requests for other nodes of the cluster, by outcome.")
         registry.describe("hongbao_build_info", "Always 1; the version is the label.")
     }
 }

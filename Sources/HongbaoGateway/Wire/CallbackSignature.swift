@@ -124,9 +124,9 @@ package final class CallbackGuard: Sendable {
 }
 
 extension HTTPField.Name {
-    fileprivate static let callbackTimestamp = name(CallbackSignature.timestampHeader)
-    fileprivate static let callbackNonce = name(CallbackSignature.nonceHeader)
-    fileprivate static let callbackSignature = name(CallbackSignature.signatureHeader)
+    static let callbackTimestamp = name(CallbackSignature.timestampHeader)
+    static let callbackNonce = name(CallbackSignature.nonceHeader)
+    static let callbackSignature = name(CallbackSignature.signatureHeader)
 }
 
 /// Nonces that may not come again yet.

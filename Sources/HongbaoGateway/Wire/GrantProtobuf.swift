@@ -63,6 +63,7 @@ package struct GrantProtobuf {
                 case 10:
                     let range = 1...Timestamp.max.milliseconds
                     request.openedAt = Timestamp(milliseconds: try reader.varint(type, as: Int64.self, in: range))
+                case 11: request.order = try reader.order(type)
                 default: throw ProtobufReader.Fault(reason: .unknownField)
                 }
             }
@@ -82,6 +83,7 @@ package struct GrantProtobuf {
 
     private static let names = [
         "campaign", "scene", "rain", "awardType", "stage", "person", "app", "amount", "rewardID", "openedAt",
+        "order",
     ]
 
     private static func name(of number: Int) -> String? { (1...names.count).contains(number) ? names[number - 1] : nil }

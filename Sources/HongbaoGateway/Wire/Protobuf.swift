@@ -109,6 +109,13 @@ struct ProtobufWriter {
         bytes.append(contentsOf: value)
     }
 
+    mutating func fixed64(_ field: UInt64, _ value: UInt64) {
+        append(field << 3 | 1)
+        for shift in stride(from: UInt64(0), to: 64, by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+
     private mutating func append(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {

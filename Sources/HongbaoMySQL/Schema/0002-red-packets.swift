@@ -153,15 +153,16 @@ extension Schema {
             KEY claim_due (state, kind, next_check_at)
             """
         ),
+        // Asked for each claim, and found by the key alone: what stands behind WHERE is optimised anew for each row.
         refusal(
             "claim_fits",
             "INSERT ON claim",
             when: """
-                NOT EXISTS (
-                    SELECT 1 FROM packet WHERE id = NEW.packet AND state = 3 AND NEW.at < expires_at
-                        AND NEW.position BETWEEN claimed_count AND count - 1 AND book = NEW.book AND kind = NEW.kind
-                        AND NEW.share <= amount - claimed
-                )
+                NOT coalesce((
+                    SELECT state = 3 AND NEW.at < expires_at AND NEW.position BETWEEN claimed_count AND count - 1
+                        AND book = NEW.book AND kind = NEW.kind AND NEW.share <= amount - claimed
+                    FROM packet WHERE id = NEW.packet
+                ), FALSE)
                 """,
             "M7: the packet has no such share to claim"
         ),

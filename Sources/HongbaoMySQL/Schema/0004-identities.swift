@@ -28,8 +28,9 @@ extension Schema {
         refusal(
             "transfer_after_a_merge",
             "INSERT ON transfer",
+            of: "NEW.debit_kind = 3 AND NEW.credit_kind = 3",
             when: """
-                NEW.debit_kind = 3 AND NEW.credit_kind = 3 AND EXISTS (
+                EXISTS (
                     SELECT 1 FROM merge WHERE source = NEW.debit_owner AND (target <> NEW.credit_owner
                         OR NEW.person <> NEW.debit_owner OR NEW.part >> 31 & 131071 <> 0)
                 )

@@ -19,6 +19,8 @@ struct Bench: Sendable {
     let campaigns: CampaignSet
     /// A Redis to compare with, if there is one.
     let redis: RedisAddress?
+    /// Opens the store that engines run on, for a folder of its own; by default a SQLite file in it.
+    var open: @Sendable (_ folder: String) async throws -> BenchStore = BenchStore.sqlite
     let logger = Logger(label: "bench") { StreamLogHandler.standardError(label: $0) }
 
     init(
@@ -75,7 +77,7 @@ struct Bench: Sendable {
         return try await body(path)
     }
 
-    /// Runs a real engine with all its services on a SQLite file with WAL and FULL.
+    /// Runs a real engine with all its services on a durable store.
     func withEngine<Answer: Sendable>(
         folder: String,
         keyring: Keyring = Keyring(),
@@ -83,10 +85,9 @@ struct Bench: Sendable {
         rewards: any RewardChannel = OwnRewards(),
         _ body: @escaping @Sendable (Engine) async throws -> Answer
     ) async throws -> Answer {
-        let store = try SQLiteStore(folder: folder)
-        guard try await store.durability().isFull else { throw BenchFault("the store isn't durable") }
+        let opened = try await open(folder)
         let engine = try await Engine.start(
-            store: store,
+            store: opened.store,
             campaigns: campaigns,
             keyring: keyring,
             channels: Channels(
@@ -100,7 +101,7 @@ struct Bench: Sendable {
             logger: logger
         )
         let answer = try await running(engine.services) { try await body(engine) }
-        try await store.close()
+        try await opened.close()
         return answer
     }
 
@@ -119,6 +120,20 @@ struct Bench: Sendable {
             return try await group.reduce(0, +)
         }
         return watch.sample(count)
+    }
+}
+
+/// A durable store, and how it's closed.
+struct BenchStore: Sendable {
+    let store: any Store
+    let close: @Sendable () async throws -> Void
+
+    /// A file with WAL and FULL.
+    @Sendable
+    static func sqlite(folder: String) async throws -> BenchStore {
+        let store = try SQLiteStore(folder: folder)
+        guard try await store.durability().isFull else { throw BenchFault("the store isn't durable") }
+        return BenchStore(store: store) { try await store.close() }
     }
 }
 

@@ -44,7 +44,7 @@ struct ClaimsBench: Sendable {
     }
 
     /// Callers who each ask, wait for the answer, and come back as somebody else.
-    private static func claim(
+    static func claim(
         _ packets: [RedPacketID],
         _ useCase: Packets,
         _ source: PacketSource,
@@ -61,7 +61,7 @@ struct ClaimsBench: Sendable {
 
     /// The same with a channel that answers at once. On an engine of its own, so that nothing waits for the channel
     /// when it begins.
-    private static func claimWhileTransferring(_ bench: Bench) async throws -> Sample {
+    static func claimWhileTransferring(_ bench: Bench) async throws -> Sample {
         try await bench.withFolder { folder in
             try await bench.withEngine(folder: folder, transfers: BenchTransfers(answers: true)) { engine in
                 let source = PacketSource(engine)

@@ -20,7 +20,7 @@ struct GrantsBench: Sendable {
     }
 
     /// Each time with new data, so that repetitions don't differ by what is in memory.
-    private func grantsPerSecond(callSize: Int, callers: Int, isPosting: Bool) async throws -> Sample {
+    func grantsPerSecond(callSize: Int, callers: Int, isPosting: Bool) async throws -> Sample {
         let bench = bench
         let source = GrantSource(people: 1_000_000)
         return try await bench.withFolder { folder in

@@ -5,7 +5,7 @@ import HongbaoEngine
 struct PostingsBench: Sendable {
     let bench: Bench
 
-    private static let postingsPerRepetition = 300_000
+    static let postingsPerRepetition = 300_000
 
     func run() async throws -> [Figure] {
         try await postings(people: 10_000) + postings(people: 1_000_000)
@@ -29,7 +29,7 @@ struct PostingsBench: Sendable {
     }
 
     /// Grants with the poster paused, then lets it drain what was granted; answers postings per second of draining.
-    private static func post(_ count: Int, of source: GrantSource, _ engine: Engine) async throws -> Sample {
+    static func post(_ count: Int, of source: GrantSource, _ engine: Engine) async throws -> Sample {
         engine.poster.setPaused(true)
         for _ in 0..<count / 1_000 { _ = try await engine.granting.grantAll(source.next(1_000)) }
         let backlog = engine.granting.backlog
@@ -40,7 +40,7 @@ struct PostingsBench: Sendable {
     }
 
     /// The same rows by the same rules, each in a transaction of its own, one after the other.
-    private static func postOneByOne(_ bench: Bench, _ source: GrantSource, _ engine: Engine) async throws -> Sample {
+    static func postOneByOne(_ bench: Bench, _ source: GrantSource, _ engine: Engine) async throws -> Sample {
         engine.poster.setPaused(true)
         var grants: [OpenGrant] = []
         for _ in 0..<20 {

@@ -11,11 +11,11 @@ import HongbaoServer
 struct WalletBench: Sendable {
     let bench: Bench
 
-    private static let people = 10_000
-    private static let posted = 20
+    static let people = 10_000
+    static let posted = 20
     private static let unposted = 3
     private static let pageSize = 20
-    private static let callers = 16
+    static let callers = 16
 
     func run() async throws -> [Figure] {
         try await bench.withFolder { folder in
@@ -30,7 +30,7 @@ struct WalletBench: Sendable {
         }
     }
 
-    private static func prepare(_ engine: Engine) async throws {
+    static func prepare(_ engine: Engine) async throws {
         let source = GrantSource(people: people)
         for _ in 0..<people * posted / 1_000 { _ = try await engine.granting.grantAll(source.next(1_000)) }
         try await engine.granting.waitUntilPosted()
@@ -38,13 +38,18 @@ struct WalletBench: Sendable {
         for _ in 0..<people * unposted / 1_000 { _ = try await engine.granting.grantAll(source.next(1_000)) }
     }
 
+    static func book(_ engine: Engine) throws -> BookID {
+        let campaign = engine.campaigns.current.campaign(GrantSource.campaign)
+        guard let phase = campaign?.phaseShown(at: engine.clock.now()) else { throw BenchFault("no phase is open") }
+        return phase.book
+    }
+
     // MARK: In process
 
     private func measureInProcess(_ engine: Engine, _ data: String) async throws -> [Figure] {
         let turns = Turns()
         let plain = try PlainRows(folder: data)
-        let book = engine.campaigns.current.campaign(GrantSource.campaign)?.phaseShown(at: engine.clock.now())?.book
-        guard let book else { throw BenchFault("no phase is open") }
+        let book = try Self.book(engine)
         let rows = Figure(name: "rows alone, by GRDB's records", unit: "reads/s")
         let pages = Figure(name: "in process", unit: "reads/s", goal: 15_000, baseline: rows.name)
         return try await bench.measure([
@@ -63,7 +68,7 @@ struct WalletBench: Sendable {
         ])
     }
 
-    private static func readPage(_ engine: Engine, _ person: PersonID) async throws {
+    static func readPage(_ engine: Engine, _ person: PersonID) async throws {
         let answer = await engine.wallets.read(person: person, campaign: GrantSource.campaign)
         guard case .wallet(let reading) = answer, reading.missing.isEmpty else {
             throw BenchFault("no wallet: \(answer)")

@@ -37,7 +37,7 @@ extension FaultPlay {
         var world = plain
         world.wrapper = mount.wrapper
         world.dataFolder = "\(mount.path)/data"
-        world.readableData = { try mount.copy("data") }
+        world.readRows = { try await FaultWorld.rows(of: try mount.copy("data")) }
         let sandbox = try await world.startSandbox()
         let (kills, server) = try await faultsUnderLoad(world, sandbox, &random) { _ in
             try mount.fill()

@@ -33,14 +33,7 @@ extension FaultWorld {
     /// is posted, and every withdrawal gets final.
     func settle(_ address: String, _ random: inout Seeded, within limit: Duration = .seconds(150)) async throws {
         let caller = grantCaller(address)
-        let unanswered = grants.unanswered()
-        let again = unanswered.prefix(unanswered.count / 2) + grants.sample(400, &random)
-        for start in stride(from: 0, to: again.count, by: 100) {
-            let part = again[start..<min(start + 100, again.count)]
-            try await caller.send(Array(part), as: start.isMultiple(of: 200) ? .batches(100) : .single)
-        }
-        let open = withdrawals.unanswered()
-        for asked in open.prefix(open.count / 2) { try await withdrawalCaller(address).ask(asked) }
+        try await askAgain(address, &random)
         let end = ContinuousClock.now + limit
         while try await caller.backlog() > 0 {
             guard ContinuousClock.now < end else { return grants.breach("M5: the backlog isn't posted after \(limit)") }
@@ -56,12 +49,25 @@ extension FaultWorld {
             let isLate = ContinuousClock.now >= end
             if isLate || (tracked == 0 && sides.allSatisfy { $0.withdrawals.open().isEmpty }) {
                 // One whose answer was lost and that isn't due yet is neither the client's nor in memory.
-                let pending = try await Self.rows(of: try readableData()).withdrawals.filter { $0.state == .pending }
+                let pending = try await readRows().withdrawals.filter { $0.state == .pending }
                 if pending.isEmpty { return }
                 if isLate { return withdrawals.breach("M10: pending after \(limit), \(tracked) tracked: \(pending)") }
             }
             try await Task.sleep(for: .milliseconds(100))
         }
+    }
+
+    /// Half of what was never answered, and some of what was.
+    func askAgain(_ address: String, _ random: inout Seeded) async throws {
+        let caller = grantCaller(address)
+        let unanswered = grants.unanswered()
+        let again = unanswered.prefix(unanswered.count / 2) + grants.sample(400, &random)
+        for start in stride(from: 0, to: again.count, by: 100) {
+            let part = again[start..<min(start + 100, again.count)]
+            try await caller.send(Array(part), as: start.isMultiple(of: 200) ? .batches(100) : .single)
+        }
+        let open = withdrawals.unanswered()
+        for asked in open.prefix(open.count / 2) { try await withdrawalCaller(address).ask(asked) }
     }
 
     /// Withdrawals that the server has in memory and that aren't final: all that are due, once its first sweep is over.
@@ -72,7 +78,11 @@ extension FaultWorld {
     /// `hongbao audit` on the data as they are.
     func audit(_ when: String) async throws {
         let command = wrapper + [programs.server, "audit", "--data", dataFolder]
-        let (code, output, errors) = try await StartedProgram.run(command[0], Array(command.dropFirst()))
+        let (code, output, errors) = try await StartedProgram.run(
+            command[0],
+            Array(command.dropFirst()),
+            environment: environment
+        )
         if code != 0 { grants.breach("audit \(when) exits with \(code):\n\(output)\(errors)") }
     }
 
@@ -81,7 +91,7 @@ extension FaultWorld {
     /// - Parameter file: the channel's.
     func compare(with file: [String: WithdrawalBook.ChannelRow]) async throws -> Verdict {
         var verdict = Verdict()
-        let rows = try await Self.rows(of: try readableData())
+        let rows = try await readRows()
         verdict.booked = rows.grants.count
         var rest = rows.grants
         var remaining = rows.withdrawals
@@ -117,8 +127,13 @@ extension FaultWorld {
     /// The ledger's rows in a data folder, also while a server uses it: in one snapshot.
     static func rows(of dataFolder: String) async throws -> Rows {
         let store = try SQLiteStore(folder: dataFolder, access: .readOnly)
-        let check = try await LedgerCheck.read(store)
+        let rows = try await rows(in: store)
         try await store.close()
+        return rows
+    }
+
+    static func rows(in store: some Store) async throws -> Rows {
+        let check = try await LedgerCheck.read(store)
         var rows = Rows()
         for transfer in check.transfers.values {
             if let order = transfer.id.order { rows.grants[order] = transfer.amount.fen }

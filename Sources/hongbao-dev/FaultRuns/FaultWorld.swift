@@ -38,8 +38,8 @@ struct FaultWorld: Sendable {
     /// A program and its first arguments, which runs the server.
     var wrapper: [String] = []
     var dataFolder: String
-    /// The folder in which this process can read the data; nothing writes them meanwhile.
-    var readableData: @Sendable () throws -> String
+    /// Reads the ledger, in one snapshot.
+    var readRows: @Sendable () async throws -> Rows
 
     struct Side: Sendable {
         let grants: GrantBook
@@ -62,7 +62,7 @@ struct FaultWorld: Sendable {
         self.client = client
         let data = "\(folder)/data"
         dataFolder = data
-        readableData = { data }
+        readRows = { try await Self.rows(of: data) }
         sides = [
             Side(
                 grants: GrantBook(scene: try KillTest.rainScene(campaignFile)),
@@ -90,7 +90,7 @@ struct FaultWorld: Sendable {
         }
     }
 
-    private static func freePort() throws -> Int {
+    static func freePort() throws -> Int {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<100 {
             let port = UInt16.random(in: 20_000..<30_000, using: &random)
@@ -172,18 +172,23 @@ struct FaultWorld: Sendable {
     func startServer(payingOver sandbox: Sandbox, arguments: [String] = ["--rehearse"]) throws -> StartedProgram {
         let serve = ["serve", "--data", dataFolder, "--port", "\(port)", "--campaign", campaignFile] + arguments
         let command = wrapper + [programs.server] + serve
-        guard case .edDSA(let publicKey) = accounts.publicIssuer.key else { throw KillTestFault("an odd issuer") }
         return try StartedProgram(
             command[0],
             Array(command.dropFirst()),
-            environment: [
-                "HONGBAO_SERVICE_KEYS": KillTest.serviceKeySetting,
-                "HONGBAO_ISSUERS": "\(DemoAccounts.issuer):EdDSA:\(Data(publicKey).base64EncodedString())",
-                "HONGBAO_PAYOUTS_URL": sandbox.address, "HONGBAO_PAYOUTS_SECRET": Self.secret,
-                "HONGBAO_LOG_LEVEL": "warning", "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
-            ].merging(environment) { _, new in new },
+            environment: try settings(payingOver: sandbox).merging(environment) { _, new in new },
             errorFile: "\(folder)/server.log"
         )
+    }
+
+    /// What every server is told.
+    func settings(payingOver sandbox: Sandbox) throws -> [String: String] {
+        guard case .edDSA(let publicKey) = accounts.publicIssuer.key else { throw KillTestFault("an odd issuer") }
+        return [
+            "HONGBAO_SERVICE_KEYS": KillTest.serviceKeySetting,
+            "HONGBAO_ISSUERS": "\(DemoAccounts.issuer):EdDSA:\(Data(publicKey).base64EncodedString())",
+            "HONGBAO_PAYOUTS_URL": sandbox.address, "HONGBAO_PAYOUTS_SECRET": Self.secret,
+            "HONGBAO_LOG_LEVEL": "warning", "HONGBAO_SHUTDOWN_UNREADY_SECONDS": "0",
+        ]
     }
 
     /// Ends a server with SIGKILL; that must be what it ends of.

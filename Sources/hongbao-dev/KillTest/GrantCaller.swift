@@ -24,14 +24,19 @@ struct GrantCaller: Sendable {
     /// The connection broke, or the answer can't be read: nothing is known of what was asked.
     struct Unanswered: Error {}
 
-    func send(_ asked: [GrantBook.Asked], as form: Form) async throws {
+    /// Answers how many were granted, now or before.
+    @discardableResult
+    func send(_ asked: [GrantBook.Asked], as form: Form) async throws -> Int {
         switch form {
-        case .batches: try await sendBatch(asked)
-        case .single: for one in asked { try await sendSingle(one) }
+        case .batches: return try await sendBatch(asked)
+        case .single:
+            var count = 0
+            for one in asked where try await sendSingle(one) { count += 1 }
+            return count
         }
     }
 
-    private func sendBatch(_ asked: [GrantBook.Asked]) async throws {
+    private func sendBatch(_ asked: [GrantBook.Asked]) async throws -> Int {
         var batch = WireGrantBatch()
         batch.grants = asked.map { asked in
             var request = WireGrantRequest()
@@ -46,10 +51,14 @@ struct GrantCaller: Sendable {
             return request
         }
         let (status, bytes) = try await post("/v1/grants/batch", try batch.serializedBytes(), "application/x-protobuf")
-        guard status == 200 else { return refused(status, bytes) }
+        guard status == 200 else {
+            refused(status, bytes)
+            return 0
+        }
         let results = try WireGrantBatchResult(serializedBytes: bytes).results
         guard results.count == asked.count else {
-            return book.breach("POST /v1/grants/batch: \(results.count) results for \(asked.count) grants")
+            book.breach("POST /v1/grants/batch: \(results.count) results for \(asked.count) grants")
+            return 0
         }
         for (asked, result) in zip(asked, results) {
             if result.hasError {
@@ -64,21 +73,29 @@ struct GrantCaller: Sendable {
                 isReplay: result.replayed
             )
         }
+        return results.count { !$0.hasError }
     }
 
-    private func sendSingle(_ asked: GrantBook.Asked) async throws {
+    private func sendSingle(_ asked: GrantBook.Asked) async throws -> Bool {
         let order = asked.order
         let body =
             #"{"campaign":"\#(campaign)","scene":"rain","rain":\#(order.rain.rawValue),"awardType":\#(order.awardType)"#
             + #","stage":\#(order.stage),"person":"\#(order.person.rawValue)","app":"douyin""#
             + #","amount":\#(asked.amount)}"#
         let (status, bytes) = try await post("/v1/grants", Array(body.utf8), "application/json")
-        guard status == 200 else { return refused(status, bytes) }
+        guard status == 200 else {
+            refused(status, bytes)
+            return false
+        }
         guard let answer = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
             let number = answer["order"] as? String, let amount = (answer["amount"] as? NSNumber)?.int64Value,
             let token = (answer["token"] as? String).flatMap(Self.bytes), let isReplay = answer["replayed"] as? Bool
-        else { return book.breach("POST /v1/grants: 200 with \(String(decoding: bytes, as: UTF8.self))") }
+        else {
+            book.breach("POST /v1/grants: 200 with \(String(decoding: bytes, as: UTF8.self))")
+            return false
+        }
         book.note(asked, order: number, amount: amount, token: token, isReplay: isReplay)
+        return true
     }
 
     /// The token as bytes, so that it can be compared with one from a protobuf answer.

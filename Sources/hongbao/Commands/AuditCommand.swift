@@ -19,7 +19,7 @@ struct AuditCommand: AsyncParsableCommand {
 
     @Option(help: "Data folder (default: as `hongbao serve` has it).")
     var data: String?
-    @Option(help: "YAML file with the server's settings, of which data.folder is used.")
+    @Option(help: "YAML file with the server's settings, of which data.folder and store.url are used.")
     var config: String?
     @Flag(help: "Print the report as JSON.")
     var json = false
@@ -28,11 +28,11 @@ struct AuditCommand: AsyncParsableCommand {
         try await reportingFaults("audit") {
             let flags = data.map { [AbsoluteConfigKey("data.folder"): ConfigValue(stringLiteral: $0)] }
             let reader = try await ServeCommand.reader(flags ?? [:], file: config)
-            let data = try ServerConfiguration(reader: reader).dataFolder
-            let store = try Server.openStore(data, access: .readOnly)
-            let keyring = try Server.loadKeyring(folder: data, isNew: false)
-            let report = try await Audit.run(store, keyring: keyring)
-            try await store.close()
+            let configuration = try ServerConfiguration(reader: reader)
+            let opened = try await OpenedStore.open(configuration, isReadOnly: true)
+            let keyring = try Server.loadKeyring(folder: configuration.dataFolder, isNew: false)
+            let report = try await Audit.run(opened.store, keyring: keyring)
+            try await opened.close()
             print(json ? AuditText.json(report) : AuditText.text(report))
             if !report.holds { throw ExitCode.problem }
         }

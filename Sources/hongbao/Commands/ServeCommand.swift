@@ -13,8 +13,10 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Serve grants, wallets and withdrawals over HTTP.",
         discussion: """
             Needs no other server: everything is kept in the data folder. Ends gracefully on SIGTERM or Ctrl-C: \
-            it stops \
-            accepting, finishes what is at work, and keeps what was accepted.
+            it stops accepting, finishes what is at work, and keeps what was accepted.
+
+            With store.url the books are in MariaDB, and with cluster.address this is one of several nodes that have \
+            the people divided among them; any of them can be asked for anybody. docs/cluster.md has the steps.
 
             SIGHUP reads all campaign files anew. When all are valid and fit what was issued, they are put in force \
             together; otherwise the running configuration stays, and the log names every problem. \
@@ -36,7 +38,7 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port: Int?
-    @Option(help: "Roles of this process: all (roles on separate machines come with the cluster).")
+    @Option(help: "What this node of a cluster does: core, gateway or all (default: all).")
     var roles: String?
     @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
     var campaigns: [String] = []
@@ -46,10 +48,10 @@ struct ServeCommand: AsyncParsableCommand {
     var demo = false
 
     func validate() throws {
-        if let port, !(0...65_535).contains(port) { throw ValidationError("--port \(port): 0 to 65535") }
-        if let roles, roles != "all" {
-            throw ValidationError("--roles \(roles): only `all` can be run by this version")
+        if let roles, !ClusterSettings.roles.contains(roles) {
+            throw ValidationError("--roles \(roles): \(ClusterSettings.roles.joined(separator: ", "))")
         }
+        if let port, !(0...65_535).contains(port) { throw ValidationError("--port \(port): 0 to 65535") }
     }
 
     func run() async throws {
@@ -88,6 +90,7 @@ struct ServeCommand: AsyncParsableCommand {
     private var flags: [AbsoluteConfigKey: ConfigValue] {
         var flags: [AbsoluteConfigKey: ConfigValue] = [:]
         if let data { flags["data.folder"] = .init(stringLiteral: data) }
+        if let roles { flags["roles"] = .init(stringLiteral: roles) }
         if let host { flags["http.host"] = .init(stringLiteral: host) }
         if let port { flags["http.port"] = .init(integerLiteral: port) }
         if rehearse { flags["campaigns.rehearse"] = true }

@@ -289,7 +289,7 @@ extension Engine {
     @discardableResult
     func takeOver(_ rig: EngineRig, from store: (any Store)? = nil) async throws(StoreError) -> EpochKeys {
         try await openEpoch(
-            of: MintID(1),
+            of: .alone,
             store: store ?? self.store,
             keyring: rig.keyring,
             clock: clock,

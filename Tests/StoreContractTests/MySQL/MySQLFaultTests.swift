@@ -42,6 +42,31 @@
             for fault in [taken, wrong] { #expect(!"\(StoreError(fault))".contains("8812345")) }
         }
 
+        /// A row further on is locked for too long, when others have been sent already: that ends the answer, and the
+        /// connection goes on. A client that waited for more would lose it, with whatever others had in the group.
+        @Test func aFaultBehindRowsIsTheEndOfTheAnswer() async throws {
+            let home = MySQLHome()
+            var options = MySQLStore.Options()
+            options.lockSeconds = 1
+            options.attemptsMax = 1
+            let store = try await MySQLStore(try await home.prepare(), options: options)
+            try await store.fund(1_000)
+            for mint in [MintID(1), MintID(2)] {
+                try await store.openEpoch(of: mint)
+                try await store.extendLease(of: mint, by: 10)
+            }
+            let console = SQLConsole(try await home.address())
+            try await console.run("BEGIN")
+            let pool = PoolID(Fixture.scene).rawValue
+            let locked = "SELECT mint FROM lease WHERE pool = \(pool) AND mint = 2 FOR UPDATE"
+            #expect(try await console.rows(locked, columns: 1) == [["2"]])
+            await expect(.unavailable) { _ = try await store.extendLease(by: 1) }
+            try await console.run("COMMIT")
+            #expect(try await store.extendLease(by: 1).fen == 12)
+            await console.close()
+            await store.close()
+        }
+
         /// GR-5, LG-5: the server is killed in the middle of commits and started again, several times. What was
         /// acknowledged is there, what was refused is not, and the store goes on by itself.
         @Test func acknowledgedWorkSurvivesAKilledServer() async throws {

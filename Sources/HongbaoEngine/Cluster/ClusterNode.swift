@@ -1,0 +1,216 @@
+package import HongbaoCore
+package import Logging
+import Metrics
+import ServiceLifecycle
+import Synchronization
+
+/// A process of a cluster: takes its share of the mints, runs an engine for each, and tells the others by its beats
+/// that it lives (DP-2, DP-3).
+package final class ClusterNode: Service {
+    package struct Configuration: Sendable {
+        /// Where the other nodes reach this one.
+        package var address: String
+        package var division: Division
+        package var beat: Duration = .seconds(1)
+        /// After so long without a beat a node counts as dead, and its mints are taken over.
+        package var silence: Duration = .seconds(10)
+        /// Without, it only passes requests on.
+        package var takesMints = true
+
+        package init(address: String, division: Division) {
+            self.address = address
+            self.division = division
+        }
+    }
+
+    private struct State {
+        var seating: Seating
+        /// Of those that it has, or is about to have. `nil` until the engine's services run.
+        var running: [MintID: ServiceGroup?] = [:]
+        /// Those that end to be handed over, and those that end because they were lost.
+        var ending: Set<MintID> = []
+        var isEnding = false
+    }
+
+    private let configuration: Configuration
+    private let store: any Store
+    private let engines: Engines
+    private let start: @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
+    private let clock: WallClock
+    private let logger: Logger
+    private let state: Mutex<State>
+    private let held = Gauge(label: "hongbao_mints_held")
+
+    /// - Parameter start: recovers the engine of one mint.
+    package init(
+        _ configuration: Configuration,
+        store: any Store,
+        engines: Engines,
+        clock: WallClock,
+        logger: Logger,
+        start: @escaping @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.engines = engines
+        self.start = start
+        self.clock = clock
+        self.logger = logger
+        let seating = Seating(
+            configuration.address,
+            in: configuration.division,
+            silence: configuration.silence,
+            takesMints: configuration.takesMints
+        )
+        state = Mutex(State(seating: seating))
+    }
+
+    /// Until graceful shutdown, or for as long as it isn't cancelled.
+    package func run() async throws {
+        let (taken, take) = AsyncStream.makeStream(of: Seat.self)
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                await self.look { take.yield($0) }
+                take.finish()
+            }
+            for await seat in taken { group.addTask { await self.hold(seat) } }
+        }
+    }
+
+    /// Until graceful shutdown, and then until the last engine has ended, so that nobody takes over what still works.
+    private func look(_ take: @escaping @Sendable (Seat) -> Void) async {
+        await cancelOnShutdown {
+            while !Task.isCancelled {
+                for seat in await self.look() { take(seat) }
+                await self.clock.pause(self.configuration.beat)
+            }
+        }
+        state.withLock { $0.isEnding = true }
+        while state.withLock({ !$0.running.isEmpty }) {
+            _ = await look()
+            await clock.pause(configuration.beat)
+        }
+    }
+
+    /// Beats, and does what follows from what the store says of all mints. Answers those that are to be taken.
+    private func look() async -> [Seat] {
+        let began = clock.uptime()
+        do throws(StoreError) {
+            try await beat()
+            engines.own(until: began + configuration.silence)
+            let records = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
+            for record in records { try configuration.division.check(record) }
+            let (actions, addresses) = state.withLock { state in
+                let actions = state.seating.look(at: records, held: Set(state.running.keys), now: clock.uptime())
+                return (actions, state.seating.addresses)
+            }
+            engines.note(addresses)
+            return await perform(actions)
+        } catch {
+            logger.error("this node can't see the cluster", metadata: ["error": "\(error)"])
+            return []
+        }
+    }
+
+    private func beat() async throws(StoreError) {
+        let mints = state.withLock { $0.running.keys.sorted() }
+        held.record(mints.count)
+        guard !mints.isEmpty else { return }
+        var footprint = Footprint()
+        footprint.mints = mints
+        let address = configuration.address
+        // Which are no longer its own, `Seating` finds out.
+        _ = try await store.transactOnceMore(footprint) { books in
+            for mint in mints { _ = books.beat(mint, by: address) }
+        }
+    }
+
+    private func perform(_ actions: [Seating.Action]) async -> [Seat] {
+        var taking: [Seat] = []
+        for action in actions {
+            switch action {
+            case .take(let mint, let epoch):
+                let isNew = state.withLock { state in
+                    guard !state.isEnding, state.running[mint] == nil else { return false }
+                    state.running[mint] = .some(nil)
+                    return true
+                }
+                let (division, address) = (configuration.division, configuration.address)
+                if isNew { taking.append(Seat(mint: mint, in: division, at: address, succeeding: epoch)) }
+            case .want(let mint): await want(mint)
+            case .handOver(let mint): await end(mint, "handed over")
+            case .lost(let mint):
+                engines.remove(mint)
+                await end(mint, "taken over by another node")
+            }
+        }
+        return taking
+    }
+
+    private func want(_ mint: MintID) async {
+        var footprint = Footprint()
+        footprint.mints = [mint]
+        let address = configuration.address
+        do throws(StoreError) {
+            _ = try await store.transactOnceMore(footprint) { $0.want(mint, by: address) }
+        } catch {
+            // It looks again.
+        }
+    }
+
+    /// Lets an engine finish what it has accepted; then `hold` leaves the mint.
+    private func end(_ mint: MintID, _ why: String) async {
+        let group = state.withLock { state -> ServiceGroup? in
+            guard let group = state.running[mint] ?? nil, state.ending.insert(mint).inserted else { return nil }
+            return group
+        }
+        guard let group else { return }
+        logger.notice("mint \(why)", metadata: ["mint": "\(mint.rawValue)"])
+        await group.triggerGracefulShutdown()
+    }
+
+    /// Has a mint, from taking it until it's given up or lost.
+    private func hold(_ seat: Seat) async {
+        let mint = seat.mint
+        do {
+            let engine = try await start(seat, engines.campaigns)
+            var services = ServiceGroupConfiguration(
+                services: engine.services.map { .init(service: $0) },
+                logger: logger
+            )
+            // Whoever waits for this mint doesn't wait for ever; what was accepted is in the log.
+            services.maximumGracefulShutdownDuration = configuration.silence
+            let group = ServiceGroup(configuration: services)
+            logger.notice(
+                "mint taken",
+                metadata: ["mint": "\(mint.rawValue)", "orders": "\(engine.granting.orderCount)"]
+            )
+            state.withLock { $0.running[mint] = group }
+            engines.add(engine)
+            try await group.run()
+        } catch let fault as StoreError where fault.code == .fenced {
+            // Another node was faster, or has taken over.
+            logger.notice("mint not held", metadata: ["mint": "\(mint.rawValue)", "reason": "\(fault.message)"])
+        } catch {
+            logger.error("mint not held", metadata: ["mint": "\(mint.rawValue)", "error": "\(error)"])
+        }
+        engines.remove(mint)
+        await leave(mint)
+        state.withLock { state in
+            state.running[mint] = nil
+            state.ending.remove(mint)
+        }
+    }
+
+    /// Others needn't wait until this node counts as dead. Does nothing when another has the mint.
+    private func leave(_ mint: MintID) async {
+        var footprint = Footprint()
+        footprint.mints = [mint]
+        let address = configuration.address
+        do throws(StoreError) {
+            _ = try await store.transactOnceMore(footprint) { $0.leave(mint, by: address) }
+        } catch {
+            logger.warning("mint not left", metadata: ["mint": "\(mint.rawValue)", "error": "\(error)"])
+        }
+    }
+}

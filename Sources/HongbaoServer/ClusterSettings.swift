@@ -1,0 +1,131 @@
+import Foundation
+package import HongbaoCore
+import HongbaoEngine
+
+/// A database of MariaDB that several processes use, as `store.url` says it:
+/// `mysql://user:password@host:3306/database`. Behind it, `?ca=FILE` encrypts the connection and names the authorities
+/// that are believed, `certificate=FILE&key=FILE` what to show to a server that asks for it, `tls=on` encrypts it with
+/// the system's authorities, and `socket=PATH` is a Unix socket instead of the host.
+package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
+    package struct Security: Hashable, Sendable {
+        package var authorities: String?
+        package var certificate: String?
+        package var key: String?
+    }
+
+    package let host: String
+    package let port: UInt16
+    package let socket: String?
+    package let user: String
+    package let password: String
+    package let database: String
+    /// `nil`: not encrypted.
+    package let security: Security?
+
+    /// `nil` for anything but such an address.
+    package init?(_ text: String) {
+        guard let parts = URLComponents(string: text), parts.scheme == "mysql", parts.fragment == nil,
+            let host = parts.host, let user = parts.user, !user.isEmpty, parts.path.first == "/"
+        else { return nil }
+        let port = parts.port ?? 3_306
+        let database = String(parts.path.dropFirst())
+        guard (1...65_535).contains(port), !database.isEmpty, !database.contains("/") else { return nil }
+        var options: [String: String] = [:]
+        for item in parts.queryItems ?? [] {
+            guard let value = item.value, !value.isEmpty, options.updateValue(value, forKey: item.name) == nil,
+                ["ca", "certificate", "key", "tls", "socket"].contains(item.name)
+            else { return nil }
+        }
+        guard (options["certificate"] == nil) == (options["key"] == nil), options["tls"] ?? "on" == "on",
+            host.isEmpty == (options["socket"] != nil)
+        else { return nil }
+        self.host = host
+        self.port = UInt16(port)
+        self.user = user
+        self.database = database
+        password = parts.password ?? ""
+        socket = options.removeValue(forKey: "socket")
+        security =
+            options.isEmpty
+            ? nil : Security(authorities: options["ca"], certificate: options["certificate"], key: options["key"])
+    }
+
+    /// Without the password.
+    package var description: String { "mysql://\(user)@\(socket ?? "\(host):\(port)")/\(database)" }
+}
+
+/// This process as a node of a cluster (DP-2): several on one store, of which each decides for its part of the people.
+package struct ClusterSettings: Hashable, Sendable {
+    package var address: String
+    package var division: Division
+    package var silence: Duration = .seconds(10)
+    package var takesMints = true
+
+    package static let keys: [(key: String, meaning: String)] = [
+        ("store.url", "MariaDB that keeps the books, not the data folder: mysql://user:password@host:3306/hongbao"),
+        ("cluster.address", "makes this a node of a cluster: where the others reach it, as http://10.0.0.7:8080"),
+        ("cluster.mints", "how many parts the people are divided into, the same for ever and in all nodes (needed)"),
+        ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
+        ("roles", "what a node does: core has parts of the people, gateway none and passes requests on; all (all)"),
+    ]
+
+    /// What `roles` may be.
+    package static var roles: [String] { Roles.allCases.map(\.rawValue) }
+
+    /// `nil` for a process by itself.
+    init?(_ settings: Settings, store: DatabaseAddress?) throws(ServerConfiguration.Invalid) {
+        let roles = try Roles(settings)
+        guard let address = try settings.address("cluster.address") else {
+            guard roles == .all else {
+                let reason = "is needed when roles is \(roles.rawValue)"
+                throw ServerConfiguration.Invalid(key: "cluster.address", reason: reason)
+            }
+            return nil
+        }
+        guard address.utf8.count <= MintHolder.addressBytesMax else {
+            throw ServerConfiguration.Invalid(key: "cluster.address", reason: "is too long")
+        }
+        guard store != nil else {
+            let reason = "is needed when cluster.address is set: a data folder is for one process"
+            throw ServerConfiguration.Invalid(key: "store.url", reason: reason)
+        }
+        guard let mints = try settings.int("cluster.mints", in: 1...Division.mintsMax) else {
+            throw ServerConfiguration.Invalid(key: "cluster.mints", reason: "is needed when cluster.address is set")
+        }
+        self.address = address.hasSuffix("/") ? String(address.dropLast()) : address
+        division = Division(mints: mints)
+        if let seconds = try settings.int("cluster.silence-seconds", in: 3...3600) { silence = .seconds(seconds) }
+        takesMints = roles != .gateway
+    }
+
+    private enum Roles: String, CaseIterable {
+        case all, core, gateway
+
+        init(_ settings: Settings) throws(ServerConfiguration.Invalid) {
+            let text = settings.string("roles") ?? Self.all.rawValue
+            guard let roles = Self(rawValue: text) else {
+                throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core or gateway")
+            }
+            self = roles
+        }
+    }
+
+    var node: ClusterNode.Configuration {
+        var node = ClusterNode.Configuration(address: address, division: division)
+        node.silence = silence
+        node.takesMints = takesMints
+        return node
+    }
+}
+
+extension DatabaseAddress {
+    /// `nil` when the books are in the data folder.
+    init?(_ settings: Settings) throws(ServerConfiguration.Invalid) {
+        guard let text = settings.string("store.url", isSecret: true) else { return nil }
+        guard let address = DatabaseAddress(text) else {
+            let reason = "must be like mysql://user:password@127.0.0.1:3306/hongbao, with ?ca=FILE to encrypt it"
+            throw ServerConfiguration.Invalid(key: "store.url", reason: reason)
+        }
+        self = address
+    }
+}

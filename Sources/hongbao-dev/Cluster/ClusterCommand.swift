@@ -1,0 +1,93 @@
+import ArgumentParser
+import Foundation
+import HongbaoTesting
+
+struct ClusterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cluster",
+        abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
+        discussion: """
+            Starts MariaDB, two Redis, core nodes, gateways and a payout channel on loopback, loads the gateways \
+            with grants and withdrawals over HTTP, and strikes: members are killed, stopped for longer than the \
+            others wait, and restarted. Its clients write down every answer. In the end every acknowledged grant \
+            must be booked exactly once with its amount, nothing else may be booked that was never sent, every \
+            withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm it. Needs \
+            a build with `--traits MySQL`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+
+            Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
+            """
+    )
+
+    @Option(help: "How often each blow is struck.")
+    var times = 5
+    @Option(name: .customLong("blow"), help: "One of the blows; may be repeated. Default: all.")
+    var blows: [String] = []
+    @Option(help: "Core nodes.")
+    var cores = 3
+    @Option(help: "Gateways.")
+    var gateways = 2
+    @Option(help: "How long a core node is stopped, in seconds.")
+    var stall = 2 * ClusterWorld.silenceSeconds
+    @Option(help: "How long the load goes on at least.")
+    var seconds = 0
+    @Option(help: "Seed of who is struck and what is sent.")
+    var seed: UInt64 = 1
+    @Option(help: "Campaign file.")
+    var campaign = "campaigns/spring-festival-2022.yaml"
+    @Option(help: "Empty folder for the data, kept afterwards; default: a new temporary one, removed at the end.")
+    var data: String?
+
+    func validate() throws {
+        guard (0...10_000).contains(times) else { throw ValidationError("--times: 0 to 10000") }
+        guard (2...16).contains(cores) else { throw ValidationError("--cores: 2 to 16") }
+        guard (1...16).contains(gateways) else { throw ValidationError("--gateways: 1 to 16") }
+        guard (0...86_400).contains(seconds) else { throw ValidationError("--seconds: 0 to 86400") }
+        guard (1...600).contains(stall) else { throw ValidationError("--stall: 1 to 600") }
+        for blow in blows where ClusterRun.Blow(rawValue: blow) == nil {
+            throw ValidationError("--blow \(blow): there is no such blow")
+        }
+    }
+
+    func run() async throws {
+        let report: ClusterRun.Report
+        do {
+            let temporary = try data == nil ? TemporaryFolder() : nil
+            var options = ClusterRun.Options(programs: try .beside(), folder: data ?? temporary?.path ?? ".")
+            options.campaignFile = campaign
+            options.times = times
+            options.cores = cores
+            options.gateways = gateways
+            options.stallSeconds = stall
+            options.seconds = seconds
+            options.seed = seed
+            if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
+            var cluster = ClusterRun(options: options)
+            cluster.onBlow = { blow, recovery, acknowledged in
+                say("\(blow.text): all are served after \(recovery.milliseconds) ms; \(acknowledged) grants so far")
+            }
+            report = try await interruptible { [cluster] in try await cluster.run() }
+        } catch {
+            say("hongbao-dev cluster: \(error)")
+            throw ExitCode(2)
+        }
+        print(report.text)
+        if !report.verdict.breaches.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension ClusterRun.Report {
+    var text: String {
+        let rows = ClusterRun.Blow.allCases.compactMap { blow -> String? in
+            guard let times = recoveries[blow], let longest = times.last else { return nil }
+            let name = blow.text.padding(toLength: 36, withPad: " ", startingAt: 0)
+            let (median, most) = (times[times.count / 2].milliseconds, longest.milliseconds)
+            return "\(name)\(times.count) times, all are served after \(median) ms (median), \(most) ms (longest)"
+        }
+        return """
+            \(rows.joined(separator: "\n"))
+            accepted      \(Int(acknowledgedPerSecond)) grants a second meanwhile
+            \(verdict.text)
+            \(verdict.conclusion)
+            """
+    }
+}

@@ -1,0 +1,202 @@
+import Foundation
+import Glibc
+import HongbaoCore
+import HongbaoTesting
+import Synchronization
+
+/// Plays a cluster under load while its members are killed and stopped, and holds in the end that the ledger has what
+/// the clients were told, and the payout channel the same (DP-2, FC-8, M3 to M6, M9).
+struct ClusterRun: Sendable {
+    /// What is done to the cluster.
+    enum Blow: String, CaseIterable, Sendable {
+        /// SIGKILL; it's started again when the others have taken over.
+        case coreKilled
+        /// SIGSTOP for longer than the others wait; then it goes on where it was.
+        case coreStalled
+        /// SIGTERM, as for a new version of the program.
+        case coreRestarted
+        case gatewayKilled
+        case databaseKilled
+        case databaseStalled
+        case hotStateKilled
+
+        var text: String {
+            switch self {
+            case .coreKilled: "a core node is killed"
+            case .coreStalled: "a core node is stopped, and goes on"
+            case .coreRestarted: "a core node is restarted"
+            case .gatewayKilled: "a gateway is killed"
+            case .databaseKilled: "MariaDB is killed"
+            case .databaseStalled: "MariaDB is stopped, and goes on"
+            case .hotStateKilled: "a Redis is killed, and is empty"
+            }
+        }
+    }
+
+    struct Options: Sendable {
+        var programs: FaultWorld.Programs
+        var folder: String
+        var campaignFile = "campaigns/spring-festival-2022.yaml"
+        var cores = 3
+        var gateways = 2
+        /// How often each of them.
+        var times = 5
+        var blows = Blow.allCases
+        /// How long a core node is stopped.
+        var stallSeconds = 2 * ClusterWorld.silenceSeconds
+        var seed: UInt64 = 1
+        /// How long the load goes on at least.
+        var seconds = 0
+        /// Of quiet between two blows.
+        var pauseSeconds = 2
+    }
+
+    struct Report: Sendable {
+        /// From the blow until grants to people of every mint were answered again.
+        var recoveries: [Blow: [Duration]] = [:]
+        var verdict = FaultWorld.Verdict()
+        /// Acknowledged while the blows fell.
+        var acknowledgedPerSecond = 0.0
+    }
+
+    let options: Options
+    var onBlow: @Sendable (_ blow: Blow, _ recovery: Duration, _ acknowledged: Int) -> Void = { _, _, _ in }
+
+    func run() async throws -> Report {
+        try await FaultWorld.withClient { client in
+            let clients = try FaultWorld(
+                programs: options.programs,
+                folder: options.folder,
+                campaignFile: options.campaignFile,
+                client: client
+            )
+            let world = try await ClusterWorld(clients, cores: options.cores, gateways: options.gateways)
+            return try await run(world)
+        }
+    }
+
+    private func run(_ world: ClusterWorld) async throws -> Report {
+        var random = Seeded(seed: options.seed)
+        try await world.startAll()
+        let addresses = world.gateways.map(\.address)
+        _ = try await untilAllAnswer(world, addresses, &random)
+        let began = ContinuousClock.now
+        let recoveries = Recoveries()
+        let seed = random.next()
+        try await load(world, addresses[...], &random) {
+            var random = Seeded(seed: seed)
+            for blow in (0..<options.times).flatMap({ _ in options.blows.shuffled(using: &random) }) {
+                try await Task.sleep(for: .seconds(options.pauseSeconds))
+                let recovery = try await strike(blow, world, &random)
+                recoveries.add(blow, recovery)
+                onBlow(blow, recovery, world.clients.grants.counts.acknowledged)
+            }
+            try await Task.sleep(until: began + .seconds(options.seconds))
+        }
+        var report = Report(recoveries: recoveries.all)
+        let seconds = (ContinuousClock.now - began) / .seconds(1)
+        report.acknowledgedPerSecond = Double(world.clients.grants.counts.acknowledged) / seconds
+        try await world.settle(addresses[0], &random)
+        try await world.stopMembers()
+        report.verdict = try await world.verdict()
+        return report
+    }
+
+    /// All clients of all gateways, while `body` runs.
+    private func load(
+        _ world: ClusterWorld,
+        _ addresses: ArraySlice<String>,
+        _ random: inout Seeded,
+        while body: @Sendable () async throws -> Void
+    ) async throws {
+        guard let address = addresses.first else { return try await body() }
+        let seed = random.next()
+        try await world.clients.load(address, &random) {
+            var random = Seeded(seed: seed)
+            try await load(world, addresses.dropFirst(), &random, while: body)
+        }
+    }
+
+    /// Does it, and answers how long it was until all people were served again; then everything is as before.
+    private func strike(_ blow: Blow, _ world: ClusterWorld, _ random: inout Seeded) async throws -> Duration {
+        let addresses = world.gateways.map(\.address)
+        switch blow {
+        case .coreKilled:
+            let core = try one(of: world.cores, &random)
+            try await world.kill(core)
+            let recovery = try await untilAllAnswer(world, addresses, &random)
+            try await world.start(core)
+            return recovery
+        case .coreStalled:
+            let core = try one(of: world.cores, &random)
+            try world.signal(SIGSTOP, core)
+            let began = ContinuousClock.now
+            let recovery = try await untilAllAnswer(world, addresses, &random)
+            try await Task.sleep(until: began + .seconds(options.stallSeconds))
+            try world.signal(SIGCONT, core)
+            return recovery
+        case .coreRestarted:
+            let core = try one(of: world.cores, &random)
+            let began = ContinuousClock.now
+            try await world.restart(core)
+            _ = try await untilAllAnswer(world, addresses, &random)
+            return ContinuousClock.now - began
+        case .gatewayKilled:
+            let gateway = try one(of: world.gateways, &random)
+            try await world.kill(gateway)
+            let others = addresses.filter { $0 != gateway.address }
+            let recovery = try await untilAllAnswer(world, others.isEmpty ? addresses : others, &random)
+            try await world.start(gateway)
+            return recovery
+        case .databaseKilled:
+            try await world.database.kill()
+            let began = ContinuousClock.now
+            try await world.database.start()
+            _ = try await untilAllAnswer(world, addresses, &random)
+            return ContinuousClock.now - began
+        case .databaseStalled:
+            await world.database.signal(SIGSTOP)
+            let began = ContinuousClock.now
+            try await Task.sleep(for: .seconds(options.stallSeconds))
+            await world.database.signal(SIGCONT)
+            _ = try await untilAllAnswer(world, addresses, &random)
+            return ContinuousClock.now - began
+        case .hotStateKilled:
+            let redis = try one(of: world.hotStates, &random)
+            try await redis.kill()
+            let recovery = try await untilAllAnswer(world, addresses, &random)
+            try await redis.start()
+            return recovery
+        }
+    }
+
+    private func one<Element>(of all: [Element], _ random: inout Seeded) throws -> Element {
+        guard let one = all.randomElement(using: &random) else { throw KillTestFault("there is none to strike") }
+        return one
+    }
+
+    /// How long it takes.
+    private func untilAllAnswer(
+        _ world: ClusterWorld,
+        _ addresses: [String],
+        _ random: inout Seeded
+    ) async throws -> Duration {
+        let began = ContinuousClock.now
+        for address in addresses {
+            while try await !world.answersAll(address, &random) {
+                guard ContinuousClock.now - began < .seconds(120) else {
+                    throw KillTestFault("after two minutes some people get no answer from \(address)")
+                }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        return ContinuousClock.now - began
+    }
+
+    private final class Recoveries: Sendable {
+        private let state = Mutex<[Blow: [Duration]]>([:])
+
+        func add(_ blow: Blow, _ recovery: Duration) { state.withLock { $0[blow, default: []].append(recovery) } }
+        var all: [Blow: [Duration]] { state.withLock { $0.mapValues { $0.sorted() } } }
+    }
+}

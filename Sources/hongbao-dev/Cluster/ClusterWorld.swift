@@ -1,0 +1,182 @@
+import Foundation
+import Glibc
+import HongbaoCore
+import HongbaoEngine
+import HongbaoServer
+import HongbaoTesting
+import Synchronization
+
+/// A whole cluster on one machine, of real processes on loopback: MariaDB, two Redis for running totals, nodes that
+/// have the people divided among them, gateways that have none, and the sandbox outside.
+final class ClusterWorld: Sendable {
+    /// A `hongbao serve` that is started again and again at the same address.
+    struct Member: Hashable, Sendable {
+        enum Role: String, Sendable { case core, gateway }
+
+        let role: Role
+        let name: String
+        let port: Int
+        var address: String { "http://127.0.0.1:\(port)" }
+    }
+
+    static let mints = 6
+    static let silenceSeconds = 3
+
+    let clients: FaultWorld
+    let database: MariaDBServer
+    let hotStates: [RedisProcess]
+    let members: [Member]
+    private let sandbox: FaultWorld.Sandbox
+    private let programs = Mutex<[Member: StartedProgram]>([:])
+
+    var cores: [Member] { members.filter { $0.role == .core } }
+    var gateways: [Member] { members.filter { $0.role == .gateway } }
+
+    init(_ clients: FaultWorld, cores: Int, gateways: Int) async throws {
+        let database = try await MariaDBServer.started(in: clients.folder)
+        self.database = database
+        hotStates = [try await RedisProcess(), try await RedisProcess()]
+        // The sandbox calls back where the clients' only server would be: that's the first gateway.
+        var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
+        for number in 2..<(gateways + 1) {
+            members.append(Member(role: .gateway, name: "gateway\(number)", port: try FaultWorld.freePort()))
+        }
+        for number in 1...cores {
+            members.append(Member(role: .core, name: "core\(number)", port: try FaultWorld.freePort()))
+        }
+        self.members = members
+        let url = "mysql://root@127.0.0.1:\(database.port)/hongbao"
+        var clients = clients
+        clients.environment["HONGBAO_STORE_URL"] = url
+        clients.dataFolder = "\(clients.folder)/core1"
+        clients.readRows = { try await Self.reading(url) { try await FaultWorld.rows(in: $0) } }
+        self.clients = clients
+        sandbox = try await clients.startSandbox()
+        let keyring = Keyring()
+        for member in members {
+            let folder = "\(clients.folder)/\(member.name)"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try keyring.create(path: "\(folder)/keyring")
+        }
+    }
+
+    private static func reading<Answer>(
+        _ url: String,
+        _ body: (any Store) async throws -> Answer
+    ) async throws -> Answer {
+        var configuration = ServerConfiguration()
+        configuration.store = DatabaseAddress(url)
+        let opened = try await OpenedStore.open(configuration)
+        do {
+            let answer = try await body(opened.store)
+            try await opened.close()
+            return answer
+        } catch {
+            try await opened.close()
+            throw error
+        }
+    }
+
+    // MARK: Members
+
+    /// Waits until it answers, unless that isn't wanted.
+    func start(_ member: Member, waits: Bool = true) async throws {
+        let folder = "\(clients.folder)/\(member.name)"
+        var settings = try clients.settings(payingOver: sandbox)
+        settings.merge(clients.environment) { _, new in new }
+        settings["HONGBAO_CLUSTER_ADDRESS"] = member.address
+        settings["HONGBAO_CLUSTER_MINTS"] = "\(Self.mints)"
+        settings["HONGBAO_CLUSTER_SILENCE_SECONDS"] = "\(Self.silenceSeconds)"
+        settings["HONGBAO_ROLES"] = member.role.rawValue
+        settings["HONGBAO_LOG_LEVEL"] = "notice"
+        settings["HONGBAO_TOTALS_MAIN_URL"] = "redis://127.0.0.1:\(hotStates[0].port)"
+        settings["HONGBAO_TOTALS_BACKUP_URL"] = "redis://127.0.0.1:\(hotStates[1].port)"
+        let program = try StartedProgram(
+            clients.programs.server,
+            ["serve", "--data", folder, "--port", "\(member.port)", "--campaign", clients.campaignFile, "--rehearse"],
+            environment: settings,
+            errorFile: "\(folder)/log"
+        )
+        programs.withLock { $0[member] = program }
+        if waits { _ = try await program.firstLine() }
+    }
+
+    func startAll() async throws {
+        for member in members { try await start(member) }
+    }
+
+    private func program(_ member: Member) throws -> StartedProgram {
+        guard let program = programs.withLock({ $0[member] }) else { throw KillTestFault("\(member.name) isn't there") }
+        return program
+    }
+
+    func kill(_ member: Member) async throws { try await clients.killServer(try program(member)) }
+
+    /// Gracefully.
+    func restart(_ member: Member) async throws {
+        try await clients.stopServer(try program(member))
+        try await start(member)
+    }
+
+    func signal(_ signal: Int32, _ member: Member) throws { try program(member).kill(signal) }
+
+    /// Gracefully, all of them.
+    func stopMembers() async throws {
+        for member in members { try await clients.stopServer(try program(member)) }
+    }
+
+    // MARK: What there is
+
+    /// Sends grants to people of every mint; whether all are answered.
+    func answersAll(_ address: String, _ random: inout Seeded) async throws -> Bool {
+        let book = clients.grants
+        var places = Set<Int>()
+        var asked: [GrantBook.Asked] = []
+        let division = Division(mints: Self.mints)
+        // People come one after the other, each with hundreds of grants; so those of some time ago are asked, too.
+        for one in book.sample(400, &random) + book.take(50, &random)
+        where places.insert(Int(division.mint(of: one.order.person).rawValue)).inserted || !one.wasAcknowledged {
+            asked.append(one)
+        }
+        do {
+            let answered = try await clients.grantCaller(address).send(asked, as: .batches(100))
+            return answered == asked.count && places.count == Self.mints
+        } catch is GrantCaller.Unanswered {
+            return false
+        }
+    }
+
+    /// Until everything that is accepted is posted and every withdrawal is final.
+    func settle(_ address: String, _ random: inout Seeded, within limit: Duration = .seconds(180)) async throws {
+        try await clients.askAgain(address, &random)
+        let end = ContinuousClock.now + limit
+        while true {
+            for asked in clients.withdrawals.open() { try await clients.withdrawalCaller(address).look(asked) }
+            let (unposted, pending) = try await left()
+            if unposted == 0, pending == 0, clients.withdrawals.open().isEmpty { return }
+            guard ContinuousClock.now < end else {
+                return clients.grants.breach("M5, M10: \(unposted) batches and \(pending) withdrawals after \(limit)")
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    private func left() async throws -> (unposted: UInt64, pending: Int) {
+        try await Self.reading(clients.environment["HONGBAO_STORE_URL"] ?? "") { store in
+            let unposted = try await store.read { (snapshot) throws(StoreError) in
+                try snapshot.mints().reduce(0) { $0 + $1.lastSequence - $1.postedSequence }
+            }
+            return (unposted, try await FaultWorld.rows(in: store).withdrawals.count { $0.state == .pending })
+        }
+    }
+
+    /// `hongbao audit`, and clients = ledger = channel; then all the rest ends.
+    func verdict() async throws -> FaultWorld.Verdict {
+        try await clients.audit("at the end")
+        let verdict = try await clients.compare(with: try await sandbox.dailyFile(FaultWorld.days()))
+        try await sandbox.stop()
+        for redis in hotStates { try await redis.kill() }
+        try await database.stop()
+        return verdict
+    }
+}

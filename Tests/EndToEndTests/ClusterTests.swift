@@ -1,0 +1,38 @@
+#if MySQL
+    import HongbaoTesting
+    import Testing
+
+    @testable import hongbao_dev
+
+    /// A cluster of real processes on a real MariaDB (DP-2, FC-8).
+    @Suite(.timeLimit(.minutes(15))) struct ClusterTests {
+        private static func run(_ blows: [ClusterRun.Blow], stallSeconds: Int) async throws -> ClusterRun.Report {
+            let folder = try TemporaryFolder()
+            var options = ClusterRun.Options(programs: try FaultWorld.Programs.built(), folder: folder.path)
+            options.campaignFile = "\(BuiltProgram.package)/campaigns/spring-festival-2022.yaml"
+            options.times = 1
+            options.blows = blows
+            options.gateways = 1
+            options.stallSeconds = stallSeconds
+            return try await ClusterRun(options: options).run()
+        }
+
+        /// M3, M9: a node that is stopped for half a minute, replaced, and goes on where it was can neither accept nor
+        /// pay anything twice.
+        @Test func theStalledCanDoNothingTwice() async throws {
+            let report = try await Self.run([.coreStalled], stallSeconds: 30)
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.verdict.acknowledged > 1_000 && report.verdict.withdrawals.paid > 0)
+            let recovery = try #require(report.recoveries[.coreStalled]?.first)
+            // Others have taken over before it went on.
+            #expect(recovery < .seconds(30))
+        }
+
+        /// GR-5, FC-8: what is killed is replaced, and the ledger has what the clients were told.
+        @Test func theKilledAreReplaced() async throws {
+            let report = try await Self.run([.coreKilled, .databaseKilled, .coreRestarted], stallSeconds: 6)
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+        }
+    }
+#endif
