@@ -72,11 +72,15 @@ package actor MariaDBServer {
         return UInt16(bigEndian: address.sin_port)
     }
 
+    /// A server that starts removes what it takes for its own leftovers, and several may start at once.
+    private var temporary: String { "--tmpdir=\(folder)/tmp" }
     private var user: [String] { getuid() == 0 ? ["--user=root"] : [] }
 
     /// Makes the system tables, as `mariadb-install-db` does, which needs more than the server's own package.
     private func install() async throws {
-        try FileManager.default.createDirectory(atPath: "\(folder)/data", withIntermediateDirectories: true)
+        for part in ["data", "tmp"] {
+            try FileManager.default.createDirectory(atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+        }
         let scripts = ["/usr/share/mysql", "/usr/share/mariadb", "/usr/local/share/mysql"]
         guard let scripts = scripts.first(where: { FileManager.default.fileExists(atPath: $0 + Self.tables) }) else {
             throw Fault(description: "there is no \(Self.tables) of MariaDB here")
@@ -91,7 +95,7 @@ package actor MariaDBServer {
                 printf '\\n%s;\\n' 'CREATE DATABASE hongbao'; } | "$@"
                 """,
                 scripts, try Self.path(of: "mariadbd"), "--no-defaults", "--bootstrap", "--datadir=\(folder)/data",
-                "--max-allowed-packet=8M", "--log-warnings=0",
+                "--max-allowed-packet=8M", "--log-warnings=0", temporary,
             ] + user
         )
         guard code == 0 else {
@@ -113,7 +117,7 @@ package actor MariaDBServer {
                 "--no-defaults", "--datadir=\(folder)/data", "--socket=\(socket)", "--port=\(port)",
                 "--bind-address=127.0.0.1", "--pid-file=\(folder)/pid", "--skip-name-resolve", "--skip-log-bin",
                 "--innodb-buffer-pool-size=96M", "--innodb-log-file-size=48M", "--max-connections=500",
-                "--performance-schema=OFF",
+                "--performance-schema=OFF", temporary,
             ] + user + options,
             errorFile: logFile
         )

@@ -62,7 +62,9 @@
             #expect(try await console.rows(locked, columns: 1) == [["2"]])
             await expect(.unavailable) { _ = try await store.extendLease(by: 1) }
             try await console.run("COMMIT")
-            #expect(try await store.extendLease(by: 1).fen == 12)
+            try await store.extendLease(by: 1)
+            let leases = try await store.read { snapshot throws(StoreError) in try snapshot.budgets() }.flatMap(\.1)
+            #expect(leases.map(\.allotted.fen) == [11, 10])
             await console.close()
             await store.close()
         }
