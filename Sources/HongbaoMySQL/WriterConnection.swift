@@ -27,6 +27,8 @@ final class WriterConnection {
         connection = nil
         let fresh = try Connection(address)
         try fresh.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        // A process that is stopped in the middle of a transaction keeps others from its rows no longer than that.
+        try fresh.execute("SET SESSION idle_transaction_timeout = \(lockSeconds)")
         try fresh.execute(
             """
             SET SESSION autocommit = 1, innodb_lock_wait_timeout = \(lockSeconds), foreign_key_checks = 1,
