@@ -16,6 +16,7 @@ package struct Engine: Sendable {
         package var totals = SharedTotals.Configuration()
         package var identities = Identities.Configuration()
         package var merges = MergeSweeps.Configuration()
+        package var pendingMerges = PendingMerges.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
 
@@ -41,6 +42,8 @@ package struct Engine: Sendable {
     package let totals: SharedTotals
     package let identities: Identities
     package let mergeSweeps: MergeSweeps
+    /// Of a cluster; an engine by itself makes merges at once.
+    package let pendingMerges: PendingMerges?
 
     package var payouts: Payouts { outside.payouts }
     package var transfers: Transfers { outside.transfers }
@@ -50,7 +53,8 @@ package struct Engine: Sendable {
     /// In the order in which they must start; graceful shutdown goes the other way round.
     package var services: [any Service] {
         let sweeps: [any Service] = granting.seat.isFirst ? [packetSweeps, mergeSweeps] : []
-        return [totals, poster, outside] + sweeps + [granting]
+        let merges: [any Service] = pendingMerges.map { [$0] } ?? []
+        return [totals, poster, outside] + sweeps + merges + [granting]
     }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
@@ -100,9 +104,11 @@ package struct Engine: Sendable {
         verifier.keepOwn(opened.keys.certificate)
         // Again: until just now another process may have begun epochs of its own.
         try await learnEpochs(store, reader, verifier, except: known)
-        // Nobody but this process merges from now on.
-        let merges = try await store.read { (snapshot) throws(StoreError) in try snapshot.merges() }
-        let aliases = KnownAliases(Mutant.isOn(.forgetsMergesAtStart) ? [] : merges)
+        // From now on nobody merges but this process, or, in a cluster, without its acknowledgement.
+        let (merges, pending) = try await store.read { (snapshot) throws(StoreError) in
+            (try snapshot.merges(), try snapshot.pendingMerges())
+        }
+        let aliases = KnownAliases(Mutant.isOn(.forgetsMergesAtStart) ? [] : merges, pending: pending)
         let recovery = try await Recovery(
             store: store,
             reader: reader,
@@ -117,6 +123,7 @@ package struct Engine: Sendable {
             backlog: recovery.backlog,
             limits: configuration.granting.limits
         )
+        mint.adopt(try await mergedOrders(merges, aliases, seat, store))
         var allotted: [PoolID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
             for lease in leases where lease.id.mint == seat.mint {
@@ -225,6 +232,21 @@ package struct Engine: Sendable {
             configuration: configuration.merges,
             logger: logger
         )
+        let pendingMerges =
+            seat.division == .whole
+            ? nil
+            : PendingMerges(
+                store: store,
+                clock: clock,
+                granting: granting,
+                poster: poster,
+                tokens: tokens,
+                sweeps: mergeSweeps,
+                doubted: pending,
+                configuration: configuration.pendingMerges,
+                logger: logger,
+                learnEpochs: { () throws(StoreError) in try await learnEpochs(store, reader, verifier) }
+            )
         return Engine(
             store: store,
             campaigns: campaigns,
@@ -277,9 +299,11 @@ package struct Engine: Sendable {
                 keys: IdentityKeys(keyring),
                 sweeps: mergeSweeps,
                 fence: Identities.Fence(seat: seat) { granting.epoch },
+                pending: pendingMerges,
                 configuration: configuration.identities
             ),
-            mergeSweeps: mergeSweeps
+            mergeSweeps: mergeSweeps,
+            pendingMerges: pendingMerges
         )
     }
 
@@ -287,6 +311,22 @@ package struct Engine: Sendable {
     /// that's no order of ours.
     package func callback(_ system: OutsideSystem, order: String) -> Bool {
         outside.callback(system, order: order)
+    }
+
+    /// What other mints have accepted of people whom this one decides for since they were merged.
+    private static func mergedOrders(
+        _ merges: [Merge],
+        _ aliases: KnownAliases,
+        _ seat: Seat,
+        _ store: any Store
+    ) async throws(StoreError) -> [MergedOrder] {
+        guard seat.division != .whole else { return [] }
+        let names = merges.map(\.source).filter { seat.decides(for: aliases.person($0)) }
+        return try await store.read { (snapshot) throws(StoreError) in
+            var orders: [MergedOrder] = []
+            for name in names { orders += try snapshot.mergedOrders(of: name) }
+            return orders
+        }
     }
 
     /// Answers all epochs that are known now.
@@ -310,7 +350,7 @@ package struct Engine: Sendable {
         let dataKey = try reader.learn(epoch)
         guard let certificate = MintCertificate(epoch.certificate),
             certificate.mint == epoch.mint, certificate.epoch == epoch.epoch,
-            verifier.admit(certificate, dataKey: dataKey) == .admitted
+            [.admitted, .known].contains(verifier.admit(certificate, dataKey: dataKey))
         else {
             let place = "mint \(epoch.mint.rawValue) epoch \(epoch.epoch)"
             throw StoreError(.corrupt, "\(place) isn't certified by this root key")

@@ -12,6 +12,7 @@ extension Query {
         case .putLease: Self.insertion("lease", Self.leaseColumns)
         case .putMint: Self.insertion("mint", Self.mintColumns)
         case .putIdentity: Self.insertion("identity", Self.identityColumns)
+        case .putPendingMerge: Self.insertion("pending_merge", Self.pendingMergeColumns)
         case .packetsToCheck:
             // There are no indexes of some rows only, so the states are named.
             """
@@ -34,6 +35,7 @@ extension Query {
         case .putMint:
             Self.update("epoch", "last_sequence", "posted_sequence", "mints", "holder", "beats", "wanted_by")
         case .putIdentity: Self.update("person", "phone", "bound_at")
+        case .putPendingMerge: Self.update("acknowledged", "waiting")
         default: preconditionFailure("a statement that doesn't change what was loaded")
         }
     }

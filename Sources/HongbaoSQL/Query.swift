@@ -15,6 +15,7 @@ enum Query: Int, CaseIterable {
     case subsidy, addSubsidy, useSubsidy, subsidiesOfPerson, subsidyPage
     case reward, addReward, putReward, rewardsOfPerson, rewardsToGive, rewardPage
     case identity, identitiesOnPhone, identitiesOfPerson, putIdentity, identityPage, merge, merges, addMerge
+    case pendingMerge, pendingMerges, putPendingMerge, endPendingMerge, mergedOrders, addMergedOrder
 
     static let transferColumns =
         "person, part, debit_kind, debit_owner, credit_kind, credit_owner, amount, at, posted_at, app"

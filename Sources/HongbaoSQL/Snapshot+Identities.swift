@@ -35,4 +35,20 @@ extension Snapshot {
     func merges() throws(StoreError) -> [Merge] {
         try prepared(.merges).all { row throws(StoreError) in try row.merge() }
     }
+
+    func merge(of source: PersonID) throws(StoreError) -> Merge? {
+        let statement = try prepared(.merge)
+        statement.bind(1, bits: source.rawValue)
+        return try statement.first { row throws(StoreError) in try row.merge() }
+    }
+
+    func pendingMerges() throws(StoreError) -> [PendingMerge] {
+        try prepared(.pendingMerges).all { row throws(StoreError) in try row.pendingMerge() }
+    }
+
+    func mergedOrders(of person: PersonID) throws(StoreError) -> [MergedOrder] {
+        let statement = try prepared(.mergedOrders)
+        statement.bind(1, bits: person.rawValue)
+        return try statement.all { row throws(StoreError) in try row.mergedOrder() }
+    }
 }

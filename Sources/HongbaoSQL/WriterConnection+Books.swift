@@ -19,6 +19,8 @@ struct Loaded {
     var rewards: [GivenReward] = []
     var identities: [Identity] = []
     var merges: [Merge] = []
+    var pendingMerges: [PendingMerge] = []
+    var mergedOrders: [MergedOrder] = []
 
     var books: Books {
         Books(
@@ -33,7 +35,9 @@ struct Loaded {
             subsidies: subsidies,
             rewards: rewards,
             identities: identities,
-            merges: merges
+            merges: merges,
+            pendingMerges: pendingMerges,
+            mergedOrders: mergedOrders
         )
     }
 }
@@ -116,12 +120,24 @@ extension WriterConnection {
         loaded.merges = try loading(.merge).rows(for: footprint.persons, { $0.bind(1, bits: $1.rawValue) }) {
             row throws(StoreError) in try row.merge()
         }
+        loaded.pendingMerges = try loading(.pendingMerge).rows(
+            for: footprint.pendingMerges,
+            { $0.bind(1, bits: $1.rawValue) }
+        ) { row throws(StoreError) in try row.pendingMerge() }
+        for person in footprint.mergedOrders {
+            let statement = try loading(.mergedOrders)
+            statement.bind(1, bits: person.rawValue)
+            loaded.mergedOrders += try statement.all { row throws(StoreError) in try row.mergedOrder() }
+        }
     }
 
     /// Writes what a decision has changed, and nothing else; accounts and transfers, of which there are many, in order
     /// of key.
     func save(_ books: Books, over loaded: Loaded) throws(StoreError) {
-        // What a merge makes possible is checked against it.
+        let pending = books.changedPendingMerges
+        try put(pending, .putPendingMerge, over: Set(loaded.pendingMerges.map(\.source)), by: \.source) { $0.bind($1) }
+        try write(books.newMergedOrders, .addMergedOrder) { $0.bind($1) }
+        // Checked against what is pending; what it makes possible is checked against it.
         try write(books.newMerges, .addMerge) { $0.bind($1) }
         try put(books.changedIdentities, .putIdentity, over: Set(loaded.identities.map(\.key)), by: \.key) {
             $0.bind($1)
@@ -156,6 +172,7 @@ extension WriterConnection {
         try write(books.changedSubsidies, .useSubsidy) { $0.bindUsed($1) }
         try write(books.newRewards, .addReward) { $0.bindNew($1) }
         try write(books.changedRewards, .putReward) { $0.bindChanged($1) }
+        try write(books.endedPendingMerges, .endPendingMerge) { $0.bind(1, bits: $1.rawValue) }
         try write(books.newEpochs, .addEpoch) { $0.bind($1) }
         try write(books.revokedEpochs, .revokeEpoch) { statement, epoch in
             statement.bind(1, Int64(epoch.mint.rawValue))

@@ -46,6 +46,11 @@ extension Query {
             ON CONFLICT (user) DO UPDATE SET person = excluded.person, phone = excluded.phone,
                 bound_at = excluded.bound_at
             """
+        case .putPendingMerge:
+            """
+            INSERT INTO pending_merge (\(Self.pendingMergeColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (source) DO UPDATE SET acknowledged = excluded.acknowledged, waiting = excluded.waiting
+            """
         default: nil
         }
     }

@@ -16,6 +16,10 @@ extension Tables {
         var merges = merges
         for row in commit.merges {
             if merges[row.source] != nil || merges[row.target] != nil { return "ID-3: merged twice" }
+            let isKnown = commit.pendingMerges.contains { $0.source == row.source && $0.waiting == 0 }
+            if mints.values.contains(where: { $0.mints > 1 }), !isKnown {
+                return "ID-3: a mint doesn't know of this merge"
+            }
             merges[row.source] = row
         }
         var identities = identities
@@ -55,4 +59,9 @@ extension TableSnapshot {
         return Array(all.filter { row in key.map { $0 < row.key } ?? true }.prefix(limit))
     }
     func merges() -> [Merge] { tables.merges.values.sorted { $0.source < $1.source } }
+    func merge(of source: PersonID) -> Merge? { tables.merges[source] }
+    func pendingMerges() -> [PendingMerge] { tables.pendingMerges.values.sorted { $0.source < $1.source } }
+    func mergedOrders(of person: PersonID) -> [MergedOrder] {
+        tables.mergedOrders.values.filter { $0.order.person == person }.sorted { $0.order < $1.order }
+    }
 }

@@ -19,6 +19,7 @@ struct Commit: Sendable {
     var rewards: [GivenReward] = []
     var identities: [Identity] = []
     var merges: [Merge] = []
+    var pendingMerges: [PendingMerge] = []
 }
 
 extension Commit: CustomStringConvertible {
@@ -34,6 +35,7 @@ extension Commit: CustomStringConvertible {
         parts += subsidies.map { "subsidy \($0.order) \($0.packet.map { "used by packet \($0.rawValue)" } ?? "given")" }
         parts += rewards.map { "reward \($0.order) of template \($0.template.number) \($0.state)" }
         parts += identities.map { "user \($0.key.bits >> 112) is person \($0.person.rawValue)" }
+        parts += pendingMerges.map { "person \($0.source.rawValue) waits for \($0.waiting) mints to be merged" }
         parts += merges.map { "person \($0.source.rawValue) is merged into \($0.target.rawValue)" }
         parts += leases.map { "lease of pool \($0.id.pool.rawValue): \($0.issued.fen) of \($0.allotted.fen)" }
         parts += epochs.map { "epoch \($0.epoch) of mint \($0.mint.rawValue)\($0.isRevoked ? " revoked" : "")" }
@@ -62,6 +64,8 @@ struct Tables: Sendable {
     private(set) var rewards: [OrderNumber: GivenReward] = [:]
     private(set) var identities: [UserKey: Identity] = [:]
     private(set) var merges: [PersonID: Merge] = [:]
+    private(set) var pendingMerges: [PersonID: PendingMerge] = [:]
+    private(set) var mergedOrders: [OrderNumber: MergedOrder] = [:]
     /// Of each packet, by position.
     private(set) var claimants: [RedPacketID: [PersonID]] = [:]
     /// Of each person, in order of ID.
@@ -132,7 +136,9 @@ struct Tables: Sendable {
             subsidies: footprint.subsidies.compactMap { subsidies[$0] },
             rewards: footprint.rewards.compactMap { rewards[$0] },
             identities: identities(in: footprint),
-            merges: footprint.persons.compactMap { merges[$0] }
+            merges: footprint.persons.compactMap { merges[$0] },
+            pendingMerges: footprint.pendingMerges.compactMap { pendingMerges[$0] },
+            mergedOrders: mergedOrders.values.filter { footprint.mergedOrders.contains($0.order.person) }
         )
     }
 
@@ -155,6 +161,7 @@ struct Tables: Sendable {
         commit.rewards = books.newRewards + books.changedRewards.sorted { $0.id < $1.id }
         commit.identities = books.changedIdentities
         commit.merges = books.newMerges
+        commit.pendingMerges = books.changedPendingMerges
         if let why = refusal(of: commit) ?? refusal(ofIdentities: commit) { throw StoreError(.corrupt, why) }
         for row in commit.accounts { accounts[row.id] = row }
         for row in commit.holds { holds[row.id] = row }
@@ -184,6 +191,9 @@ struct Tables: Sendable {
         for row in commit.rewards { rewards[row.id] = row }
         for row in commit.identities { identities[row.key] = row }
         for row in commit.merges { merges[row.source] = row }
+        for row in commit.pendingMerges { pendingMerges[row.source] = row }
+        for source in books.endedPendingMerges { pendingMerges[source] = nil }
+        for row in books.newMergedOrders { mergedOrders[row.order] = row }
         for key in books.revokedEpochs { epochs[key] = epochs[key]?.revoked }
         return commit
     }

@@ -188,9 +188,20 @@ import Testing
         }
     }
 
-    @Test func whatWasForwardedIsNotForwardedAgain() async throws {
-        let mark = try #require(Self.mark)
-        try await Self.expectUnavailable(TwoNodes(), headers: [mark: "1"], detail: "is changing", outcome: "refused")
+    /// Twice is enough for people who were merged; more would be a circle.
+    @Test(arguments: ["2", "3", "0", "-1", "x", ""])
+    func whatWasForwardedTwiceIsNotForwardedAgain(forwards: String) async throws {
+        let headers = [try #require(Self.mark): forwards] as HTTPFields
+        try await Self.expectUnavailable(TwoNodes(), headers: headers, detail: "is changing", outcome: "refused")
+    }
+
+    @Test func whatWasForwardedOnceIsForwardedOnceMore() async throws {
+        try await TwoNodes().run { nodes in
+            let headers = [try #require(Self.mark): "1"] as HTTPFields
+            let jwt = try nodes.first.jwt(42)
+            let answer = try await nodes.first.send(.get, "/v1/wallet?campaign=test", token: jwt, headers: headers)
+            #expect(answer.status == .ok && nodes.calls.sorted == ["second wallet 42"])
+        }
     }
 
     @Test func withNobodyResponsibleItIsUnavailable() async throws {
@@ -211,11 +222,11 @@ import Testing
         try await Self.expectUnavailable(nodes, detail: "doesn't answer", outcome: "failed")
     }
 
-    /// The second node is asked, but says that it isn't for it.
+    /// The second node is asked, but says that it isn't for it, and the third one doesn't answer.
     @Test func nodesThatDisagreeEndIt() async throws {
         var nodes = TwoNodes()
         nodes.secondPlace = { _ in .at(TwoNodes.nowhere) }
-        try await Self.expectUnavailable(nodes, detail: "is changing", outcome: "answered")
+        try await Self.expectUnavailable(nodes, detail: "doesn't answer", outcome: "answered")
     }
 
     /// RP-8: the place of a packet is for speed only.

@@ -11,8 +11,18 @@ package struct OrderTable: Sendable {
         package let choice: RewardChoice
         /// The status that was first answered.
         package let status: GrantStatus
+        /// In whose log it is; `nil` when in that of the table's own mint, as all that are in the table.
+        package let mint: MintID?
 
-        package init(sequence: UInt64, index: Int, amount: Amount, choice: RewardChoice, status: GrantStatus) {
+        package init(
+            sequence: UInt64,
+            index: Int,
+            amount: Amount,
+            choice: RewardChoice,
+            status: GrantStatus,
+            mint: MintID? = nil
+        ) {
+            self.mint = mint
             self.sequence = sequence
             self.index = index
             self.amount = amount
@@ -25,6 +35,7 @@ package struct OrderTable: Sendable {
     package static let amountMax = Int64(1) << 47
 
     private static let segmentBits = 10
+    package static let segmentCount = 1 << segmentBits
     private var segments: [Segment]
     private let hash: OrderHash
     package private(set) var count = 0
@@ -32,12 +43,18 @@ package struct OrderTable: Sendable {
     /// - Parameter seed: random, so that nobody can choose order numbers that collide.
     package init(seed: UInt64) {
         hash = OrderHash(seed: seed)
-        segments = Array(repeating: Segment(), count: 1 << Self.segmentBits)
+        segments = Array(repeating: Segment(), count: Self.segmentCount)
     }
 
     package func entry(for order: OrderNumber) -> Entry? {
         let bits = hash(order)
         return segments[Int(bits >> (64 - Self.segmentBits))].find(order, hash: bits)
+    }
+
+    /// All of these persons' that are in one segment: whoever wants those of all segments goes from one to the next,
+    /// and may let others at the table meanwhile.
+    package func orders(of persons: Set<PersonID>, inSegment index: Int) -> [(order: OrderNumber, entry: Entry)] {
+        segments[index].orders(of: persons)
     }
 
     /// The order must not be in the table.
@@ -49,6 +66,7 @@ package struct OrderTable: Sendable {
     /// Answers `false`, and changes nothing, when the order is in the table already.
     package mutating func insertIfAbsent(_ order: OrderNumber, _ entry: Entry) -> Bool {
         precondition(entry.amount.fen < Self.amountMax && entry.sequence < 1 << 48 && (0..<256).contains(entry.index))
+        precondition(entry.mint == nil)
         let bits = hash(order)
         let isNew = segments[Int(bits >> (64 - Self.segmentBits))].insertIfAbsent(
             Slot(order: order, entry: entry),
@@ -132,6 +150,10 @@ private struct Segment: Sendable {
     func find(_ order: OrderNumber, hash: UInt64) -> OrderTable.Entry? {
         guard let index = index(of: order, hash: hash) else { return nil }
         return slots[index].entry
+    }
+
+    func orders(of persons: Set<PersonID>) -> [(order: OrderNumber, entry: OrderTable.Entry)] {
+        slots.lazy.filter { $0.place != 0 && persons.contains($0.order.person) }.map { ($0.order, $0.entry) }
     }
 
     private func index(of order: OrderNumber, hash: UInt64) -> Int? {

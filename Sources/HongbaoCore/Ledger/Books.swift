@@ -24,6 +24,10 @@ package struct Footprint: Sendable {
     package var phones: [PhoneKey] = []
     /// Persons all of whose users are loaded, and the merge into another, if there is one.
     package var persons: [PersonID] = []
+    /// Persons who are to be merged into another; `persons` or `users` must name somebody, too.
+    package var pendingMerges: [PersonID] = []
+    /// Persons all of whose orders that were laid open are loaded.
+    package var mergedOrders: [PersonID] = []
 
     package init() {}
 
@@ -179,6 +183,12 @@ package struct Books: Sendable {
     private var merges: [PersonID: Merge] = [:]
     private var changedUsers: Set<UserKey> = []
     package private(set) var newMerges: [Merge] = []
+    private var pendingMerges: [PersonID: PendingMerge] = [:]
+    private var changedPendingMergeSources: Set<PersonID> = []
+    /// In the order in which they ended.
+    package private(set) var endedPendingMerges: [PersonID] = []
+    private var mergedOrders: Set<OrderNumber> = []
+    package private(set) var newMergedOrders: [MergedOrder] = []
 
     package init(
         ledger: Ledger = Ledger(),
@@ -192,7 +202,9 @@ package struct Books: Sendable {
         subsidies: [Subsidy] = [],
         rewards: [GivenReward] = [],
         identities: [Identity] = [],
-        merges: [Merge] = []
+        merges: [Merge] = [],
+        pendingMerges: [PendingMerge] = [],
+        mergedOrders: [MergedOrder] = []
     ) {
         self.ledger = ledger
         self.withdrawals = Dictionary(withdrawals.map { ($0.key, $0) }) { _, last in last }
@@ -214,6 +226,8 @@ package struct Books: Sendable {
         for reward in rewards { self.rewards[reward.id] = reward }
         for identity in identities { self.identities[identity.key] = identity }
         for merge in merges { self.merges[merge.source] = merge }
+        for merge in pendingMerges { self.pendingMerges[merge.source] = merge }
+        self.mergedOrders = Set(mergedOrders.map(\.order))
     }
 
     package func withdrawal(_ key: WithdrawalKey) -> Withdrawal? { withdrawals[key] }
@@ -236,6 +250,11 @@ package struct Books: Sendable {
         identities.values.filter { $0.person == person }.sorted { $0.key < $1.key }
     }
     package func merge(of person: PersonID) -> Merge? { merges[person] }
+    package func pendingMerge(of source: PersonID) -> PendingMerge? { pendingMerges[source] }
+    /// New ones too, and those that have ended since they were changed.
+    package var changedPendingMerges: [PendingMerge] {
+        changedPendingMergeSources.sorted().compactMap { pendingMerges[$0] }
+    }
     /// New ones too.
     package var changedIdentities: [Identity] { changedUsers.sorted().compactMap { identities[$0] } }
 
@@ -305,6 +324,15 @@ package struct Books: Sendable {
     mutating func add(_ merge: Merge) {
         merges[merge.source] = merge
         newMerges.append(merge)
+    }
+    mutating func put(_ merge: PendingMerge) {
+        pendingMerges[merge.source] = merge
+        changedPendingMergeSources.insert(merge.source)
+    }
+    mutating func end(_ merge: PendingMerge) { endedPendingMerges.append(merge.source) }
+    /// Doing it again changes nothing.
+    mutating func layOpen(_ order: MergedOrder) {
+        if mergedOrders.insert(order.order).inserted { newMergedOrders.append(order) }
     }
 
     mutating func add(_ refund: Refund) { refunds[refund.packet, default: []].append(refund) }

@@ -116,13 +116,21 @@ package final class ClusterNode: Service {
         let mints = state.withLock { $0.running.keys.sorted() }
         held.record(mints.count)
         guard !mints.isEmpty else { return }
+        try await write(mints) { books, address in
+            // Which are no longer its own, `Seating` finds out.
+            for mint in mints { _ = books.beat(mint, by: address) }
+        }
+    }
+
+    /// Changes what the rows of these mints say of their holders.
+    private func write(
+        _ mints: [MintID],
+        _ change: @Sendable (inout Books, _ address: String) -> Void
+    ) async throws(StoreError) {
         var footprint = Footprint()
         footprint.mints = mints
         let address = configuration.address
-        // Which are no longer its own, `Seating` finds out.
-        _ = try await store.transactOnceMore(footprint) { books in
-            for mint in mints { _ = books.beat(mint, by: address) }
-        }
+        _ = try await store.transactOnceMore(footprint) { change(&$0, address) }
     }
 
     private func perform(_ actions: [Seating.Action]) async -> [Seat] {
@@ -148,11 +156,8 @@ package final class ClusterNode: Service {
     }
 
     private func want(_ mint: MintID) async {
-        var footprint = Footprint()
-        footprint.mints = [mint]
-        let address = configuration.address
         do throws(StoreError) {
-            _ = try await store.transactOnceMore(footprint) { $0.want(mint, by: address) }
+            try await write([mint]) { $0.want(mint, by: $1) }
         } catch {
             // It looks again.
         }
@@ -204,11 +209,8 @@ package final class ClusterNode: Service {
 
     /// Others needn't wait until this node counts as dead. Does nothing when another has the mint.
     private func leave(_ mint: MintID) async {
-        var footprint = Footprint()
-        footprint.mints = [mint]
-        let address = configuration.address
         do throws(StoreError) {
-            _ = try await store.transactOnceMore(footprint) { $0.leave(mint, by: address) }
+            try await write([mint]) { $0.leave(mint, by: $1) }
         } catch {
             logger.warning("mint not left", metadata: ["mint": "\(mint.rawValue)", "error": "\(error)"])
         }

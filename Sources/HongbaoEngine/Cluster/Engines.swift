@@ -46,8 +46,14 @@ package final class Engines: Sendable {
         return state.withLock { $0.own(uptime) }.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// Whichever, for what is in the store alone; `nil` when this node has no mint.
-    package var any: Engine? { sole ?? all.first }
+    /// The one of the lowest mint, for what is in the store alone; `nil` when this node has no mint.
+    package var any: Engine? {
+        if let sole { return sole }
+        return state.withLock { state in
+            let own = state.own(uptime)
+            return own.keys.min().flatMap { own[$0] }
+        }
+    }
 
     /// `nil` when another node has it, or nobody.
     package func engine(of concern: Concern) -> Engine? {
@@ -84,14 +90,17 @@ package final class Engines: Sendable {
     /// Answers each request in its place, also those that another node should have been asked.
     package func grant(_ requests: [GrantRequest]) async -> [GrantAnswer] {
         if let sole { return await sole.granting.grant(requests) }
+        let own = state.withLock { $0.own(uptime) }
+        let aliases = own.keys.min().flatMap { own[$0]?.identities.aliases }
         var groups: [MintID: [Int]] = [:]
         for (index, request) in requests.enumerated() {
-            groups[division.mint(of: person(request.person)), default: []].append(index)
+            let person = aliases?.person(request.person) ?? request.person
+            groups[division.mint(of: person), default: []].append(index)
         }
         var answers = [GrantAnswer](repeating: .unavailable(Self.notHere), count: requests.count)
         await withTaskGroup(of: ([Int], [GrantAnswer]).self) { tasks in
             for (mint, places) in groups {
-                guard let engine = state.withLock({ $0.own(uptime)[mint] }) else { continue }
+                guard let engine = own[mint] else { continue }
                 tasks.addTask { (places, await engine.granting.grant(places.map { requests[$0] })) }
             }
             for await (places, answered) in tasks {

@@ -42,6 +42,7 @@ package enum MetricHelp {
         ("hongbao_totals_faults_total", "Calls of a hot state for running totals that failed, by hot state."),
         ("hongbao_totals_mended_parts_total", "Parts of totals that a hot state lacked and the other had."),
         ("hongbao_identities_total", "Questions who a user is, by what came of them."),
+        ("hongbao_pending_merges", "Merges that wait for mints of the cluster."),
         ("hongbao_merged_persons", "Persons who turned out to be others."),
         ("hongbao_merge_moves_total", "Transfers of what came to a person who was merged to who they are now."),
         ("hongbao_merge_store_faults_total", "Faults of the store while merges were carried on."),

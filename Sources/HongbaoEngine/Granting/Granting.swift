@@ -176,8 +176,8 @@ package final class Granting: Sendable {
 
     /// What is known of an order, or `nil` when it was never accepted.
     package func find(_ order: OrderNumber) async throws(StoreError) -> GrantView? {
-        let (entry, durable) = state.withLock { ($0.mint.orders.entry(for: order), $0.mint.durableSequence) }
-        guard let entry, entry.sequence <= durable else { return nil }
+        let (entry, durable) = state.withLock { ($0.mint.entry(for: order), $0.mint.durableSequence) }
+        guard let entry, entry.mint != nil || entry.sequence <= durable else { return nil }
         if !entry.choice.isMoney { return try await findReward(order, entry) }
         let posted = try await store.read { (snapshot) throws(StoreError) in
             try snapshot.transfers([TransferID(order)]).first
@@ -247,10 +247,26 @@ package final class Granting: Sendable {
     /// The decisions on one call's requests, in their order.
     struct Ticket {
         var decisions: [MintState.Decision]
+        /// Of this mint's.
         var lastSequence: UInt64 = 0
         var generation: Int
         var isRefusedWhole = false
         var wantedLeases: [PoolID: Amount] = [:]
+
+        /// What another mint has accepted was durable before this one heard of it.
+        mutating func await(_ entry: OrderTable.Entry) {
+            if entry.mint == nil { lastSequence = max(lastSequence, entry.sequence) }
+        }
+    }
+
+    /// A batch of some mint's log.
+    struct BatchPlace: Hashable {
+        let mint: MintID
+        let sequence: UInt64
+    }
+
+    private func place(of entry: OrderTable.Entry) -> BatchPlace {
+        BatchPlace(mint: entry.mint ?? mint, sequence: entry.sequence)
     }
 
     private static let notLeased = StoreError(.unavailable, "the budget's lease can't be extended")
@@ -343,10 +359,10 @@ package final class Granting: Sendable {
         in ticket: inout Ticket
     ) {
         switch decision {
-        case .accepted(let entry), .replayed(let entry): ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
+        case .accepted(let entry), .replayed(let entry): ticket.await(entry)
         case .conflicting(let entry):
             if Mutant.isOn(.conflictsWithUndurable) { return }
-            ticket.lastSequence = max(ticket.lastSequence, entry.sequence)
+            ticket.await(entry)
         case .needsLease(let pool):
             guard case .draft(let draft) = resolution else { return }
             let amount = pool.template == nil ? draft.amount : .one
@@ -429,44 +445,43 @@ package final class Granting: Sendable {
     private func accepted(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> OpenGrant {
         let listed = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
         if let listed { return listed }
-        let opened = try reader.open(try await readBatch(entry.sequence))
+        let opened = try reader.open(try await readBatch(place(of: entry)))
         return OpenGrant(opened.payloads[entry.index], entry.choice)
     }
 
     /// The batches whose tokens the answers need: recent ones from memory, old ones from the log.
-    private func tokens(for ticket: Ticket) async -> [UInt64: Result<BatchTokens, StoreError>] {
-        var sequences = Set<UInt64>()
-        var last: UInt64?
+    private func tokens(for ticket: Ticket) async -> [BatchPlace: Result<BatchTokens, StoreError>] {
+        var places = Set<BatchPlace>()
+        var last: BatchPlace?
         for decision in ticket.decisions {
             switch decision {
             case .accepted(let entry), .replayed(let entry):
                 // Most are in the batch of the one before.
-                if entry.sequence != last { sequences.insert(entry.sequence) }
-                last = entry.sequence
+                let place = self.place(of: entry)
+                if place != last { places.insert(place) }
+                last = place
             case .conflicting, .refused, .needsLease: break
             }
         }
         var batches = await withState { state in
-            var batches: [UInt64: Result<BatchTokens, StoreError>] = [:]
-            for sequence in sequences { batches[sequence] = state.recent[sequence].map { .success($0) } }
+            var batches: [BatchPlace: Result<BatchTokens, StoreError>] = [:]
+            for place in places where place.mint == mint {
+                batches[place] = state.recent[place.sequence].map { .success($0) }
+            }
             return batches
         }
-        for sequence in sequences.sorted() where batches[sequence] == nil {
+        for place in places.sorted(by: { $0.sequence < $1.sequence }) where batches[place] == nil {
             do {
-                batches[sequence] = .success(try await readTokens(sequence))
+                batches[place] = .success(try reader.tokens(try await readBatch(place)))
             } catch {
-                batches[sequence] = .failure(error)
+                batches[place] = .failure(error)
             }
         }
         return batches
     }
 
-    private func readTokens(_ sequence: UInt64) async throws(StoreError) -> BatchTokens {
-        try reader.tokens(try await readBatch(sequence))
-    }
-
-    private func readBatch(_ sequence: UInt64) async throws(StoreError) -> LoggedBatch {
-        try await store.batches(of: mint, after: sequence - 1, count: 1)[0]
+    private func readBatch(_ place: BatchPlace) async throws(StoreError) -> LoggedBatch {
+        try await store.batches(of: place.mint, after: place.sequence - 1, count: 1)[0]
     }
 
     private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {
@@ -485,14 +500,14 @@ package final class Granting: Sendable {
         _ ticket: Ticket,
         _ requests: [GrantRequest],
         _ resolutions: [GrantRules.Resolution],
-        _ batches: [UInt64: Result<BatchTokens, StoreError>],
+        _ batches: [BatchPlace: Result<BatchTokens, StoreError>],
         _ postingFault: StoreError?
     ) -> [GrantAnswer] {
         var acceptedCount = 0
         let campaigns = campaigns.current
         var answers: [GrantAnswer] = []
         answers.reserveCapacity(requests.count)
-        var last: (sequence: UInt64, batch: Result<BatchTokens, StoreError>?) = (0, nil)
+        var last: (place: BatchPlace?, batch: Result<BatchTokens, StoreError>?) = (nil, nil)
         for (index, decision) in ticket.decisions.enumerated() {
             switch (decision, resolutions[index]) {
             case (_, .draft(let draft)) where postingFault != nil && isPostedFirst(decision, draft):
@@ -502,7 +517,8 @@ package final class Granting: Sendable {
             case (.conflicting, _): answers.append(refuse(.orderConflict, requests[index]))
             case (.needsLease, _): answers.append(refuse(.budgetExhausted, requests[index]))
             case (.accepted(let entry), .draft(let draft)), (.replayed(let entry), .draft(let draft)):
-                if entry.sequence != last.sequence { last = (entry.sequence, batches[entry.sequence]) }
+                let place = self.place(of: entry)
+                if place != last.place { last = (place, batches[place]) }
                 var isReplay = false
                 if case .replayed = decision { isReplay = true }
                 if isReplay { replayed.increment() } else { acceptedCount += 1 }

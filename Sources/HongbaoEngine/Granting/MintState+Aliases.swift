@@ -8,7 +8,7 @@ extension MintState {
     /// present who the person is.
     func named(_ draft: GrantDraft, _ aliases: Aliases) -> GrantDraft? {
         let name = draft.order.person
-        if aliases.isOnlyName(name) || orders.entry(for: draft.order) != nil { return draft }
+        if aliases.isOnlyName(name) || entry(for: draft.order) != nil { return draft }
         if aliases.isDoubtful(name) { return nil }
         let person = aliases.person(name)
         // It was asked who may get it before somebody learnt who that is.
@@ -16,7 +16,7 @@ extension MintState {
         var other: GrantDraft?
         for earlier in aliases.all(name) where earlier != name && !Mutant.isOn(.forgetsAliasOrders) {
             let given = draft.given(to: earlier)
-            guard let entry = orders.entry(for: given.order) else { continue }
+            guard let entry = entry(for: given.order) else { continue }
             if given.isRepeat(of: entry) { return given }
             other = given
         }

@@ -76,6 +76,8 @@ package struct MintState: Sendable {
     }
 
     package private(set) var orders: OrderTable
+    /// Of people whom this mint decides for since they were merged; they are in other mints' logs.
+    private var adopted: [OrderNumber: OrderTable.Entry] = [:]
     /// Every grant up to this sequence is durable.
     package private(set) var durableSequence: UInt64
     package private(set) var backlog: Int
@@ -100,9 +102,24 @@ package struct MintState: Sendable {
     package var hasWork: Bool { !full.isEmpty || !open.payloads.isEmpty }
     package var undurableCount: Int { undurable }
 
+    /// What was accepted for an order number, by this mint or by one that decided for the person before.
+    package func entry(for order: OrderNumber) -> OrderTable.Entry? {
+        orders.entry(for: order) ?? (adopted.isEmpty ? nil : adopted[order])
+    }
+
+    /// Adopting what is known already changes nothing.
+    package mutating func adopt(_ merged: [MergedOrder]) {
+        for one in merged where orders.entry(for: one.order) == nil { adopted[one.order] = one.entry }
+    }
+
+    /// Those of these persons that other mints have accepted.
+    package func adopted(of persons: Set<PersonID>) -> [MergedOrder] {
+        adopted.filter { persons.contains($0.key.person) }.map { MergedOrder($0.key, $0.value) }
+    }
+
     /// Outcomes in order of precedence, see `GrantRefusal`.
     package mutating func decide(_ draft: GrantDraft, isPostedFirst: Bool) -> Decision {
-        if let entry = orders.entry(for: draft.order), !Mutant.isOn(.forgetsOrders) {
+        if let entry = entry(for: draft.order), !Mutant.isOn(.forgetsOrders) {
             if Mutant.isOn(.takesNewAmount) { return .replayed(entry) }
             if Mutant.isOn(.conflictsWithItself) { return .conflicting(entry) }
             return draft.isRepeat(of: entry) ? .replayed(entry) : .conflicting(entry)

@@ -43,8 +43,8 @@ package struct Identities: Sendable {
     /// How often what was read may be out of date at once.
     private static let attemptsMax = 32
 
-    /// Who may merge: the process that grants, in its key epoch. Another one wouldn't learn of it in time; so where
-    /// several grant, nobody may.
+    /// Who may merge at once: the process that grants to all people, in its key epoch. Another one wouldn't learn of it
+    /// in time.
     package struct Fence: Sendable {
         let seat: Seat
         let epoch: @Sendable () -> UInt32
@@ -60,15 +60,18 @@ package struct Identities: Sendable {
     package let keys: IdentityKeys
     private let sweeps: MergeSweeps
     private let fence: Fence
+    private let pending: PendingMerges?
     private let configuration: Configuration
     private let counters = Counters()
 
+    /// - Parameter pending: where merges are made if several engines grant.
     package init(
         store: any Store,
         clock: WallClock,
         keys: IdentityKeys,
         sweeps: MergeSweeps,
         fence: Fence,
+        pending: PendingMerges?,
         configuration: Configuration
     ) {
         self.store = store
@@ -76,8 +79,12 @@ package struct Identities: Sendable {
         self.keys = keys
         self.sweeps = sweeps
         self.fence = fence
+        self.pending = pending
         self.configuration = configuration
     }
+
+    /// Nearly always `nil`: nobody has another name.
+    var aliases: Aliases? { sweeps.aliases.ifAny }
 
     /// Who it is that has this name: who they were merged into, if they were.
     package func person(_ name: PersonID) -> PersonID { sweeps.aliases.person(name) }
@@ -159,7 +166,18 @@ package struct Identities: Sendable {
                 return outcome.0
             }.answer
         }
-        guard fence.seat.division == .whole else { return .phoneInUse }
+        if let pending, let phone, let source = merging.first, let target = merging.last {
+            let merge = PendingMerge(
+                source: source,
+                target: target,
+                user: key,
+                phone: phone,
+                joining: joining,
+                at: now,
+                mints: fence.seat.division.mints
+            )
+            return try await announce(merge, footprint, pending)
+        }
         let (mint, epoch) = (fence.seat.mint, fence.epoch())
         footprint.mints = [mint]
         // From here on nobody earns under either name until it's known what has come of it.
@@ -189,6 +207,32 @@ package struct Identities: Sendable {
             return .stale
         }
         return outcome
+    }
+
+    /// Has all mints know of a merge, and waits until it's made.
+    private func announce(
+        _ merge: PendingMerge,
+        _ footprint: Footprint,
+        _ pending: PendingMerges
+    ) async throws(StoreError) -> IdentityOutcome {
+        var footprint = footprint
+        footprint.pendingMerges = [merge.source]
+        let outcome = try await store.transactOnceMore(footprint) { books in
+            let (key, now) = (merge.user, merge.at)
+            let fresh = merge.source
+            let outcome = books.resolving(key, merge.phone, fresh, merge.source, merge.joining, now)
+            guard case .merged(let made) = outcome.0 else {
+                books = outcome.1
+                return outcome.0
+            }
+            guard made.target == merge.target else { return .stale }
+            // If it's pending already, that one is waited for.
+            _ = books.announce(merge)
+            return outcome.0
+        }.answer
+        guard case .merged = outcome else { return outcome }
+        let made = try await pending.outcome(of: merge.source)
+        return made?.target == merge.target ? made.map { .merged($0) } ?? .stale : .stale
     }
 
     /// Handles made once; none has a person in a label.

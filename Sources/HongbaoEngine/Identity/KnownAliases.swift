@@ -6,7 +6,12 @@ import Synchronization
 package final class KnownAliases: Sendable {
     private let state: Mutex<Aliases>
 
-    package init(_ merges: [Merge] = []) { state = Mutex(Aliases(merges)) }
+    /// - Parameter pending: merges of whose persons it isn't known yet.
+    package init(_ merges: [Merge] = [], pending: [PendingMerge] = []) {
+        var aliases = Aliases(merges)
+        for merge in pending { aliases.doubt(merge.persons) }
+        state = Mutex(aliases)
+    }
 
     package var current: Aliases { state.withLock { $0 } }
 

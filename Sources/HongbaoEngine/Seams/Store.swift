@@ -165,6 +165,11 @@ package protocol StoreSnapshot {
     func identities(after key: UserKey?, limit: Int) throws(StoreError) -> [Identity]
     /// All that there are: few, and known to every process.
     func merges() throws(StoreError) -> [Merge]
+    func merge(of source: PersonID) throws(StoreError) -> Merge?
+    /// All that wait for some mint, in order of source.
+    func pendingMerges() throws(StoreError) -> [PendingMerge]
+    /// All orders of this name that were laid open, in the store's own order.
+    func mergedOrders(of person: PersonID) throws(StoreError) -> [MergedOrder]
 
     func packet(_ id: RedPacketID) throws(StoreError) -> RedPacket?
     func packet(_ key: SendKey) throws(StoreError) -> RedPacket?

@@ -134,12 +134,14 @@ package struct GatewayResponder: HTTPResponder {
         guard let place, let concern = route.concern(call.captures, caller: caller, person: person) else {
             return nil
         }
-        do throws(Problem) {
+        guard case .packet = concern else {
             return try forwarder.destination(of: call, placed: place(concern)).map { (concern, $0) }
+        }
+        do throws(Problem) {
+            return try forwarder.destination(of: call, placed: place(concern), max: 1).map { (concern, $0) }
         } catch {
             // Any node can do what concerns a packet (RP-8).
-            if case .packet = concern { return nil }
-            throw error
+            return nil
         }
     }
 

@@ -24,8 +24,11 @@ package struct Forwarder: Sendable {
     }
 
     static let answerBytesMax = 16 << 20
+    static let forwardsMax = 2
     private static let lookInterval = Duration.milliseconds(250)
-    /// Marks what came from another node: it's done here or not at all, so that requests never go in circles.
+    /// Says how often a request was forwarded, so that none goes in circles. Once is enough but for people who were
+    /// merged: a node that knows only the name in the request sends it to whoever decided for that name, and that node
+    /// knows who decides now.
     private static let mark = HTTPField.Name.name("Hongbao-Forwarded")
     private static let passedOn: [HTTPField.Name] = [
         .authorization, .contentType, .accept, .traceparent, .callbackTimestamp, .callbackNonce, .callbackSignature,
@@ -56,11 +59,16 @@ package struct Forwarder: Sendable {
 
     /// The address of the node that does what has this place; `nil` when this one does.
     ///
+    /// - Parameter max: how often it may have been forwarded then.
     /// - Throws: what the caller is told when it can't be done here and isn't sent anywhere either.
-    func destination(of call: Call, placed placement: Placement) throws(Problem) -> String? {
+    func destination(
+        of call: Call,
+        placed placement: Placement,
+        max: Int = forwardsMax
+    ) throws(Problem) -> String? {
         switch placement {
         case .here: return nil
-        case .at(let address) where client != nil && call.head.headerFields[Self.mark] == nil: return address
+        case .at(let address) where client != nil && Self.forwards(of: call) < max: return address
         case .at, .nowhere:
             refused.increment(by: Int64(1))
             throw Problem(
@@ -130,13 +138,19 @@ package struct Forwarder: Sendable {
         detail: "Another node doesn't answer. It may or may not have happened. Repeat the same request: it counts once."
     )
 
+    /// How often others have forwarded it; of a mark that nobody makes, as often as can be.
+    private static func forwards(of call: Call) -> Int {
+        guard let mark = call.head.headerFields[mark] else { return 0 }
+        return (1..<forwardsMax).first { mark == "\($0)" } ?? forwardsMax
+    }
+
     private static func headers(for call: Call) -> HTTPHeaders {
         var headers = HTTPHeaders()
         for name in passedOn {
             if let value = call.head.headerFields[name] { headers.add(name: name.rawName, value: value) }
         }
         headers.add(name: HTTPField.Name.requestID.rawName, value: call.requestID)
-        headers.add(name: mark.rawName, value: "1")
+        headers.add(name: mark.rawName, value: "\(forwards(of: call) + 1)")
         return headers
     }
 

@@ -9,53 +9,6 @@ import Testing
 /// Nodes that share one store (DP-2, DP-3). Real stores, services and time; only that they are one process is a
 /// double's work.
 @Suite(.timeLimit(.minutes(15))) struct ClusterNodeTests {
-    /// One node: its engines, and how to end it.
-    private struct House: Sendable {
-        let engines: Engines
-        let services: [any Service]
-    }
-
-    private struct Town: Sendable {
-        let rig: EngineRig
-        let store: SQLiteStore
-        let division = Division(mints: 4)
-
-        init() async throws {
-            rig = try EngineRig()
-            store = try await SQLiteStore.reopened(folder: rig.folder.path)
-        }
-
-        /// - Parameter silence: how long others wait before they take over; a busy machine delays beats.
-        func house(_ name: String, silence: Duration = .seconds(60)) -> House {
-            let engines = Engines(in: division, campaigns: rig.campaigns, clock: .system)
-            var configuration = ClusterNode.Configuration(address: "http://\(name)", division: division)
-            configuration.beat = .milliseconds(20)
-            configuration.silence = silence
-            let (rig, store) = (rig, store)
-            let node = ClusterNode(configuration, store: store, engines: engines, clock: .system, logger: .silent) {
-                (seat, campaigns) throws(StoreError) in
-                var own = rig
-                own.campaigns = campaigns
-                own.configuration.seat = seat
-                return try await own.start(store)
-            }
-            return House(engines: engines, services: [node])
-        }
-
-        func expectSound(_ grants: Int) async throws {
-            let report = try await Audit.run(store, keyring: rig.keyring)
-            #expect(report.holds, "\(report.checks.flatMap(\.breaches))")
-            let accepted = try await store.read { (snapshot) throws(StoreError) in
-                var count = 0
-                for mint in try snapshot.mints() {
-                    count += try snapshot.batches(of: mint.id, after: 0, limit: 10_000).reduce(0) { $0 + $1.count }
-                }
-                return count
-            }
-            #expect(accepted == grants)
-        }
-    }
-
     private static let people = 1...200 as ClosedRange<UInt64>
 
     /// Asks whichever node has them, and again what nobody answered.
@@ -80,26 +33,22 @@ import Testing
         return granted
     }
 
-    private static func until(_ houses: [House], have counts: [Int]) async throws {
-        try await eventually { houses.map { $0.engines.all.count }.sorted() == counts }
-    }
-
     @Test func twoShareAndOneIsReplaced() async throws {
         let town = try await Town()
         let (first, second) = (town.house("a"), town.house("b"))
         let before = try await running(first.services) {
-            try await Self.until([first], have: [4])
+            try await House.until([first], have: [4])
             let before = try await Self.grant([first])
             // The second asks for its share, and answers the same to those who ask again (M14).
             try await running(second.services) {
-                try await Self.until([first, second], have: [2, 2])
+                try await House.until([first, second], have: [2, 2])
                 let again = try await Self.grant([first, second])
                 #expect(again.mapValues(\.token) == before.mapValues(\.token))
                 #expect(again.values.allSatisfy { $0.isReplay })
                 _ = try await Self.grant([first, second], rain: 2)
             }
             // It has left what it had.
-            try await Self.until([first], have: [4])
+            try await House.until([first], have: [4])
             #expect(try await Self.grant([first], rain: 2).values.allSatisfy { $0.isReplay })
             return before
         }
@@ -114,10 +63,10 @@ import Testing
         let (first, second) = (town.house("a", silence: .seconds(1)), town.house("b", silence: .seconds(1)))
         try await running(first.services) {
             let before = try await runningUntilKilled(second.services) {
-                try await Self.until([first, second], have: [2, 2])
+                try await House.until([first, second], have: [2, 2])
                 return try await Self.grant([first, second])
             }
-            try await Self.until([first], have: [4])
+            try await House.until([first], have: [4])
             let again = try await Self.grant([first])
             #expect(again.mapValues(\.token) == before.mapValues(\.token))
             #expect(again.values.allSatisfy { $0.isReplay })
@@ -132,7 +81,7 @@ import Testing
         let town = try await Town()
         let first = town.house("a")
         try await running(first.services) {
-            try await Self.until([first], have: [4])
+            try await House.until([first], have: [4])
             let stale = first.engines.all
             // Another process takes every mint over, as it would after a silence.
             for engine in stale {
@@ -157,7 +106,7 @@ import Testing
         let town = try await Town()
         let house = town.house("a")
         try await running(house.services) {
-            try await Self.until([house], have: [4])
+            try await House.until([house], have: [4])
             for engine in house.engines.all {
                 for person in 1...20 as ClosedRange<UInt64> {
                     let answer = await engine.granting.grant([.forTests(person: person, amount: 10)])[0]
@@ -177,7 +126,7 @@ import Testing
     @Test func anotherDivisionIsRefused() async throws {
         let town = try await Town()
         let house = town.house("a")
-        try await running(house.services) { try await Self.until([house], have: [4]) }
+        try await running(house.services) { try await House.until([house], have: [4]) }
         var rig = town.rig
         rig.configuration.seat = Seat(mint: MintID(1), in: Division(mints: 3), at: "http://b")
         await #expect(throws: StoreError.self) { _ = try await rig.start(town.store) }
