@@ -251,7 +251,7 @@ let package = Package(
         .testTarget(
             name: "StoreContractTests",
             dependencies: [
-                "HongbaoCore", "HongbaoEngine", "HongbaoSQLite", "HongbaoTesting",
+                "HongbaoCore", "HongbaoEngine", "HongbaoSQLite", "HongbaoSimulator", "HongbaoTesting",
                 .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],

@@ -73,10 +73,17 @@ struct Tables: Sendable {
 
     // MARK: The log
 
+    static let overdrawn = "M6: more is issued than allotted"
+
     /// `Store.append`: the same refusals as every store's, see there.
     mutating func append(_ group: AppendGroup) throws(StoreError) -> Commit {
         guard let first = group.batches.first, let last = group.batches.last else {
-            throw StoreError(.corrupt, "an empty group")
+            guard group.issued.isEmpty else { throw StoreError(.corrupt, "grants without a batch") }
+            return Commit()
+        }
+        try group.checkWhole()
+        guard group.batches.allSatisfy({ (1...BatchHeader.countMax).contains($0.count) }) else {
+            throw StoreError(.corrupt, "a batch of no size that there is")
         }
         guard let mint = mints[group.mint], mint.epoch <= group.epoch else {
             throw StoreError(.fenced, "another process has a newer epoch")
@@ -89,8 +96,7 @@ struct Tables: Sendable {
             guard let lease = leases[LeaseID(pool: pool, mint: group.mint)], lease.epoch == group.epoch,
                 let issued = lease.issued.adding(amount)
             else { throw StoreError(.fenced, "there is no such lease") }
-            // A mint of the newest epoch has all its leases: it knows what it may issue.
-            guard issued <= lease.allotted else { throw StoreError(.corrupt, "M6: more is issued than allotted") }
+            guard issued <= lease.allotted else { throw StoreError(.fenced, Self.overdrawn) }
             commit.leases.append(
                 Lease(
                     id: lease.id,
@@ -100,13 +106,6 @@ struct Tables: Sendable {
                     expiresAt: lease.expiresAt
                 )
             )
-        }
-        let given = group.batches.reduce(0) { $0 + $1.total.fen }
-        let pieces = group.batches.reduce(0) { $0 + $1.pieces }
-        let money = group.issued.filter { $0.key.template == nil }.values.reduce(0) { $0 + $1.fen }
-        let taken = group.issued.filter { $0.key.template != nil }.values.reduce(0) { $0 + $1.fen }
-        guard given == money, pieces == taken else {
-            throw StoreError(.corrupt, "M6: the batches give \(given) fen and \(pieces) pieces, the leases others")
         }
         commit.batches = group.batches
         commit.mints = [mint.reaching(last.sequence)]
@@ -204,6 +203,12 @@ struct Tables: Sendable {
         for row in commit.transfers {
             if transfers[row.id] != nil { return "M3: a second transfer under one number" }
             if row.amount == .zero || row.debit == row.credit { return "M1: a transfer that moves nothing" }
+            guard let order = row.id.order else { continue }
+            let isTheirs = row.credit.owner == order.person.rawValue && [.person, .subsidies].contains(row.credit.kind)
+            if !isTheirs { return "M3: a grant to another person than its number names" }
+            if row.debit.kind == .budget, row.debit != .budget(of: order.scene) {
+                return "M4: a grant out of another scene's budget"
+            }
         }
         for row in commit.holds {
             if let before = holds[row.id], before.state != .pending, before.state != row.state {

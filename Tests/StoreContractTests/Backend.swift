@@ -16,7 +16,11 @@ struct Backend: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let makeHome: @Sendable () throws -> any StoreHome
 
-    static let all = [Backend(testDescription: "SQLite") { try SQLiteHome() }] + servers
+    static let all =
+        [
+            Backend(testDescription: "SQLite") { try SQLiteHome() },
+            Backend(testDescription: "simulator") { SimulatedHome() },
+        ] + servers
 
     #if MySQL
         private static let servers = [Backend(testDescription: "MariaDB") { MySQLHome() }]

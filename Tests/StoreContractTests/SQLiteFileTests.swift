@@ -132,7 +132,7 @@ import Testing
     @Test func fullDiskRefusesAndLosesNothing() async throws {
         let folder = try TemporaryFolder()
         var options = SQLiteStore.Options()
-        options.fileBytesMax = 60 * 4_096
+        options.fileBytesMax = 70 * 4_096
         let store = try SQLiteStore(folder: folder.path, options: options)
         try await store.prepareToMint(lease: 1_000_000)
         var appended: UInt64 = 0

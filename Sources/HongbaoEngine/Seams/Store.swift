@@ -78,6 +78,38 @@ package struct AppendGroup: Sendable {
     }
 }
 
+extension AppendGroup {
+    /// M6: what leaves the leases is what the batches give away, and the batches continue each other.
+    ///
+    /// - Throws: `corrupt` when it isn't so.
+    package func checkWhole() throws(StoreError) {
+        var total = Int128(0)
+        var pieces = Int128(0)
+        var expected = batches.first?.sequence ?? 0
+        for batch in batches {
+            guard batch.mint == mint, batch.epoch == epoch, batch.sequence == expected else {
+                throw StoreError(.corrupt, "batch \(batch.sequence) doesn't continue its group")
+            }
+            expected &+= 1
+            total += Int128(batch.total.fen)
+            pieces += Int128(batch.pieces)
+        }
+        let (money, templates) = issued.reduce(into: (Int128(0), Int128(0))) { sums, issued in
+            if issued.key.template == nil {
+                sums.0 += Int128(issued.value.fen)
+            } else {
+                sums.1 += Int128(issued.value.fen)
+            }
+        }
+        guard total == money, pieces == templates else {
+            throw StoreError(
+                .corrupt,
+                "the batches give \(total) fen and \(pieces) pieces, the leases \(money) and \(templates)"
+            )
+        }
+    }
+}
+
 /// Where the books and the log are kept: an SQLite file, or MariaDB behind the trait `MySQL`.
 package protocol Store: Sendable {
     /// Makes the batches durable, in one transaction that also checks the mint's epoch (`fenced`), that the sequence
