@@ -108,6 +108,7 @@ package struct Engine: Sendable {
             reader: reader,
             tokens: tokens,
             seat: seat,
+            aliases: aliases.current,
             seed: seed,
             pageBatches: configuration.granting.recoveryPageBatches
         )
@@ -168,6 +169,7 @@ package struct Engine: Sendable {
             keyring: keyring,
             aliases: aliases,
             seat: seat,
+            commonSequence: recovery.commonSequence,
             epoch: opened.keys,
             state: mint,
             allotted: allotted,

@@ -98,6 +98,8 @@ package final class Granting: Sendable {
     let keyring: Keyring
     let aliases: KnownAliases
     let seat: Seat
+    /// Up to which sequence the log is that of the first mint.
+    private let commonSequence: UInt64
     let configuration: Configuration
     let alarms: Alarms
     let logger: Logger
@@ -124,6 +126,7 @@ package final class Granting: Sendable {
         keyring: Keyring,
         aliases: KnownAliases,
         seat: Seat,
+        commonSequence: UInt64,
         epoch: EpochKeys,
         state: MintState,
         allotted: [PoolID: Amount],
@@ -143,6 +146,7 @@ package final class Granting: Sendable {
         self.keyring = keyring
         self.aliases = aliases
         self.seat = seat
+        self.commonSequence = commonSequence
         backlogGauge = Gauge(label: "hongbao_backlog_grants", dimensions: seat.dimensions)
         self.configuration = configuration
         self.alarms = alarms
@@ -466,7 +470,8 @@ package final class Granting: Sendable {
     }
 
     private func readBatch(_ sequence: UInt64) async throws(StoreError) -> LoggedBatch {
-        try await store.batches(of: mint, after: sequence - 1, count: 1)[0]
+        let keeper = sequence <= commonSequence ? .first : mint
+        return try await store.batches(of: keeper, after: sequence - 1, count: 1)[0]
     }
 
     private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {

@@ -13,7 +13,7 @@ enum Schema {
         var id: String { "000\(number)".suffix(4) + "-\(name)" }
     }
 
-    static let migrations = [books0001, redPackets0002, rewards0003, identities0004, cluster0005]
+    static let migrations = [books0001, redPackets0002, rewards0003, identities0004, cluster0005, promotion0007]
 
     static var newest: Int { migrations.last?.number ?? 0 }
 
