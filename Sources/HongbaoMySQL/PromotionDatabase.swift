@@ -3,8 +3,8 @@ package import HongbaoEngine
 
 /// A database that a pilot's rows are carried over into, on a connection and a thread of its own.
 ///
-/// That it isn't whole yet is noted as step 0 of the schema, which isn't done: `Migrations` opens no such database. What
-/// the triggers of insertions hold rows to is how they come about one after the other, so they're away meanwhile.
+/// That it isn't whole yet is noted as step 0 of the schema, which isn't done: `Migrations` opens no such database.
+/// What the triggers of insertions hold rows to is how they come about one after the other, so they're away meanwhile.
 package actor PromotionDatabase: PromotionTarget {
     private let address: ServerAddress
     private let thread: ConnectionThread
@@ -101,7 +101,8 @@ package actor PromotionDatabase: PromotionTarget {
     private static func triggers(_ connection: Connection) throws(StoreError) -> [Trigger] {
         try connection.ask(
             """
-            SELECT trigger_name, event_manipulation, event_object_table, action_statement FROM information_schema.triggers
+            SELECT trigger_name, event_manipulation, event_object_table, action_statement
+            FROM information_schema.triggers
             WHERE trigger_schema = database() AND action_timing = 'BEFORE' ORDER BY event_object_table, action_order
             """
         ) { row throws(StoreError) in
@@ -237,9 +238,8 @@ package actor PromotionDatabase: PromotionTarget {
         let connection = try connected()
         try connection.execute("UPDATE mint SET mints = \(mints), common_sequence = last_sequence")
         for trigger in triggers {
-            try connection.execute(
-                "CREATE TRIGGER \(trigger.name) BEFORE \(trigger.event) ON \(trigger.table) FOR EACH ROW \(trigger.body)"
-            )
+            let place = "BEFORE \(trigger.event) ON \(trigger.table)"
+            try connection.execute("CREATE TRIGGER \(trigger.name) \(place) FOR EACH ROW \(trigger.body)")
         }
         let all = Set(try Self.triggers(connection))
         guard all.isSuperset(of: triggers) else { throw StoreError(.corrupt, "the triggers aren't as they were") }

@@ -9,14 +9,14 @@ struct PromoteCommand: AsyncParsableCommand {
         commandName: "promote",
         abstract: "Carry the data of a stopped server over into the empty database of a cluster.",
         discussion: """
-            Posts what the pilot, a server on a data folder of its own, has accepted and not posted yet; copies all rows \
-            of all tables into the database of store.url; compares them row by row; divides the people among \
-            cluster.mints mints, for ever; and audits the copy. Then it leaves a file `promoted` in the data folder, on \
-            which no server starts any more. Copy the folder's keyring to all nodes.
+            Posts what the pilot, a server on a data folder of its own, has accepted and not posted yet; copies all \
+            rows of all tables into the database of store.url; compares them row by row; divides the people among \
+            cluster.mints mints, for ever; and audits the copy. Then it leaves a file `promoted` in the data folder, \
+            on which no server starts any more. Copy the folder's keyring to all nodes.
 
             Refused while a server runs on the folder, and when the database has data. Until the last step no server \
-            opens the database, and the pilot can be started as before. After an interruption run it again: it removes \
-            what it had begun, and begins anew.
+            opens the database, and the pilot can be started as before. After an interruption run it again: it \
+            removes what it had begun, and begins anew.
 
             Exit codes: 0 the cluster can be started, 1 the audit found a breach, 2 it could not be done.
             """

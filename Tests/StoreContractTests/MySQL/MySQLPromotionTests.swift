@@ -97,7 +97,8 @@
             let (home, other) = (MySQLHome(), MySQLHome())
             let address = try await home.prepare()
             let report = try await Self.promote(pilot, to: address, mints: 4)
-            #expect(report.audit.holds && report.rows.allSatisfy { $0.count > 0 }, "\(report.rows)")
+            #expect(report.audit.holds, "\(report.audit.checks.flatMap(\.breaches))")
+            #expect(report.rows.allSatisfy { $0.count > 0 }, "\(report.rows)")
             // The database refuses what every other one does.
             try await other.close(try await other.open())
             #expect(try await Self.triggers(address) == Self.triggers(try await other.address()))
@@ -128,7 +129,8 @@
                 // Until the end the pilot is what counts.
                 try await DataFolder(pilot.rig.folder.path).openToWrite().close()
             }
-            #expect(try await Self.promote(pilot, to: address).audit.holds)
+            let report = try await Self.promote(pilot, to: address)
+            #expect(report.audit.holds, "\(report.audit.checks.flatMap(\.breaches))")
             await Self.expectRefused("a pilot has been promoted into it already") {
                 _ = try await Self.promote(pilot, to: address)
             }

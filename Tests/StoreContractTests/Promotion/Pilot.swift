@@ -130,6 +130,7 @@ struct Pilot: Sendable {
         let people: [PersonID] = (1...40 as ClosedRange<UInt64>).map { PersonID($0) } + names.keys + names.values
         let (grants, wallets, given) = try await rig.runByHand { engine in
             await engine.packetSweeps.sweep()
+            await engine.mergeSweeps.sweep()
             let requests = (0..<unposted).map { (number: Int) -> GrantRequest in
                 let (person, rain) = (UInt64(number % 40 + 1), UInt16(100 + number / 40))
                 return .forTests(person: person, rain: rain, amount: 11)

@@ -6,8 +6,8 @@ import HongbaoTesting
 import Synchronization
 import Testing
 
-/// A pilot becomes a cluster (DP-1): its people are divided among mints, and each of these knows what was granted to its
-/// own before.
+/// A pilot becomes a cluster (DP-1): its people are divided among mints, and each of these knows what was granted to
+/// its own before.
 @Suite(.timeLimit(.minutes(10))) struct PromotionTests {
     static func promotion(
         of pilot: Pilot,
@@ -23,6 +23,7 @@ import Testing
             keyring: pilot.rig.keyring,
             campaigns: { pilot.rig.campaigns },
             markPilot: mark,
+            clock: WallClock { pilot.rig.clock.now },
             logger: .silent
         )
     }
@@ -35,7 +36,8 @@ import Testing
         let before = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         #expect(before.map { $0.lastSequence - $0.postedSequence > 5 } == [true])
         let report = try await Self.promotion(of: pilot, store, to: target, mints: mints).run()
-        #expect(report.audit.holds && report.rows.allSatisfy { $0.count > 0 }, "\(report.rows)")
+        #expect(report.audit.holds, "\(report.audit.checks.flatMap(\.breaches))")
+        #expect(report.rows.allSatisfy { $0.count > 0 }, "\(report.rows)")
         #expect(await target.calls == ["prepare", "begin", "divide", "finish"])
         try await store.close()
         if mints > 1 {
