@@ -114,6 +114,7 @@ package struct Engine: Sendable {
             reader: reader,
             tokens: tokens,
             seat: seat,
+            aliases: aliases.current,
             seed: seed,
             pageBatches: configuration.granting.recoveryPageBatches
         )
@@ -175,6 +176,7 @@ package struct Engine: Sendable {
             keyring: keyring,
             aliases: aliases,
             seat: seat,
+            commonSequence: recovery.commonSequence,
             epoch: opened.keys,
             state: mint,
             allotted: allotted,

@@ -131,6 +131,9 @@ final class Connection {
         return try statement.all(read)
     }
 
+    /// Compiles a statement of somebody who closes it himself, before the connection.
+    func prepared(_ sql: String) throws(StoreError) -> PreparedStatement { try prepare(sql, nil, locks: false) }
+
     private func prepare(_ sql: String, _ query: Query?, locks: Bool) throws(StoreError) -> PreparedStatement {
         lastFault = nil
         let text = NumberedText(sql)

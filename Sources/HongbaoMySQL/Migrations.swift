@@ -4,11 +4,30 @@ import HongbaoEngine
 struct Migrations {
     private let connection: Connection
     private let migrations: [Schema.Migration]
+    private let opensUnfinished: Bool
     private static let lockSeconds = 60
+    /// The number under which a promotion into the database is noted among the steps of its schema.
+    static let promotion = 0
 
-    init(_ connection: Connection, _ migrations: [Schema.Migration] = Schema.migrations) {
+    enum Promotion { case none, unfinished, done }
+
+    /// - Parameter opensUnfinished: also a database that a pilot is being promoted into.
+    init(
+        _ connection: Connection,
+        _ migrations: [Schema.Migration] = Schema.migrations,
+        opensUnfinished: Bool = false
+    ) {
         self.connection = connection
         self.migrations = migrations
+        self.opensUnfinished = opensUnfinished
+    }
+
+    /// What is noted in a database that has `Schema.history`.
+    static func promotion(on connection: Connection) throws(StoreError) -> Promotion {
+        let noted = try connection.ask("SELECT is_done FROM hongbao_migration WHERE number = \(promotion)") {
+            row throws(StoreError) in row.integer(0) == 1
+        }
+        return noted.first.map { $0 ? .done : .unfinished } ?? .none
     }
 
     /// Throws `tooNew` when a newer version has changed the tables, `corrupt` when a step isn't what was applied.
@@ -36,6 +55,13 @@ struct Migrations {
 
     private func applyLocked() throws(StoreError) {
         try connection.execute(Schema.history)
+        let promotion = try Self.promotion(on: connection)
+        if promotion == .unfinished, !opensUnfinished {
+            throw StoreError(
+                .unavailable,
+                "a pilot was to be promoted into it, and that isn't finished: run `hongbao promote` again"
+            )
+        }
         let applied = try connection.ask("SELECT number, id, checksum, is_done FROM hongbao_migration ORDER BY number")
         {
             row throws(StoreError) in

@@ -15,6 +15,8 @@ package final class MySQLStore: Store {
         package var lockSeconds = 5
         /// How often a part is tried that others were in the way of.
         package var attemptsMax = 5
+        /// Whether it opens a database that a pilot is being promoted into.
+        var opensUnfinished = false
 
         package init() {}
     }
@@ -36,7 +38,7 @@ package final class MySQLStore: Store {
         let executor = ConnectionExecutor(on: thread)
         let opener = Opener(on: executor)
         do throws(StoreError) {
-            warnings = try await opener.open(address)
+            warnings = try await opener.open(address, opensUnfinished: options.opensUnfinished)
         } catch {
             thread.stop()
             throw error

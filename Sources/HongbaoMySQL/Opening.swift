@@ -9,12 +9,12 @@ actor Opener {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Answers warnings.
-    func open(_ address: ServerAddress) throws(StoreError) -> [String] {
+    func open(_ address: ServerAddress, opensUnfinished: Bool) throws(StoreError) -> [String] {
         let connection = try Connection(address)
         let settings = try ServerSettings(connection)
         if let problem = settings.problem { throw StoreError(.unavailable, "\(address): \(problem)") }
         do throws(StoreError) {
-            try Migrations(connection).apply()
+            try Migrations(connection, opensUnfinished: opensUnfinished).apply()
         } catch {
             throw StoreError(error.code, "\(address): \(error.message)")
         }

@@ -28,7 +28,7 @@ enum Query: Int, CaseIterable {
     static let leaseColumns = "pool, mint, epoch, allotted, issued, expires_at"
     private static let batchColumns = "mint, sequence, epoch, count, total, at, record, pieces"
     static let mintColumns =
-        "id, epoch, last_sequence, posted_sequence, mints, holder, beats, wanted_by"
+        "id, epoch, last_sequence, posted_sequence, mints, holder, beats, wanted_by, common_sequence"
 
     var sql: String { sql(keys: 1) }
 

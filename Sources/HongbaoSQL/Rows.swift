@@ -106,6 +106,7 @@ extension PreparedStatement {
         bind(6, textIfAny: mint.holder?.address)
         bind(7, Int64(mint.holder?.beats ?? 0))
         bind(8, textIfAny: mint.holder?.wantedBy)
+        bind(9, bits: mint.commonSequence)
     }
 
     func bind(_ epoch: EpochRecord) {
@@ -252,7 +253,8 @@ extension PreparedStatement {
             postedSequence: try number(3),
             mints: try number(4),
             holder: isNull(5)
-                ? nil : MintHolder(address: text(5), beats: try number(6), wantedBy: textIfAny(7))
+                ? nil : MintHolder(address: text(5), beats: try number(6), wantedBy: textIfAny(7)),
+            commonSequence: try number(8)
         )
     }
 

@@ -30,7 +30,7 @@ extension Query {
             """
         case .putMint:
             """
-            INSERT INTO mint (\(Self.mintColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO mint (\(Self.mintColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, last_sequence = excluded.last_sequence,
                 posted_sequence = excluded.posted_sequence, mints = excluded.mints, holder = excluded.holder,
                 beats = excluded.beats, wanted_by = excluded.wanted_by

@@ -95,7 +95,7 @@ struct Opening {
     }
 
     /// Makes the new name durable.
-    private static func sync(folderOf file: String) -> Bool {
+    static func sync(folderOf file: String) -> Bool {
         let folder = Glibc.open((file as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
         guard folder >= 0 else { return false }
         defer { Glibc.close(folder) }

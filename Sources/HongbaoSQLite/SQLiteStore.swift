@@ -46,7 +46,7 @@ package final class SQLiteStore: Store {
     /// The text of every statement that runs on the tables, for tests of their plans.
     package static var statements: [String] { Query.allCases.map(\.sql) }
 
-    private let pool: DatabasePool
+    let pool: DatabasePool
     /// `nil` when opened for reading only.
     private let writer: GroupWriter?
     private let lock: FolderLock?

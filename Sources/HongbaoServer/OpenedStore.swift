@@ -29,6 +29,10 @@ package struct OpenedStore: Sendable {
 
     package func close() async throws { try await end() }
 
+    #if !MySQL
+        static let noMariaDB = "store.url: this build has no MariaDB; build it with `swift build --traits MySQL`"
+    #endif
+
     #if MySQL
         private static func open(_ address: DatabaseAddress) async throws -> Self {
             let store = try await MySQLStore(ServerAddress(address))
@@ -36,7 +40,7 @@ package struct OpenedStore: Sendable {
         }
     #else
         private static func open(_ address: DatabaseAddress) async throws -> Self {
-            throw StartFault("store.url: this build has no MariaDB; build it with `swift build --traits MySQL`")
+            throw StartFault(noMariaDB)
         }
     #endif
 }

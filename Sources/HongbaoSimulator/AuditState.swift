@@ -377,6 +377,7 @@ struct AuditState: Sendable {
         if let before = mints[mint.id] {
             if mint.postedSequence < before.postedSequence { fail("M10: posting went back") }
             if mint.epoch < before.epoch || mint.lastSequence < before.lastSequence { fail("TK-3: a mint went back") }
+            if mint.commonSequence != before.commonSequence { fail("DP-3: the common log changed") }
         }
         if mint.postedSequence > mint.lastSequence { fail("M5: posted beyond the log") }
         mints[mint.id] = mint

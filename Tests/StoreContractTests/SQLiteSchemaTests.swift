@@ -87,6 +87,8 @@ import Testing
         M10 | M10      | UPDATE epoch SET revoked = 0
         DP  | DP-3     | UPDATE mint SET mints = 2
         DP  | CHECK    | INSERT INTO mint (id, epoch, last_sequence, posted_sequence, mints) VALUES (2, 1, 0, 0, 65)
+        DP  | DP-3     | UPDATE mint SET common_sequence = 1
+        M5  | CHECK    | INSERT INTO mint (id,epoch,last_sequence,posted_sequence,common_sequence) SELECT 2, 0, 9, 4, 5
         DP  | CHECK    | UPDATE mint SET holder = ''
         DP  | CHECK    | UPDATE mint SET beats = -1
         M14 | UNIQUE   | INSERT INTO withdrawal VALUES (7, 1, 'b', 3, 20, 1, 1, 0, 1, NULL)

@@ -25,3 +25,8 @@ package struct Division: Hashable, Sendable {
 
     package var all: [MintID] { (1...UInt32(mints)).map { MintID($0) } }
 }
+
+extension MintID {
+    /// That of a process by itself; in a division, one of all, which does besides what is to be done once.
+    package static let first = MintID(1)
+}

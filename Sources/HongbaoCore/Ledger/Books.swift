@@ -77,6 +77,9 @@ package struct MintRecord: Hashable, Sendable {
     package internal(set) var mints: Int
     /// `nil` when nobody has it: a process by itself, or one that has given it up.
     package internal(set) var holder: MintHolder?
+    /// What was granted up to this sequence is in the log of the first mint, which was the only one then (DP-1): all
+    /// mints go on from there, each for its part of the people. 0 for those that began as several.
+    package let commonSequence: UInt64
 
     package init(
         id: MintID,
@@ -84,7 +87,8 @@ package struct MintRecord: Hashable, Sendable {
         lastSequence: UInt64,
         postedSequence: UInt64,
         mints: Int = 1,
-        holder: MintHolder? = nil
+        holder: MintHolder? = nil,
+        commonSequence: UInt64 = 0
     ) {
         self.id = id
         self.epoch = epoch
@@ -92,7 +96,11 @@ package struct MintRecord: Hashable, Sendable {
         self.postedSequence = postedSequence
         self.mints = mints
         self.holder = holder
+        self.commonSequence = commonSequence
     }
+
+    /// The sequence that its own log begins behind.
+    package var start: UInt64 { id == .first ? 0 : commonSequence }
 
     /// The same with a log that goes up to `sequence`.
     package func reaching(_ sequence: UInt64) -> MintRecord {
@@ -379,6 +387,27 @@ package struct Books: Sendable {
         put(state)
         newEpochs.append(record)
         return state
+    }
+
+    /// Lets the other mints of a division begin where the log of the first one, which was alone until now, ends (DP-1).
+    ///
+    /// - Precondition: the first one's row is loaded, and there is none of the others.
+    package mutating func divide() {
+        guard let first = mints[.first] else { preconditionFailure("a mint outside the footprint") }
+        for mint in Division(mints: first.mints).all.dropFirst() {
+            precondition(mints[mint] == nil)
+            let start = first.commonSequence
+            put(
+                MintRecord(
+                    id: mint,
+                    epoch: 0,
+                    lastSequence: start,
+                    postedSequence: start,
+                    mints: first.mints,
+                    commonSequence: start
+                )
+            )
+        }
     }
 
     /// A sign of life of a mint's holder. Answers `false`, and changes nothing, when the mint isn't its own any more.

@@ -3,7 +3,7 @@ package import HongbaoCore
 /// An engine's place among those that share a store: which mint it is, of how many, and at which node.
 package struct Seat: Hashable, Sendable {
     /// One engine for all people.
-    package static let alone = Seat(mint: MintID(1))
+    package static let alone = Seat(mint: .first)
 
     package var mint: MintID
     package var division: Division
@@ -36,7 +36,7 @@ package struct Seat: Hashable, Sendable {
     var dimensions: [(String, String)] { division == .whole ? [] : [("mint", "\(mint.rawValue)")] }
 
     /// Whether what is to be done once for all is this engine's: sweeps over the whole store.
-    package var isFirst: Bool { mint == MintID(1) || division == .whole }
+    package var isFirst: Bool { mint == .first || division == .whole }
 }
 
 extension Division {

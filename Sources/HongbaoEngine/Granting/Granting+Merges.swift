@@ -15,7 +15,7 @@ extension Granting {
                 (state.mint.orders.orders(of: names, inSegment: segment), state.mint.durableSequence)
             }
             guard found.allSatisfy({ $0.entry.sequence <= durable }) else { return nil }
-            orders += found.map { MergedOrder($0.order, $0.entry.accepted(by: mint)) }
+            orders += found.map { MergedOrder($0.order, $0.entry.accepted(by: keeper(of: $0.entry.sequence))) }
         }
         return orders
     }

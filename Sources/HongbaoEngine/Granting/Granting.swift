@@ -98,6 +98,8 @@ package final class Granting: Sendable {
     let keyring: Keyring
     let aliases: KnownAliases
     let seat: Seat
+    /// Up to which sequence the log is that of the first mint.
+    let commonSequence: UInt64
     let configuration: Configuration
     let alarms: Alarms
     let logger: Logger
@@ -124,6 +126,7 @@ package final class Granting: Sendable {
         keyring: Keyring,
         aliases: KnownAliases,
         seat: Seat,
+        commonSequence: UInt64,
         epoch: EpochKeys,
         state: MintState,
         allotted: [PoolID: Amount],
@@ -143,6 +146,7 @@ package final class Granting: Sendable {
         self.keyring = keyring
         self.aliases = aliases
         self.seat = seat
+        self.commonSequence = commonSequence
         backlogGauge = Gauge(label: "hongbao_backlog_grants", dimensions: seat.dimensions)
         self.configuration = configuration
         self.alarms = alarms
@@ -266,7 +270,7 @@ package final class Granting: Sendable {
     }
 
     private func place(of entry: OrderTable.Entry) -> BatchPlace {
-        BatchPlace(mint: entry.mint ?? mint, sequence: entry.sequence)
+        BatchPlace(mint: entry.mint ?? keeper(of: entry.sequence), sequence: entry.sequence)
     }
 
     private static let notLeased = StoreError(.unavailable, "the budget's lease can't be extended")
@@ -479,6 +483,9 @@ package final class Granting: Sendable {
         }
         return batches
     }
+
+    /// In whose log a batch is that has this sequence in this engine's.
+    func keeper(of sequence: UInt64) -> MintID { sequence <= commonSequence ? .first : mint }
 
     private func readBatch(_ place: BatchPlace) async throws(StoreError) -> LoggedBatch {
         try await store.batches(of: place.mint, after: place.sequence - 1, count: 1)[0]

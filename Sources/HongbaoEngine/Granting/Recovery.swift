@@ -6,12 +6,16 @@ struct Recovery {
     /// Grants that aren't posted.
     private(set) var backlog = 0
     private(set) var lastSequence: UInt64 = 0
+    /// Up to which sequence this engine's log is that of the first mint; see `MintRecord.commonSequence`.
+    private(set) var commonSequence: UInt64 = 0
     /// What each mint has given.
     private(set) var given = GivenTotals()
     /// Up to where each mint's grants were posted when `backlog` was counted.
     private(set) var posted: [MintID: UInt64] = [:]
 
     private let pageBatches: UInt64
+    private let seat: Seat
+    private let aliases: Aliases
     /// Pages that are read and opened at the same time, while another one goes into the table.
     private static let pagesAtOnce = 4
 
@@ -22,33 +26,61 @@ struct Recovery {
     ///
     /// - Throws: `corrupt` when a batch is missing, damaged, or has an order number that another batch has too.
     ///
-    /// - Parameter pageBatches: how many batches are read at a time.
+    /// - Parameters:
+    ///   - aliases: who has which names now; what was granted before the people were divided is of whoever decides for
+    ///     them today.
+    ///   - pageBatches: how many batches are read at a time.
     init(
         store: any Store,
         reader: LogReader,
         tokens: TokenLists,
         seat: Seat,
+        aliases: Aliases,
         seed: UInt64,
         pageBatches: Int
     ) async throws(StoreError) {
         self.pageBatches = UInt64(max(1, pageBatches))
+        self.seat = seat
+        self.aliases = aliases
         orders = OrderTable(seed: seed)
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         for record in mints where seat.keeps(record.id) {
-            if record.id == seat.mint { lastSequence = record.lastSequence }
+            if record.id == seat.mint {
+                lastSequence = record.lastSequence
+                commonSequence = record.commonSequence
+            }
             if Mutant.isOn(.reusesSequence), lastSequence > 0 { lastSequence -= 1 }
             posted[record.id] = record.postedSequence
-            try await read(record, store, reader, tokens)
+            if record.start > 0 {
+                try await read(Part(mint: .first, start: 0, end: record.start), store, reader, tokens)
+            }
+            let own = Part(
+                mint: record.id,
+                start: record.start,
+                end: record.lastSequence,
+                posted: record.postedSequence
+            )
+            try await read(own, store, reader, tokens)
         }
     }
 
+    /// What is read of a mint's log.
+    private struct Part: Sendable {
+        let mint: MintID
+        /// Behind this sequence it begins.
+        let start: UInt64
+        let end: UInt64
+        /// `nil` of what another engine counts and posts.
+        var posted: UInt64?
+    }
+
     private mutating func read(
-        _ mint: MintRecord,
+        _ part: Part,
         _ store: any Store,
         _ reader: LogReader,
         _ tokens: TokenLists
     ) async throws(StoreError) {
-        var starts = Array(stride(from: 0, to: mint.lastSequence, by: Int(pageBatches)))
+        var starts = Array(stride(from: part.start, to: part.end, by: Int(pageBatches)))
         let pageBatches = pageBatches
         if Mutant.isOn(.skipsLastPage), starts.count > 1 { starts.removeLast() }
         // Each task answers one page and its place, so that they can be taken in sequence.
@@ -56,7 +88,7 @@ struct Recovery {
             func begin(_ place: Int) {
                 guard place < starts.count else { return }
                 let after = starts[place]
-                group.addTask { (place, await Self.open(mint, after: after, limit: pageBatches, store, reader)) }
+                group.addTask { (place, await Self.open(part, after: after, limit: pageBatches, store, reader)) }
             }
             for place in 0..<Self.pagesAtOnce { begin(place) }
             var waiting: [Int: Result<[OpenedBatch], StoreError>] = [:]
@@ -65,7 +97,7 @@ struct Recovery {
                 waiting[place] = page
                 while let page = waiting.removeValue(forKey: next) {
                     do throws(StoreError) {
-                        try add(try page.get(), posted: mint.postedSequence, tokens)
+                        try add(try page.get(), posted: part.posted, tokens)
                     } catch {
                         group.cancelAll()
                         return error
@@ -81,17 +113,17 @@ struct Recovery {
 
     /// The batches of one page, all of them.
     private static func open(
-        _ mint: MintRecord,
+        _ part: Part,
         after start: UInt64,
         limit: UInt64,
         _ store: any Store,
         _ reader: LogReader
     ) async -> Result<[OpenedBatch], StoreError> {
-        let count = Int(min(limit, mint.lastSequence - start))
+        let count = Int(min(limit, part.end - start))
         do throws(StoreError) {
             var opened: [OpenedBatch] = []
             opened.reserveCapacity(count)
-            for batch in try await store.batches(of: mint.id, after: start, count: count) {
+            for batch in try await store.batches(of: part.mint, after: start, count: count) {
                 opened.append(try reader.open(batch))
             }
             return .success(opened)
@@ -102,10 +134,14 @@ struct Recovery {
 
     private mutating func add(
         _ page: [OpenedBatch],
-        posted: UInt64,
+        posted: UInt64?,
         _ tokens: TokenLists
     ) throws(StoreError) {
         for batch in page {
+            guard let posted else {
+                try add(batch)
+                continue
+            }
             if Mutant.isOn(.skipsLastBatch), batch.sequence == lastSequence { continue }
             if Mutant.isOn(.forgetsPostedOrdersAtStart), batch.sequence <= posted { continue }
             try add(batch)
@@ -118,7 +154,9 @@ struct Recovery {
     }
 
     private mutating func add(_ batch: OpenedBatch) throws(StoreError) {
+        let isCommon = batch.sequence <= commonSequence
         for (index, payload) in batch.payloads.enumerated() {
+            if isCommon, !seat.decides(for: aliases.person(payload.person)) { continue }
             let isNew = orders.insertIfAbsent(
                 payload.order,
                 OrderTable.Entry(

@@ -109,7 +109,8 @@ package struct Audit {
             try audit.learnEpochs(snapshot)
             for (budget, _) in try snapshot.budgets() { audit.kinds[budget.pool] = budget.kind }
             audit.identities.learn(try snapshot.merges(), &audit.totals)
-            for mint in try snapshot.mints() { try audit.readLog(of: mint, snapshot) }
+            let mints = try snapshot.mints()
+            for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, snapshot) }
             audit.compareCaps()
             try audit.readTransfers(snapshot)
             try audit.rewards.read(snapshot, audit.kinds, &audit.totals)
@@ -150,8 +151,17 @@ package struct Audit {
         }
     }
 
-    private mutating func readLog(of mint: MintRecord, _ snapshot: any StoreSnapshot) throws(StoreError) {
-        var sequence: UInt64 = 0
+    /// - Parameter common: up to where the log of the first mint is that of all.
+    private mutating func readLog(
+        of mint: MintRecord,
+        common: UInt64?,
+        _ snapshot: any StoreSnapshot
+    ) throws(StoreError) {
+        var sequence = mint.start
+        log.expect(
+            mint.commonSequence == common,
+            "mint \(mint.id.rawValue): its log begins behind \(mint.commonSequence), not behind \(common ?? 0)"
+        )
         while true {
             let batches = try snapshot.batches(of: mint.id, after: sequence, limit: 256)
             guard let last = batches.last else { break }

@@ -13,7 +13,9 @@ enum Schema {
         var id: String { "000\(number)".suffix(4) + "-\(name)" }
     }
 
-    static let migrations = [books0001, redPackets0002, rewards0003, identities0004, cluster0005, merges0006]
+    static let migrations = [
+        books0001, redPackets0002, rewards0003, identities0004, cluster0005, merges0006, promotion0007,
+    ]
 
     static var newest: Int { migrations.last?.number ?? 0 }
 

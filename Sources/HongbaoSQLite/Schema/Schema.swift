@@ -8,7 +8,9 @@ enum Schema {
         let sql: String
     }
 
-    static let migrations = [books0001, redPackets0002, rewards0003, identities0004, cluster0005, merges0006]
+    static let migrations = [
+        books0001, redPackets0002, rewards0003, identities0004, cluster0005, merges0006, promotion0007,
+    ]
 
     /// Tells Hongbao's files from any other SQLite database: "HBAO".
     static let applicationID = 0x4842_414F
