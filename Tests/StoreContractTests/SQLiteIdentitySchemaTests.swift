@@ -17,8 +17,8 @@ import Testing
             (x'cc000000000000000000000000000000', 6, x'02000000000000000000000000000000', 1000, 2000),
             (x'dd000000000000000000000000000000', 7, x'03000000000000000000000000000000', 1000, 2000);
         INSERT INTO transfer VALUES (5, 1 << 48 | 1, 3, 5, 3, 6, 100, 1000, 2000, 0);
-        INSERT INTO mint (id, epoch, last_sequence, posted_sequence) VALUES (1, 1, 0, 0);
-        INSERT INTO merged_order VALUES (5, 1 << 48 | 1 << 32, 1, 3, 0, 100, 0, 0, 2);
+        INSERT INTO mint (id, epoch, last_sequence, posted_sequence) VALUES (41, 1, 0, 0);
+        INSERT INTO merged_order VALUES (5, 1 << 48 | 1 << 32, 41, 3, 0, 100, 0, 0, 2);
         """
 
     static let refused = """
@@ -53,10 +53,10 @@ import Testing
         ID-3 | CHECK  | INSERT INTO pending_merge VALUES (8, 9, zeroblob(16), zeroblob(16), 0, 1, 65, 0, 4)
         ID-3 | CHECK  | INSERT INTO pending_merge VALUES (8, 9, zeroblob(16), zeroblob(16), 0, 1, 4, 0, 5)
         M14  | UNIQUE | INSERT INTO merged_order SELECT * FROM merged_order
-        M14  | CHECK  | INSERT INTO merged_order VALUES (0, 1, 1, 3, 0, 100, 0, 0, 2)
-        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 1, 0, 0, 100, 0, 0, 2)
-        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 1, 3, 256, 100, 0, 0, 2)
-        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 1, 3, 0, -1, 0, 0, 2)
+        M14  | CHECK  | INSERT INTO merged_order VALUES (0, 1, 41, 3, 0, 100, 0, 0, 2)
+        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 41, 0, 0, 100, 0, 0, 2)
+        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 41, 3, 256, 100, 0, 0, 2)
+        M14  | CHECK  | INSERT INTO merged_order VALUES (5, 2, 41, 3, 0, -1, 0, 0, 2)
         M14  | FOREIGN | INSERT INTO merged_order VALUES (5, 2, 9, 3, 0, 100, 0, 0, 2)
         M14  | M14    | UPDATE merged_order SET amount = 101
         M14  | M14    | DELETE FROM merged_order
