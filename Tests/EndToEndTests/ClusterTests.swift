@@ -42,7 +42,8 @@
                 let blows: [ClusterRun.Blow] = [.queueLeaderKilled, .queueKilled, .asyncKilled]
                 let report = try await Self.run(blows, stallSeconds: 6)
                 #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
-                #expect(report.recoveries.count == 3 && report.recoveries.allSatisfy { $0.value[0] < .seconds(20) })
+                let longest = report.recoveries.values.joined().max() ?? .zero
+                #expect(report.recoveries.count == 3 && longest < .seconds(20))
             }
         #endif
     }

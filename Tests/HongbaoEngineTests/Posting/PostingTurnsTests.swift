@@ -4,7 +4,7 @@ import Testing
 @testable import HongbaoEngine
 
 /// Who posts for others begins where nobody does, goes on where it has begun, and leaves others alone.
-@Suite struct PostingTurnsTests {
+@Suite final class PostingTurnsTests {
     private static let mint = MintID(1)
     private var turns = PostingTurns(patience: .seconds(2), seed: 7)
 
@@ -12,15 +12,15 @@ import Testing
         MintRecord(id: mint, epoch: 1, lastSequence: last, postedSequence: posted, mints: 4)
     }
 
-    private mutating func look(_ posted: UInt64, of last: UInt64, at seconds: Int, busy: Set<MintID> = []) -> Bool {
+    private func look(_ posted: UInt64, of last: UInt64, at seconds: Int, busy: Set<MintID> = []) -> Bool {
         !turns.look(at: [Self.record(posted, of: last)], busy: busy, now: .seconds(seconds)).isEmpty
     }
 
-    private mutating func hint(_ posted: UInt64, upTo sequence: UInt64, at seconds: Int) -> PostingTurns.Turn {
+    private func hint(_ posted: UInt64, upTo sequence: UInt64, at seconds: Int) -> PostingTurns.Turn {
         turns.hinted(Self.record(posted, of: sequence), upTo: sequence, isBusy: false, now: .seconds(seconds))
     }
 
-    @Test mutating func whatNobodyPostsIsTaken() {
+    @Test func whatNobodyPostsIsTaken() {
         #expect(!look(0, of: 10, at: 0))
         #expect(!look(0, of: 20, at: 1))
         // Two seconds, and up to as much more.
@@ -35,7 +35,7 @@ import Testing
         #expect(!look(30, of: 31, at: 6))
     }
 
-    @Test mutating func whatOthersPostIsLeftToThem() {
+    @Test func whatOthersPostIsLeftToThem() {
         for second in 0..<60 { #expect(!look(UInt64(second), of: 100, at: second)) }
         // Until they no longer do.
         #expect(look(59, of: 100, at: 63))
@@ -45,14 +45,14 @@ import Testing
     }
 
     /// What waits for nothing isn't behind, however long ago it was posted.
-    @Test mutating func patienceBeginsWithTheFirstThatWaits() {
+    @Test func patienceBeginsWithTheFirstThatWaits() {
         #expect(!look(5, of: 5, at: 0))
         #expect(!look(5, of: 5, at: 100))
         #expect(!look(5, of: 6, at: 101))
         #expect(look(5, of: 6, at: 104))
     }
 
-    @Test mutating func hintsAreTakenUpAtOnce() {
+    @Test func hintsAreTakenUpAtOnce() {
         #expect(hint(0, upTo: 3, at: 0) == .own)
         turns.posted(Self.mint, upTo: 3, now: .seconds(0))
         #expect(hint(3, upTo: 3, at: 0) == .done)
