@@ -17,8 +17,8 @@ let fuzzed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : 
 /// nothing does.
 let mySQL = "MySQL"
 
-/// The queue of a cluster, in NATS: `swift build --traits MySQL,NATS`. It needs `libnats-dev`; without the trait nothing
-/// does.
+/// The queue of a cluster, in NATS: `swift build --traits MySQL,NATS`. It needs `libnats-dev`; without the trait
+/// nothing does.
 let nats = "NATS"
 
 let package = Package(

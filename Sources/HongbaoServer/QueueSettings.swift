@@ -25,7 +25,7 @@ package struct QueueSettings: Hashable, Sendable {
         guard let url = settings.string("queue.url", isSecret: true) else { return nil }
         #if NATS
             guard NATSAddress(url) != nil else {
-                let reason = "must be like nats://user:password@127.0.0.1:4222,127.0.0.2:4222, or tls://… with ?ca=FILE"
+                let reason = "must be like nats://user:password@10.0.0.5:4222,10.0.0.6:4222, or tls://… with ?ca=FILE"
                 throw ServerConfiguration.Invalid(key: "queue.url", reason: reason)
             }
         #endif

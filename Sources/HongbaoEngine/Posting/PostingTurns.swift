@@ -3,8 +3,8 @@ package import HongbaoCore
 /// Decides which mints' logs a node posts for others (DP-2). Pure: what the store says and the time are handed in.
 ///
 /// Several nodes may do that, and those that hold the mints, too. Two at one log are safe, since the store moves each
-/// mint's `posted_sequence` once, and wasteful. So whoever has begun with a log goes on with it, and the others leave it
-/// alone as long as it moves.
+/// mint's `posted_sequence` once, and wasteful. So whoever has begun with a log goes on with it, and the others leave
+/// it alone as long as it moves.
 package struct PostingTurns: Sendable {
     package enum Turn: Hashable, Sendable {
         /// All of it is posted.

@@ -8,8 +8,8 @@ struct ClusterCommand: AsyncParsableCommand {
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
             Starts MariaDB, two Redis, NATS, core nodes, gateways, async nodes and a payout channel on loopback, loads \
-            the gateways with grants and withdrawals over HTTP, and strikes: members are killed, stopped for longer than the \
-            others wait, and restarted. Its clients write down every answer. In the end every acknowledged grant \
+            the gateways with grants and withdrawals over HTTP, and strikes: members are killed, stopped for longer \
+            than the others wait, and restarted. Its clients write down every answer. In the end every acknowledged grant \
             must be booked exactly once with its amount, nothing else may be booked that was never sent, every \
             withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm it. Needs \
             a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
@@ -67,7 +67,7 @@ struct ClusterCommand: AsyncParsableCommand {
             if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
             var cluster = ClusterRun(options: options)
             cluster.onBlow = { blow, recovery, acknowledged in
-                say("\(blow.text): all are served after \(recovery.milliseconds) ms; \(acknowledged) grants so far")
+                say("\(blow.text): \(blow.recovered) after \(recovery.milliseconds) ms; \(acknowledged) grants so far")
             }
             report = try await interruptible { [cluster] in try await cluster.run() }
         } catch {
@@ -85,7 +85,7 @@ extension ClusterRun.Report {
             guard let times = recoveries[blow], let longest = times.last else { return nil }
             let name = blow.text.padding(toLength: 36, withPad: " ", startingAt: 0)
             let (median, most) = (times[times.count / 2].milliseconds, longest.milliseconds)
-            return "\(name)\(times.count) times, all are served after \(median) ms (median), \(most) ms (longest)"
+            return "\(name)\(times.count) times, \(blow.recovered) after \(median) ms (median), \(most) ms (longest)"
         }
         return """
             \(rows.joined(separator: "\n"))

@@ -3,14 +3,21 @@ import HongbaoCore
 import HongbaoEngine
 import HongbaoTesting
 
+extension ClusterRun.Blow {
+    var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
+    /// What is waited for.
+    var recovered: String { isToPosting ? "all is posted" : "all are served" }
+}
+
 /// Blows to those who post for others, and to the queue that tells them what (DP-4, FC-5).
 extension ClusterRun {
     /// Those that there is somebody for.
     var blows: [Blow] {
-        options.blows.filter { options.asyncs > 0 || ![.queueLeaderKilled, .queueKilled, .asyncKilled].contains($0) }
+        options.blows.filter { options.asyncs > 0 || !$0.isToPosting }
     }
 
-    /// Does it, and answers how long it was until all that was accepted by then was posted; then everything is as before.
+    /// Does it, and answers how long it was until all that was accepted by then was posted. Then everything is as
+    /// before.
     func strikePosting(_ blow: Blow, _ world: ClusterWorld, _ random: inout Seeded) async throws -> Duration {
         guard let queue = world.queue else { throw KillTestFault("there is no queue") }
         switch blow {
