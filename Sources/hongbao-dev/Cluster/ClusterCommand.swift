@@ -9,10 +9,10 @@ struct ClusterCommand: AsyncParsableCommand {
         discussion: """
             Starts MariaDB, two Redis, NATS, core nodes, gateways, async nodes and a payout channel on loopback, loads \
             the gateways with grants and withdrawals over HTTP, and strikes: members are killed, stopped for longer \
-            than the others wait, and restarted. Its clients write down every answer. In the end every acknowledged grant \
-            must be booked exactly once with its amount, nothing else may be booked that was never sent, every \
-            withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm it. Needs \
-            a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+            than the others wait, and restarted. Its clients write down every answer. In the end every acknowledged \
+            grant must be booked exactly once with its amount, nothing else may be booked that was never sent, every \
+            withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm it. Needs a \
+            build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
             """
