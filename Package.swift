@@ -17,6 +17,10 @@ let fuzzed: [SwiftSetting] = isFuzzing ? [.unsafeFlags(["-sanitize=fuzzer"])] : 
 /// nothing does.
 let mySQL = "MySQL"
 
+/// The queue of a cluster, in NATS: `swift build --traits MySQL,NATS`. It needs `libnats-dev`; without the trait
+/// nothing does.
+let nats = "NATS"
+
 let package = Package(
     name: "hongbao",
     products: [
@@ -25,7 +29,10 @@ let package = Package(
         .executable(name: "hongbao-history", targets: ["hongbao-history"]),
         .library(name: "HongbaoSDK", targets: ["HongbaoSDK"]),
     ],
-    traits: [.trait(name: mySQL, description: "The store of a cluster, in MariaDB. Needs libmariadb-dev.")],
+    traits: [
+        .trait(name: mySQL, description: "The store of a cluster, in MariaDB. Needs libmariadb-dev."),
+        .trait(name: nats, description: "The queue of a cluster, in NATS. Needs libnats-dev."),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
@@ -107,6 +114,14 @@ let package = Package(
             dependencies: ["CMySQLClient", "HongbaoCore", "HongbaoEngine"],
             swiftSettings: strict
         ),
+        .systemLibrary(name: "CNATS", pkgConfig: "libnats", providers: [.apt(["libnats-dev"])]),
+        // What of NATS's client library is used, without its headers. Empty without the trait.
+        .target(
+            name: "CNATSClient",
+            dependencies: [.target(name: "CNATS", condition: .when(traits: [nats]))],
+            cSettings: [.define("HONGBAO_NATS", .when(traits: [nats]))]
+        ),
+        .target(name: "HongbaoNATS", dependencies: ["CNATSClient", "HongbaoEngine"], swiftSettings: strict),
         // The only module that knows HTTP and JSON.
         .target(
             name: "HongbaoGateway",
@@ -132,6 +147,7 @@ let package = Package(
             dependencies: [
                 "HongbaoCore", "HongbaoEngine", "HongbaoGateway", "HongbaoRedis", "HongbaoSQLite",
                 .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
+                .target(name: "HongbaoNATS", condition: .when(traits: [nats])),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -254,6 +270,15 @@ let package = Package(
                 "HongbaoCore", "HongbaoEngine", "HongbaoSQLite", "HongbaoSimulator", "HongbaoTesting",
                 .target(name: "HongbaoMySQL", condition: .when(traits: [mySQL])),
                 .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+        // With the trait NATS these start nats-server.
+        .testTarget(
+            name: "QueueContractTests",
+            dependencies: [
+                "HongbaoCore", "HongbaoEngine", "HongbaoTesting",
+                .target(name: "HongbaoNATS", condition: .when(traits: [nats])),
             ],
             swiftSettings: strict
         ),

@@ -63,6 +63,7 @@ package struct Engine: Sendable {
     ///   - seed: random, for the hash of the order table and for jitter.
     ///   - signatures: what earlier processes have verified.
     ///   - hotTotals: where nodes bring their running totals together.
+    ///   - hints: where others are told that there is something to post.
     ///   - alarms: `nil` makes some that are only counted and logged.
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
     /// meanwhile.
@@ -76,6 +77,7 @@ package struct Engine: Sendable {
         signatures: VerifiedSignatures = VerifiedSignatures(),
         configuration: Configuration = Configuration(),
         hotTotals: HotTotalsPair = .inMemory,
+        hints: PostingHints? = nil,
         alarms: Alarms? = nil,
         logger: Logger
     ) async throws(StoreError) -> Engine {
@@ -160,6 +162,7 @@ package struct Engine: Sendable {
             isRetried: { campaigns.current.scene($0)?.isRetried ?? true },
             clock: clock,
             configuration: configuration.poster,
+            hints: hints,
             alarms: alarms,
             logger: logger
         )

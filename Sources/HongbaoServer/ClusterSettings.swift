@@ -60,24 +60,29 @@ package struct ClusterSettings: Hashable, Sendable {
     package var division: Division
     package var silence: Duration = .seconds(10)
     package var takesMints = true
+    /// Whether it posts the logs of other nodes, too, and its own.
+    package var posts = true
+    /// What says where there is something to post; `nil`: nothing does between nodes, and the logs are read.
+    package var queue: QueueSettings?
 
     package static let keys: [(key: String, meaning: String)] = [
         ("store.url", "MariaDB that keeps the books, not the data folder: mysql://user:password@host:3306/hongbao"),
         ("cluster.address", "makes this a node of a cluster: where the others reach it, as http://10.0.0.7:8080"),
         ("cluster.mints", "how many parts the people are divided into, the same for ever and in all nodes (needed)"),
         ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
-        ("roles", "what a node does: core has parts of the people, gateway none and passes requests on; all (all)"),
+        ("roles", "list of what a node does: core has parts of the people, async posts, gateway neither; all (all)"),
     ]
 
     /// What `roles` may be.
-    package static var roles: [String] { Roles.allCases.map(\.rawValue) }
+    package static var roles: [String] { Role.allCases.map(\.rawValue) }
 
     /// `nil` for a process by itself.
     init?(_ settings: Settings, store: DatabaseAddress?) throws(ServerConfiguration.Invalid) {
-        let roles = try Roles(settings)
+        let roles = try Role.all(settings)
+        queue = try QueueSettings(settings)
         guard let address = try settings.address("cluster.address") else {
-            guard roles == .all else {
-                let reason = "is needed when roles is \(roles.rawValue)"
+            guard roles == [.all], queue == nil else {
+                let reason = "is needed when roles or queue.url say what a node of a cluster does"
                 throw ServerConfiguration.Invalid(key: "cluster.address", reason: reason)
             }
             return nil
@@ -95,18 +100,25 @@ package struct ClusterSettings: Hashable, Sendable {
         self.address = address.hasSuffix("/") ? String(address.dropLast()) : address
         division = Division(mints: mints)
         if let seconds = try settings.int("cluster.silence-seconds", in: 3...3600) { silence = .seconds(seconds) }
-        takesMints = roles != .gateway
+        takesMints = !roles.isDisjoint(with: [.core, .all])
+        posts = !roles.isDisjoint(with: [.async, .all])
     }
 
-    private enum Roles: String, CaseIterable {
-        case all, core, gateway
+    /// What a node does besides passing requests on, which each of them does.
+    private enum Role: String, CaseIterable {
+        case all, core, async, gateway
 
-        init(_ settings: Settings) throws(ServerConfiguration.Invalid) {
-            let text = settings.string("roles") ?? Self.all.rawValue
-            guard let roles = Self(rawValue: text) else {
-                throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core or gateway")
+        static func all(_ settings: Settings) throws(ServerConfiguration.Invalid) -> Set<Role> {
+            let list = settings.list("roles")
+            let words = list.isEmpty ? settings.string("roles").map { [$0] } ?? ["all"] : list
+            var roles: Set<Role> = []
+            for word in words.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
+                guard let role = Role(rawValue: String(word)) else {
+                    throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core, async or gateway")
+                }
+                roles.insert(role)
             }
-            self = roles
+            return roles
         }
     }
 

@@ -51,6 +51,7 @@ package enum Server {
             let channels = Channels(configuration, client: client, logger: logger)
             let alarms = Alarms(logger: logger) { webhook?.raise($0, $1) }
             let totals = hotStates.totals
+            let posting = try NodePosting(configuration.cluster, logger)
             let (engines, services) = try await engines(
                 configuration.cluster,
                 opened.store,
@@ -59,6 +60,7 @@ package enum Server {
             ) { (seat, campaigns) throws(StoreError) in
                 var own = configuration.engine
                 own.seat = seat
+                own.poster.duty = posting.duty
                 return try await Engine.start(
                     store: opened.store,
                     campaigns: campaigns,
@@ -67,16 +69,26 @@ package enum Server {
                     seed: .random(in: 0...UInt64.max),
                     configuration: own,
                     hotTotals: totals,
+                    hints: posting.hints,
                     alarms: alarms,
                     logger: logger
                 )
             }
             let reloads = CampaignReloads(loading, engines, hangUps: hangUps, logger: logger)
             // The chat is told of alarms before all else begins and after all else has ended.
-            let background: [any Service] = (webhook.map { [$0] } ?? []) + services + [reloads]
+            let worker = posting.worker(opened.store, keyring, engines, configuration, alarms, logger)
+            let before: [(any Service)?] = [webhook, posting.hints, worker]
+            let background = before.compactMap(\.self) + services + [reloads]
             var gateway = configuration.gateway
             gateway.forwarding = forwarding
-            try await serve(engines, background, gateway, configuration, keyring, registry, logger, onReady)
+            var checks = [
+                Readiness.Check("log") { engines.all.allSatisfy(\.granting.isAccepting) },
+                Readiness.Check("cluster") { engines.isInTouch },
+            ]
+            if let worker { checks.append(Readiness.Check("posting") { worker.isInTouch }) }
+            let readiness = Readiness(checks: checks)
+            try await serve(engines, background, readiness, gateway, configuration, keyring, registry, logger, onReady)
+            await posting.close()
         } catch {
             await hotStates.close()
             try await client.shutdown()
@@ -135,6 +147,7 @@ package enum Server {
     private static func serve(
         _ engines: Engines,
         _ background: [any Service],
+        _ readiness: Readiness,
         _ gateway: GatewayConfiguration,
         _ configuration: ServerConfiguration,
         _ keyring: Keyring,
@@ -142,10 +155,6 @@ package enum Server {
         _ logger: Logger,
         _ onReady: @escaping @Sendable (_ port: Int) async -> Void
     ) async throws {
-        let readiness = Readiness(checks: [
-            Readiness.Check("log") { engines.all.allSatisfy(\.granting.isAccepting) },
-            Readiness.Check("cluster") { engines.isInTouch },
-        ])
         var services = GatewayServices(engines, readiness: readiness, metrics: registry)
         if configuration.outside[.payouts] == nil {
             let request = services.requestWithdrawal

@@ -90,7 +90,7 @@ package struct ServerConfiguration: Sendable {
             ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
             ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
             ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
-        ] + ClusterSettings.keys
+        ] + ClusterSettings.keys + QueueSettings.keys
 
     package init(reader: ConfigReader) throws(Invalid) {
         let settings = Settings(reader: reader)

@@ -23,6 +23,8 @@ package struct EngineRig: Sendable {
     package var channels = Channels(payouts: InstantChannel())
     /// `nil`: some in memory, new ones at each start.
     package var hotTotals: HotTotalsPair?
+    /// Where others are told to post.
+    package var hints: PostingHints?
     /// Wraps the store, to put faults between it and the engine.
     package var wrap: @Sendable (SQLiteStore) -> any Store = { $0 }
 
@@ -82,6 +84,7 @@ package struct EngineRig: Sendable {
             seed: 42,
             configuration: configuration,
             hotTotals: hotTotals ?? .inMemory,
+            hints: hints,
             logger: .silent
         )
     }

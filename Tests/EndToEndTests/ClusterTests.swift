@@ -13,6 +13,7 @@
             options.times = 1
             options.blows = blows
             options.gateways = 1
+            options.asyncs = ClusterWorld.asyncsByDefault
             options.stallSeconds = stallSeconds
             return try await ClusterRun(options: options).run()
         }
@@ -34,5 +35,16 @@
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
             #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
         }
+
+        #if NATS
+            /// FC-5: posting goes on without the queue, and without one of those who post.
+            @Test func postingGoesOn() async throws {
+                let blows: [ClusterRun.Blow] = [.queueLeaderKilled, .queueKilled, .asyncKilled]
+                let report = try await Self.run(blows, stallSeconds: 6)
+                #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+                let longest = report.recoveries.values.joined().max() ?? .zero
+                #expect(report.recoveries.count == 3 && longest < .seconds(20))
+            }
+        #endif
     }
 #endif

@@ -67,7 +67,8 @@ import Testing
 
     /// Only `HongbaoSDK` has a public API.
     private static let confined = [
-        "Core", "Engine", "SQLite", "SQL", "MySQL", "Gateway", "Redis", "Server", "Simulator", "Testing", "Fuzzing",
+        "Core", "Engine", "SQLite", "SQL", "MySQL", "NATS", "Gateway", "Redis", "Server", "Simulator", "Testing",
+        "Fuzzing",
     ].map { Rule(pattern: #"^\s*public "#, under: "Sources/Hongbao\($0)/", except: inlined, instead: "package") }
 
     private static let mutants = "Sources/HongbaoCore/Mutant.swift"

@@ -212,7 +212,7 @@ extension Granting: Service {
         }
         for waiter in resumed { waiter.continuation.resume(returning: true) }
         backlogGauge.record(Int64(backlog))
-        poster.ring()
+        poster.logged(mint, upTo: group.lastSequence)
     }
 
     private func forgetOldTokens(_ state: inout State) {

@@ -31,6 +31,13 @@ package final class LogReader: Sendable {
         return key
     }
 
+    /// Learns a mint's epochs up to this one from the store, unless it's known.
+    func learn(upTo epoch: UInt32, of mint: MintID, from store: any Store) async throws(StoreError) {
+        guard keys.withLock({ $0[MintEpoch(mint: mint, epoch: epoch)] }) == nil else { return }
+        let epochs = try await store.read { (snapshot) throws(StoreError) in try snapshot.epochs() }
+        for epoch in epochs where epoch.mint == mint { try learn(epoch) }
+    }
+
     package func open(_ logged: LoggedBatch) throws(StoreError) -> OpenedBatch {
         let (record, reader) = try reader(logged)
         do {

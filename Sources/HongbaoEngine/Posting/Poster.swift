@@ -9,7 +9,20 @@ import Synchronization
 /// The log is the truth and the watermark of each mint moves in the same transaction as the transfers, so a crash at
 /// any moment posts nothing twice and leaves nothing out (M3, M5).
 package final class Poster: Service {
+    /// What a poster is there for.
+    package enum Duty: Hashable, Sendable {
+        /// Posts what this process accepts.
+        case posts
+        /// Others post: it learns from the store what they have posted.
+        case follows
+        /// Posts what other processes accept, which list and count it themselves. It has no loop: it's told when.
+        case helps
+    }
+
     package struct Configuration: Sendable {
+        package var duty = Duty.posts
+        /// How often it's learnt what others have posted.
+        package var followInterval = Duration.milliseconds(250)
         /// Batches of the log in one transaction while grants come in: they wait behind it for the store's one writer.
         package var batchesMax = 24
         /// Batches in one transaction when none came in meanwhile. Large transactions write each page of the ledger
@@ -30,24 +43,25 @@ package final class Poster: Service {
         package var oldestUnposted: Timestamp?
     }
 
-    private let store: any Store
-    private let reader: LogReader
-    private let tokens: TokenLists
+    let store: any Store
+    let reader: LogReader
+    let tokens: TokenLists
     private let kinds: PoolKinds
-    private let seat: Seat
+    let seat: Seat
     private let isRetried: @Sendable (SceneID) -> Bool
-    private let clock: WallClock
-    private let configuration: Configuration
+    let clock: WallClock
+    let configuration: Configuration
     private let alarms: Alarms
-    private let logger: Logger
+    let logger: Logger
+    private let hints: PostingHints?
     private let work = Doorbell()
     private let isPaused = Mutex(false)
     private let state: Mutex<Progress>
-    private let connection = Mutex(Connection())
+    let connection = Mutex(Connection())
     private let lanes = Mutex<[MintID: Lane]>([:])
     /// The sequence of each mint up to which the token lists and the accept path know what is posted.
-    private let noted = Mutex<[MintID: UInt64]>([:])
-    private let postedCounter = Counter(label: "hongbao_postings_total")
+    let noted = Mutex<[MintID: UInt64]>([:])
+    let postedCounter = Counter(label: "hongbao_postings_total")
     private let ageGauge: Gauge
     private let transactionTimer = Timer(label: "hongbao_posting_transaction_duration_seconds")
 
@@ -60,10 +74,12 @@ package final class Poster: Service {
         isRetried: @escaping @Sendable (SceneID) -> Bool = { _ in true },
         clock: WallClock,
         configuration: Configuration = Configuration(),
+        hints: PostingHints? = nil,
         alarms: Alarms,
         logger: Logger
     ) {
         self.store = store
+        self.hints = hints
         self.reader = reader
         self.tokens = tokens
         self.kinds = kinds
@@ -79,8 +95,11 @@ package final class Poster: Service {
 
     package var progress: Progress { state.withLock { $0 } }
 
-    /// There is something new in the log.
-    package func ring() { work.ring() }
+    /// There is something new in this mint's log, up to this sequence.
+    package func logged(_ mint: MintID, upTo sequence: UInt64) {
+        work.ring()
+        hints?.logged(mint, upTo: sequence)
+    }
 
     /// Pauses and resumes posting (an operator's switch; the backlog grows meanwhile, and wallets don't show it).
     package func setPaused(_ paused: Bool) {
@@ -88,7 +107,7 @@ package final class Poster: Service {
         work.ring()
     }
 
-    private struct Connection {
+    struct Connection {
         var listedUpTo: (@Sendable (MintID) -> UInt64?) = { _ in nil }
         var whenPosted: (@Sendable (Int) -> Void) = { _ in }
         var promised: (@Sendable ([GivenReward]) -> Void) = { _ in }
@@ -117,6 +136,7 @@ package final class Poster: Service {
 
     package func run() async throws {
         await cancelOnShutdown {
+            guard self.configuration.duty == .posts else { return await self.follow() }
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.postWhenRung() }
                 // Also when nothing comes in: the age of what waits grows, and grace times run out.
@@ -132,19 +152,16 @@ package final class Poster: Service {
         var delay = Duration.milliseconds(10)
         while !Task.isCancelled {
             do {
-                let began = ContinuousClock.now
-                let before = progress.posted
                 let isDrained: Bool
                 if isPaused.withLock({ $0 }) {
                     // The age of what waits is told all the same.
                     try await noteOldest()
+                    tokens.sweep(now: clock.uptime())
                     isDrained = true
                 } else {
-                    isDrained = try await postNext()
+                    isDrained = try await postNextInTime()
                 }
-                tokens.sweep(now: clock.uptime())
                 delay = .milliseconds(10)
-                await keepPace(progress.posted - before, since: began)
                 if isDrained { await work.wait() }
             } catch {
                 if Task.isCancelled { return }
@@ -153,6 +170,16 @@ package final class Poster: Service {
                 delay = min(delay * 2, .seconds(5))
             }
         }
+    }
+
+    /// Posts the next batches no faster than it may.
+    package func postNextInTime() async throws(StoreError) -> Bool {
+        let began = ContinuousClock.now
+        let before = progress.posted
+        let isDrained = try await postNext()
+        tokens.sweep(now: clock.uptime())
+        await keepPace(progress.posted - before, since: began)
+        return isDrained
     }
 
     /// Waits for the time that so many postings take at the configured rate.
@@ -178,14 +205,14 @@ package final class Poster: Service {
     /// What there is to do for one mint.
     private struct Pending: Sendable {
         let mint: MintRecord
-        /// Posted in a transaction whose answer was lost.
-        let unnoted: [LoggedBatch]
-        /// `nil` when nothing is left.
+        /// Posted by another process, or in a transaction whose answer was lost.
+        let unnoted: Unnoted
+        /// `nil` when nothing is left, or when more was posted than could be taken note of.
         let next: Prepared?
         let batchesMax: Int
         /// The last sequence that may be posted now.
         let last: UInt64
-        var isDrained: Bool { next.map { $0.last == last } ?? true }
+        var isDrained: Bool { unnoted.isAll && next.map { $0.last == last } ?? true }
     }
 
     /// Batches that follow each other in the log, ready to be posted.
@@ -235,8 +262,7 @@ package final class Poster: Service {
     package func postNext() async throws(StoreError) -> Bool {
         let pending = try await pending()
         for mint in pending {
-            for batch in mint.unnoted { finish(try open(batch).payloads.map(\.order)) }
-            noted.withLock { $0[mint.mint.id] = mint.mint.postedSequence }
+            try await note(mint.unnoted)
             if let next = mint.next { try await post(next, of: mint) }
         }
         return pending.allSatisfy(\.isDrained)
@@ -244,18 +270,16 @@ package final class Poster: Service {
 
     private func pending() async throws(StoreError) -> [Pending] {
         let listedUpTo = connection.withLock { $0.listedUpTo }
-        let noted = noted.withLock { $0 }
         var all: [Pending] = []
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         for mint in mints where seat.keeps(mint.id) {
-            let known = min(noted[mint.id] ?? mint.postedSequence, mint.postedSequence)
+            if configuration.duty == .helps { try await reader.learn(upTo: mint.epoch, of: mint.id, from: store) }
             let listed = Mutant.isOn(.postsUnlisted) ? nil : listedUpTo(mint.id)
             let last = min(mint.lastSequence, listed ?? .max)
-            // What whoever took the mint over has added isn't this process's, which may not be able to read it.
-            let unnoted = try await read(mint.id, after: known, upTo: min(mint.postedSequence, last), limit: .max)
+            let unnoted = try await unnoted(of: mint, listedUpTo: last)
             let (ahead, batchesMax) = look(at: mint)
-            var next = ahead
-            if next == nil {
+            var next = unnoted.isAll ? ahead : nil
+            if next == nil, unnoted.isAll {
                 let batches = try await read(mint.id, after: mint.postedSequence, upTo: last, limit: batchesMax)
                 next = try await prepare(batches)
             }
@@ -281,7 +305,7 @@ package final class Poster: Service {
         }
     }
 
-    private func read(
+    func read(
         _ mint: MintID,
         after: UInt64,
         upTo last: UInt64,
@@ -389,6 +413,7 @@ package final class Poster: Service {
         transactionTimer.record(duration: began.duration(to: .now))
         try raiseAlarms(outcomes, postings)
         noted.withLock { $0[mint] = prepared.last }
+        postedCounter.increment(by: prepared.orders.count)
         let areNew = outcomes.allSatisfy { $0 == .posted }
         lanes.withLock { lanes in
             let count = lanes[mint]?.newOnlyCount ?? 0
@@ -401,7 +426,7 @@ package final class Poster: Service {
     /// After so many, a transaction doesn't look for earlier postings first; when it meets one, it's done twice.
     private static let newOnlyMin = 2
 
-    private func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
+    func open(_ batch: LoggedBatch) throws(StoreError) -> OpenedBatch {
         do {
             return try reader.open(batch)
         } catch {
@@ -423,15 +448,14 @@ package final class Poster: Service {
         }
     }
 
-    private func finish(_ orders: [OrderNumber]) {
+    func finish(_ orders: [OrderNumber]) {
         tokens.markPosted(orders, keptUntil: clock.uptime() + .seconds(configuration.graceSeconds))
-        postedCounter.increment(by: orders.count)
         state.withLock { $0.posted += orders.count }
         connection.withLock { $0.whenPosted }(orders.count)
     }
 
     /// Reads no more of the log than it takes to tell its age.
-    private func noteOldest() async throws(StoreError) {
+    func noteOldest() async throws(StoreError) {
         let listedUpTo = connection.withLock { $0.listedUpTo }
         let oldest = try await store.read { (snapshot) throws(StoreError) in
             var oldest: Timestamp?

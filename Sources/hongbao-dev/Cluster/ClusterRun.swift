@@ -19,6 +19,11 @@ struct ClusterRun: Sendable {
         case databaseKilled
         case databaseStalled
         case hotStateKilled
+        /// Whichever leads the stream of hints.
+        case queueLeaderKilled
+        /// All servers of the queue, for as long as a core node is stopped.
+        case queueKilled
+        case asyncKilled
 
         var text: String {
             switch self {
@@ -29,6 +34,9 @@ struct ClusterRun: Sendable {
             case .databaseKilled: "MariaDB is killed"
             case .databaseStalled: "MariaDB is stopped, and goes on"
             case .hotStateKilled: "a Redis is killed, and is empty"
+            case .queueLeaderKilled: "the leader of the queue is killed"
+            case .queueKilled: "all of the queue is killed"
+            case .asyncKilled: "an async node is killed"
             }
         }
     }
@@ -39,6 +47,8 @@ struct ClusterRun: Sendable {
         var campaignFile = "campaigns/spring-festival-2022.yaml"
         var cores = 3
         var gateways = 2
+        /// Nodes that post for the core nodes, over a queue; 0: core nodes post themselves.
+        var asyncs = 0
         /// How often each of them.
         var times = 5
         var blows = Blow.allCases
@@ -70,7 +80,12 @@ struct ClusterRun: Sendable {
                 campaignFile: options.campaignFile,
                 client: client
             )
-            let world = try await ClusterWorld(clients, cores: options.cores, gateways: options.gateways)
+            let world = try await ClusterWorld(
+                clients,
+                cores: options.cores,
+                gateways: options.gateways,
+                asyncs: options.asyncs
+            )
             return try await run(world)
         }
     }
@@ -85,7 +100,7 @@ struct ClusterRun: Sendable {
         let seed = random.next()
         try await load(world, addresses[...], &random) {
             var random = Seeded(seed: seed)
-            for blow in (0..<options.times).flatMap({ _ in options.blows.shuffled(using: &random) }) {
+            for blow in (0..<options.times).flatMap({ _ in blows.shuffled(using: &random) }) {
                 try await Task.sleep(for: .seconds(options.pauseSeconds))
                 let recovery = try await strike(blow, world, &random)
                 recoveries.add(blow, recovery)
@@ -167,10 +182,12 @@ struct ClusterRun: Sendable {
             let recovery = try await untilAllAnswer(world, addresses, &random)
             try await redis.start()
             return recovery
+        case .queueLeaderKilled, .queueKilled, .asyncKilled:
+            return try await strikePosting(blow, world, &random)
         }
     }
 
-    private func one<Element>(of all: [Element], _ random: inout Seeded) throws -> Element {
+    func one<Element>(of all: [Element], _ random: inout Seeded) throws -> Element {
         guard let one = all.randomElement(using: &random) else { throw KillTestFault("there is none to strike") }
         return one
     }

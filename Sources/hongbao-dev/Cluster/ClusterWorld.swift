@@ -11,7 +11,7 @@ import Synchronization
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
-        enum Role: String, Sendable { case core, gateway }
+        enum Role: String, Sendable { case core, gateway, async }
 
         let role: Role
         let name: String
@@ -25,6 +25,8 @@ final class ClusterWorld: Sendable {
     let clients: FaultWorld
     let database: MariaDBServer
     let hotStates: [RedisProcess]
+    /// `nil` when core nodes post themselves.
+    let queue: NATSCluster?
     let members: [Member]
     private let sandbox: FaultWorld.Sandbox
     private let programs = Mutex<[Member: StartedProgram]>([:])
@@ -32,10 +34,11 @@ final class ClusterWorld: Sendable {
     var cores: [Member] { members.filter { $0.role == .core } }
     var gateways: [Member] { members.filter { $0.role == .gateway } }
 
-    init(_ clients: FaultWorld, cores: Int, gateways: Int) async throws {
+    init(_ clients: FaultWorld, cores: Int, gateways: Int, asyncs: Int) async throws {
         let database = try await MariaDBServer.started(in: clients.folder)
         self.database = database
         hotStates = [try await RedisProcess(), try await RedisProcess()]
+        queue = asyncs > 0 ? try await NATSCluster() : nil
         // The sandbox calls back where the clients' only server would be: that's the first gateway.
         var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
         for number in 2..<(gateways + 1) {
@@ -43,6 +46,9 @@ final class ClusterWorld: Sendable {
         }
         for number in 1...cores {
             members.append(Member(role: .core, name: "core\(number)", port: try FaultWorld.freePort()))
+        }
+        for number in 0..<asyncs {
+            members.append(Member(role: .async, name: "async\(number + 1)", port: try FaultWorld.freePort()))
         }
         self.members = members
         let url = "mysql://root@127.0.0.1:\(database.port)/hongbao"
@@ -60,7 +66,7 @@ final class ClusterWorld: Sendable {
         }
     }
 
-    private static func reading<Answer>(
+    static func reading<Answer>(
         _ url: String,
         _ body: (any Store) async throws -> Answer
     ) async throws -> Answer {
@@ -87,7 +93,8 @@ final class ClusterWorld: Sendable {
         settings["HONGBAO_CLUSTER_ADDRESS"] = member.address
         settings["HONGBAO_CLUSTER_MINTS"] = "\(Self.mints)"
         settings["HONGBAO_CLUSTER_SILENCE_SECONDS"] = "\(Self.silenceSeconds)"
-        settings["HONGBAO_ROLES"] = member.role.rawValue
+        settings["HONGBAO_ROLES"] = roles(member)
+        settings["HONGBAO_QUEUE_URL"] = queue?.address
         settings["HONGBAO_LOG_LEVEL"] = "notice"
         settings["HONGBAO_TOTALS_MAIN_URL"] = "redis://127.0.0.1:\(hotStates[0].port)"
         settings["HONGBAO_TOTALS_BACKUP_URL"] = "redis://127.0.0.1:\(hotStates[1].port)"
@@ -176,6 +183,7 @@ final class ClusterWorld: Sendable {
         let verdict = try await clients.compare(with: try await sandbox.dailyFile(FaultWorld.days()))
         try await sandbox.stop()
         for redis in hotStates { try await redis.kill() }
+        try await queue?.killAll()
         try await database.stop()
         return verdict
     }

@@ -16,7 +16,8 @@ struct ServeCommand: AsyncParsableCommand {
             it stops accepting, finishes what is at work, and keeps what was accepted.
 
             With store.url the books are in MariaDB, and with cluster.address this is one of several nodes that have \
-            the people divided among them; any of them can be asked for anybody. docs/cluster.md has the steps.
+            the people divided among them; any of them can be asked for anybody. A node without the role async \
+            leaves it to others to post what it accepts, and tells them over queue.url. docs/cluster.md has the steps.
 
             SIGHUP reads all campaign files anew. When all are valid and fit what was issued, they are put in force \
             together; otherwise the running configuration stays, and the log names every problem. \
@@ -38,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port: Int?
-    @Option(help: "What this node of a cluster does: core, gateway or all (default: all).")
+    @Option(help: "What this node of a cluster does: core, async, gateway, several of them, or all (all).")
     var roles: String?
     @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
     var campaigns: [String] = []
@@ -48,8 +49,9 @@ struct ServeCommand: AsyncParsableCommand {
     var demo = false
 
     func validate() throws {
-        if let roles, !ClusterSettings.roles.contains(roles) {
-            throw ValidationError("--roles \(roles): \(ClusterSettings.roles.joined(separator: ", "))")
+        for role in roles?.split(separator: ",", omittingEmptySubsequences: false).map(String.init) ?? []
+        where !ClusterSettings.roles.contains(role) {
+            throw ValidationError("--roles \(role): \(ClusterSettings.roles.joined(separator: ", "))")
         }
         if let port, !(0...65_535).contains(port) { throw ValidationError("--port \(port): 0 to 65535") }
     }
