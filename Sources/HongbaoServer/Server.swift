@@ -132,6 +132,9 @@ package enum Server {
             logger.info("recovered", metadata: ["orders": "\(orders)", "backlog": "\(backlog)"])
             return (Engines(engine), engine.services)
         }
+        if cluster.takesMints, !cluster.posts {
+            logger.notice("this node doesn't post what it accepts: some node must have the role async")
+        }
         let engines = Engines(in: cluster.division, campaigns: campaigns, clock: .system)
         let node = ClusterNode(
             cluster.node,
