@@ -360,6 +360,8 @@ const uint8_t *client_bytes(client_statement *s, unsigned column, size_t *count)
     return mysql_stmt_fetch_column(s->raw, &whole, column, 0) ? NULL : s->larges[column];
 }
 
+unsigned client_column_count(client_statement *s) { return s->columns; }
+
 const char *client_column_name(client_statement *s, unsigned column) {
     return mysql_fetch_field_direct(s->metadata, column)->name;
 }

@@ -17,7 +17,9 @@ final class Connection {
     /// The fault that was met last.
     private(set) var lastFault: ServerFault?
     /// Whether it's of no more use.
-    var isLost: Bool { lastFault?.meaning == .lost }
+    var isLost: Bool { lastFault?.meaning == .lost || lastFault?.meaning == .readOnly }
+    /// When its server was last asked whether it's the primary.
+    var checkedAt = ContinuousClock.now
 
     private struct Text: Hashable {
         let query: Query

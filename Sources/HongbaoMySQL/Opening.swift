@@ -9,14 +9,14 @@ actor Opener {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Answers warnings.
-    func open(_ address: ServerAddress) throws(StoreError) -> [String] {
-        let connection = try Connection(address)
+    func open(_ primary: Primary) throws(StoreError) -> [String] {
+        let connection = try primary.connect()
         let settings = try ServerSettings(connection)
-        if let problem = settings.problem { throw StoreError(.unavailable, "\(address): \(problem)") }
+        if let problem = settings.problem { throw StoreError(.unavailable, "\(primary): \(problem)") }
         do throws(StoreError) {
             try Migrations(connection).apply()
         } catch {
-            throw StoreError(error.code, "\(address): \(error.message)")
+            throw StoreError(error.code, "\(primary): \(error.message)")
         }
         return settings.warnings
     }

@@ -12,7 +12,7 @@ import HongbaoServer
         version: Version.current,
         subcommands: [
             ServeCommand.self, DemoCommand.self, AuditCommand.self, CheckConfigCommand.self, KeysCommand.self,
-            VerifySplitCommand.self,
+            SwitchOverCommand.self, VerifySplitCommand.self,
         ]
     )
 }

@@ -73,6 +73,7 @@ int64_t client_number(client_statement *statement, unsigned column);
 int client_is_null(client_statement *statement, unsigned column);
 /// Valid until the next row. NULL when it has no bytes, or when there is no memory for them, with a count then.
 const uint8_t *client_bytes(client_statement *statement, unsigned column, size_t *count);
+unsigned client_column_count(client_statement *statement);
 const char *client_column_name(client_statement *statement, unsigned column);
 
 #endif

@@ -6,7 +6,7 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB, two Redis for running totals, nodes that
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, two Redis for running totals, nodes that
 /// have the people divided among them, gateways that have none, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
@@ -23,18 +23,21 @@ final class ClusterWorld: Sendable {
     static let silenceSeconds = 3
 
     let clients: FaultWorld
-    let database: MariaDBServer
+    /// Of which one is the primary and the other its replica.
+    private let databases: [MariaDBServer]
+    private let primaryIndex = Mutex(0)
     let hotStates: [RedisProcess]
     let members: [Member]
     private let sandbox: FaultWorld.Sandbox
     private let programs = Mutex<[Member: StartedProgram]>([:])
 
+    var primary: MariaDBServer { databases[primaryIndex.withLock { $0 }] }
+    var replica: MariaDBServer { databases[1 - primaryIndex.withLock { $0 }] }
     var cores: [Member] { members.filter { $0.role == .core } }
     var gateways: [Member] { members.filter { $0.role == .gateway } }
 
     init(_ clients: FaultWorld, cores: Int, gateways: Int) async throws {
-        let database = try await MariaDBServer.started(in: clients.folder)
-        self.database = database
+        databases = try await MariaDBServer.pair(in: clients.folder)
         hotStates = [try await RedisProcess(), try await RedisProcess()]
         // The sandbox calls back where the clients' only server would be: that's the first gateway.
         var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
@@ -45,9 +48,13 @@ final class ClusterWorld: Sendable {
             members.append(Member(role: .core, name: "core\(number)", port: try FaultWorld.freePort()))
         }
         self.members = members
-        let url = "mysql://root@127.0.0.1:\(database.port)/hongbao"
+        let (user, operatorUser) = (MariaDBServer.storeUser, MariaDBServer.operatorUser)
+        let places = databases.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
+        let url = "mysql://\(user.name):\(user.password)@\(places)/hongbao"
         var clients = clients
         clients.environment["HONGBAO_STORE_URL"] = url
+        clients.environment["HONGBAO_SWITCH_OVER_USER"] = operatorUser.name
+        clients.environment["HONGBAO_SWITCH_OVER_PASSWORD"] = operatorUser.password
         clients.dataFolder = "\(clients.folder)/core1"
         clients.readRows = { try await Self.reading(url) { try await FaultWorld.rows(in: $0) } }
         self.clients = clients
@@ -58,6 +65,23 @@ final class ClusterWorld: Sendable {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try keyring.create(path: "\(folder)/keyring")
         }
+        try await switchOver(to: databases[0])
+    }
+
+    // MARK: The databases
+
+    /// `hongbao switch-over`. What it says is added to a file.
+    func switchOver(to server: MariaDBServer, _ flags: [String] = []) async throws {
+        let program = try StartedProgram(
+            clients.programs.server,
+            ["switch-over", "--to", "127.0.0.1:\(server.port)"] + flags,
+            environment: clients.environment,
+            errorFile: "\(clients.folder)/switch-over.log"
+        )
+        guard try await program.exitCode() == 0 else {
+            throw KillTestFault("hongbao switch-over: \(program.output) \(program.errors.suffix(2_000))")
+        }
+        primaryIndex.withLock { $0 = databases.firstIndex { $0 === server } ?? $0 }
     }
 
     private static func reading<Answer>(
@@ -176,7 +200,7 @@ final class ClusterWorld: Sendable {
         let verdict = try await clients.compare(with: try await sandbox.dailyFile(FaultWorld.days()))
         try await sandbox.stop()
         for redis in hotStates { try await redis.kill() }
-        try await database.stop()
+        for database in databases { try await database.stop() }
         return verdict
     }
 }
