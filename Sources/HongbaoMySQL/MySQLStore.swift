@@ -30,8 +30,8 @@ package final class MySQLStore: Store {
         try await self.init([address], options: options)
     }
 
-    /// Connects to the only server, or to the primary among several; brings the database's tables up to date, and checks
-    /// that what is acknowledged is kept.
+    /// Connects to the only server, or to the primary among several; brings the database's tables up to date, and
+    /// checks that what is acknowledged is kept.
     ///
     /// Throws `unavailable` when there is no connection or the server's settings aren't safe; `corrupt` when the
     /// database isn't as it was left; `tooNew` when a newer version has changed it.

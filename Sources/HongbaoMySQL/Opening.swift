@@ -71,7 +71,8 @@ extension ServerSettings {
         if !isNewEnough {
             return "the server is \(version); it must be MariaDB \(Self.oldest.major).\(Self.oldest.minor) or newer"
         }
-        if flushesAtCommit != 1 {
+        // 3 is 1 with one more sync.
+        if flushesAtCommit != 1, flushesAtCommit != 3 {
             return """
                 innodb_flush_log_at_trx_commit is \(flushesAtCommit) and must be 1: with less, a power cut loses \
                 transactions that were acknowledged

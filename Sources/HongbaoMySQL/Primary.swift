@@ -1,7 +1,8 @@
 import HongbaoEngine
 import Synchronization
 
-/// The servers that have one database, and which of them is the primary: the only one that is used, to write and to read.
+/// The servers that have one database, and which of them is the primary: the only one that is used, to write and to
+/// read.
 ///
 /// One that is named alone is the primary without a question. Among several, a server is when it takes writes, when it
 /// is the one that the reign in its database names, when this process knows of no higher reign, and when it
@@ -42,13 +43,16 @@ final class Primary: Sendable, CustomStringConvertible {
     }
 
     /// A new connection to it. Throws `unavailable`, with what is wrong with each server.
-    func connect() throws(StoreError) -> Connection {
+    ///
+    /// - Parameter answerSeconds: how long the server may take over one answer, of several servers. A commit that waits
+    ///   for its replica is given up after that, and so is a server whose machine has gone without a word.
+    func connect(answerSeconds: UInt32? = nil) throws(StoreError) -> Connection {
         guard servers.count > 1 else { return try Connection(servers[0]) }
         let now = ContinuousClock.now
         let (first, failure) = state.withLock { ($0.place, $0.lastFailure) }
         if let failure, now - failure.at < Self.pause { throw failure.error }
         do throws(StoreError) {
-            let (place, connection) = try find(from: first)
+            let (place, connection) = try find(from: first, answerSeconds)
             state.withLock { state in
                 state.place = place
                 state.lastFailure = nil
@@ -72,14 +76,16 @@ final class Primary: Sendable, CustomStringConvertible {
 
     /// The first that is it. A process that knows of no reign yet looks at all servers: an old primary that was started
     /// by mistake may be named before the new one.
-    private func find(from first: Int) throws(StoreError) -> (Int, Connection) {
+    private func find(from first: Int, _ answerSeconds: UInt32?) throws(StoreError) -> (Int, Connection) {
         var found: [(place: Int, connection: Connection, reign: Int64)] = []
         var refusals: [String] = []
         let knowsReign = state.withLock { $0.reign != nil }
         for offset in servers.indices {
             let place = (first + offset) % servers.count
             do throws(StoreError) {
-                let connection = try Connection(servers[place])
+                var address = servers[place]
+                address.answerSeconds = answerSeconds ?? address.answerSeconds
+                let connection = try Connection(address)
                 let settings = try ServerSettings(connection)
                 let refusalOfUser = try connection.refusalOfUser()
                 let standing = try Standing(connection)
@@ -141,6 +147,7 @@ struct Standing: Hashable {
         var hasBinlog: Bool
         var syncsBinlog: Int64
         var isStrict: Bool
+        var flushesAtCommit: Int64
 
         /// A year. When it's over, the server goes on without its replica and tells nobody, so it must never be.
         static let timeoutLeast: Int64 = 31_536_000_000
@@ -151,6 +158,12 @@ struct Standing: Hashable {
                 return "sync_binlog is \(syncsBinlog) and must be 1: with less, a power cut parts it from its replica"
             }
             if !isStrict { return "gtid_strict_mode is OFF and must be ON: without it, servers part unnoticed" }
+            if flushesAtCommit != 3 {
+                return """
+                    innodb_flush_log_at_trx_commit is \(flushesAtCommit) and must be 3: with less, a server that is \
+                    started as a replica takes back what it acknowledged last
+                    """
+            }
             if waitPoint != "AFTER_SYNC" {
                 return """
                     rpl_semi_sync_master_wait_point is \(waitPoint) and must be AFTER_SYNC: otherwise others read what \
@@ -165,8 +178,8 @@ struct Standing: Hashable {
             }
             if !waitsWithoutReplica {
                 return """
-                    rpl_semi_sync_master_wait_no_slave is OFF and must be ON: otherwise the server acknowledges what no \
-                    replica has as soon as there is none
+                    rpl_semi_sync_master_wait_no_slave is OFF and must be ON: otherwise the server acknowledges what \
+                    no replica has as soon as there is none
                     """
             }
             return nil
@@ -181,11 +194,11 @@ struct Standing: Hashable {
             if reign.server != serverID {
                 return "it isn't the primary of reign \(reign.number): that's the one with server_id \(reign.server)"
             }
-            if reign.isAlone { return nil }
         } else if seen > 0 {
             return "it knows of no reign; there has been \(seen)"
         }
         if let problem = acknowledging.problem { return problem }
+        if reign?.isAlone == true { return nil }
         if !waits {
             return """
                 rpl_semi_sync_master_enabled is OFF and must be ON: without it, what is acknowledged is lost with the \
@@ -205,7 +218,7 @@ extension Standing {
                 @@global.rpl_semi_sync_master_wait_point, CAST(@@global.rpl_semi_sync_master_timeout AS SIGNED),
                 @@global.rpl_semi_sync_master_wait_no_slave, @@global.log_bin, @@global.sync_binlog,
                 @@global.gtid_strict_mode, (SELECT variable_value FROM information_schema.global_status
-                    WHERE variable_name = 'RPL_SEMI_SYNC_MASTER_STATUS'),
+                    WHERE variable_name = 'RPL_SEMI_SYNC_MASTER_STATUS'), @@global.innodb_flush_log_at_trx_commit,
             """
         let rows: [Standing]
         do throws(StoreError) {
@@ -232,11 +245,12 @@ extension Standing {
             waitsWithoutReplica: row.integer(5) != 0,
             hasBinlog: row.integer(6) != 0,
             syncsBinlog: row.integer(7),
-            isStrict: row.integer(8) != 0
+            isStrict: row.integer(8) != 0,
+            flushesAtCommit: row.integer(10)
         )
         isWaiting = row.text(9) == "ON"
-        if !row.isNull(10) {
-            reign = Reign(number: row.integer(10), server: row.integer(11), isAlone: row.integer(12) != 0)
+        if !row.isNull(11) {
+            reign = Reign(number: row.integer(11), server: row.integer(12), isAlone: row.integer(13) != 0)
         }
     }
 }

@@ -25,7 +25,7 @@ final class WriterConnection {
         if isInTransaction { throw .connectionLost }
         rowsChangedBefore = rowsChanged
         connection = nil
-        let fresh = try primary.connect()
+        let fresh = try primary.connect(answerSeconds: UInt32(2 * lockSeconds))
         try fresh.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         // A process that is stopped in the middle of a transaction keeps others from its rows no longer than that.
         // A statement's time must have no bound: the server would end a commit that waits for its replica, and call it

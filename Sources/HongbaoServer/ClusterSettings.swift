@@ -4,9 +4,9 @@ import HongbaoEngine
 
 /// A database of MariaDB that several processes use, as `store.url` says it:
 /// `mysql://user:password@host:3306/database`, or with several servers, of which one is the primary,
-/// `mysql://user:password@a:3306,b:3306/database`. Behind it, `?ca=FILE` encrypts the connection and names the authorities
-/// that are believed, `certificate=FILE&key=FILE` what to show to a server that asks for it, `tls=on` encrypts it with
-/// the system's authorities, and `socket=PATH` is a Unix socket instead of the host.
+/// `mysql://user:password@a:3306,b:3306/database`. Behind it, `?ca=FILE` encrypts the connection and names the
+/// authorities that are believed, `certificate=FILE&key=FILE` what to show to a server that asks for it, `tls=on`
+/// encrypts it with the system's authorities, and `socket=PATH` is a Unix socket instead of the host.
 package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
     package struct Security: Hashable, Sendable {
         package var authorities: String?
@@ -170,7 +170,7 @@ extension DatabaseAddress {
         guard let text = settings.string("store.url", isSecret: true) else { return nil }
         guard let address = DatabaseAddress(text) else {
             let reason =
-                "must be like mysql://user:password@127.0.0.1:3306/hongbao, or @a:3306,b:3306, with ?ca=FILE to encrypt it"
+                "must be like mysql://user:password@127.0.0.1:3306/hongbao, or @a:3306,b:3306, with ?ca=FILE encrypted"
             throw ServerConfiguration.Invalid(key: "store.url", reason: reason)
         }
         self = address

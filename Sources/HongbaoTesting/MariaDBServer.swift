@@ -47,8 +47,8 @@ package actor MariaDBServer {
     package static let storeUser = (name: "store", password: "stored")
     package static let operatorUser = (name: "operator", password: "switched")
 
-    /// Two servers that may be each other's replica, as `docs/cluster.md` has them. Both are read-only, and none follows
-    /// the other, until `hongbao switch-over` says which is the primary.
+    /// Two servers that may be each other's replica, as `docs/cluster.md` has them. Both are read-only, and none
+    /// follows the other, until `hongbao switch-over` says which is the primary.
     package static func pair(in parent: String = temporaryFolder) async throws -> [MariaDBServer] {
         let servers = [try MariaDBServer(replicating(1), in: parent), try MariaDBServer(replicating(2), in: parent)]
         for server in servers {
@@ -65,7 +65,7 @@ package actor MariaDBServer {
             "--binlog-format=ROW", "--log-bin-trust-function-creators=ON", "--gtid-strict-mode=ON", "--read-only=ON",
             "--rpl-semi-sync-slave-enabled=ON",
             "--rpl-semi-sync-master-wait-point=AFTER_SYNC", "--rpl-semi-sync-master-timeout=31536000000",
-            "--init-rpl-role=SLAVE",
+            "--init-rpl-role=SLAVE", "--innodb-flush-log-at-trx-commit=3",
         ]
     }
 
@@ -75,7 +75,7 @@ package actor MariaDBServer {
         CREATE USER IF NOT EXISTS \(storeUser.name)@'127.0.0.1' IDENTIFIED BY '\(storeUser.password)';
         GRANT ALL ON hongbao.* TO \(storeUser.name)@'127.0.0.1';
         CREATE USER IF NOT EXISTS \(operatorUser.name)@'127.0.0.1' IDENTIFIED BY '\(operatorUser.password)';
-        GRANT READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS, REPLICATION SLAVE, REPLICATION SLAVE ADMIN,
+        GRANT READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS, RELOAD, REPLICATION SLAVE, REPLICATION SLAVE ADMIN,
             REPLICATION MASTER ADMIN, REPLICA MONITOR ON *.* TO \(operatorUser.name)@'127.0.0.1';
         GRANT SELECT, INSERT, UPDATE, CREATE ON hongbao.* TO \(operatorUser.name)@'127.0.0.1';
         """

@@ -1,10 +1,11 @@
 import HongbaoEngine
 
-/// Makes one of several servers the primary and the others its replicas, with nothing lost that was acknowledged (FC-8).
+/// Makes one of several servers the primary and the others its replicas, with nothing lost that was acknowledged
+/// (FC-8).
 ///
-/// It always does the same: fences the others, waits until the chosen one has all that they have, raises the reign on it,
-/// lets it take writes, and has the others follow. So it's also what declares a first primary, brings an old one back, and
-/// goes on where it broke off.
+/// It always does the same: fences the others, waits until the chosen one has all that they have, raises the reign on
+/// it, lets it take writes, and has the others follow. So it's also what declares a first primary, brings an old one
+/// back, and goes on where it broke off.
 package actor SwitchOver {
     package struct Options: Sendable {
         package var target: ServerAddress.Place
@@ -56,6 +57,8 @@ package actor SwitchOver {
             throw Refusal("\(options.target) doesn't answer")
         }
         let others = servers.filter { $0.place != target.place }
+        // A user without the rights is told so before anything is changed.
+        for server in servers { try server.connection.order("SHOW SLAVE STATUS") }
         try check(target)
         let standing = try Standing(target.connection)
         let reign = try servers.reduce(0) { try max($0, Standing($1.connection).reign?.number ?? 0) }
@@ -211,8 +214,8 @@ package actor SwitchOver {
         tell("\(target): has all that \(other) has")
     }
 
-    /// Applies what a replica has received from a server that is gone. It's only in its relay log, which the server throws
-    /// away when replication is started anew; so nothing is.
+    /// Applies what a replica has received from a server that is gone. It's only in its relay log, which the server
+    /// throws away when replication is started anew; so nothing is.
     private func applyAll(_ target: Server) async throws {
         guard try target.connection.following() != nil else { return }
         try target.connection.order("STOP SLAVE IO_THREAD")

@@ -1,6 +1,6 @@
 extension Schema {
-    /// Which server of several is the primary, and since when (FC-8). A switch-over raises the number on the server that
-    /// it promotes. It's of this database alone: a file has no replica.
+    /// Which server of several is the primary, and since when (FC-8). A switch-over raises the number on the server
+    /// that it promotes. It's of this database alone: a file has no replica.
     static let reign0008 = Migration(
         number: 8,
         name: "reign",

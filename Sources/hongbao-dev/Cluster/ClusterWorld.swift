@@ -6,8 +6,8 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, two Redis for running totals, nodes that
-/// have the people divided among them, gateways that have none, and the sandbox outside.
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, two Redis for running totals,
+/// nodes that have the people divided among them, gateways that have none, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {

@@ -67,8 +67,8 @@
             try await Self.check(valid: Rows.valid, refused: Rows.refused, allowed: Rows.allowed)
         }
 
-        /// Tables, columns in their order, which may be NULL, which are keys, and the triggers. Each database has a table
-        /// of what was applied to it, and only MariaDB has replicas, and with them a reign.
+        /// Tables, columns in their order, which may be NULL, which are keys, and the triggers. Each database has a
+        /// table of what was applied to it, and only MariaDB has replicas, and with them a reign.
         @Test func bothSchemasSayTheSame() async throws {
             let folder = try TemporaryFolder()
             try await SQLiteStore(folder: folder.path).close()
