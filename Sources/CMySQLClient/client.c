@@ -109,6 +109,8 @@ int client_run(client_connection *connection, const char *sql, size_t count) {
     return 0;
 }
 
+uint64_t client_connection_id(client_connection *connection) { return mysql_thread_id(connection->raw); }
+
 unsigned client_error_number(client_connection *connection) { return connection->number; }
 const char *client_error_text(client_connection *connection) { return connection->text; }
 

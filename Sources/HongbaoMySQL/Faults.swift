@@ -98,6 +98,7 @@ extension StoreError {
     static let keyTaken = StoreError(.corrupt, "the schema refused a row: its key is taken")
     /// It broke before COMMIT was sent, so the server has undone everything.
     static let connectionLost = StoreError(.unavailable, "the connection to the database is lost")
+    static let isDoubtful = StoreError(.unavailable, "the database is still at work on a commit that was given up")
     static let readOnly = StoreError(.unavailable, "the database's server takes no writes")
 
     /// Whether another's work was the reason, or a server that has gone, and doing it again may go well.

@@ -22,6 +22,14 @@ final class Primary: Sendable, CustomStringConvertible {
         /// The highest that this process has met; `nil` until it has met one.
         var reign: Int64?
         var lastFailure: (error: StoreError, at: ContinuousClock.Instant)?
+        var doubts: [Doubt] = []
+    }
+
+    /// A commit of which nobody knows what became, and with which its server may not be done.
+    private struct Doubt: Hashable {
+        let place: Int
+        let connection: UInt64
+        let since: ContinuousClock.Instant
     }
 
     init(among servers: [ServerAddress]) {
@@ -74,6 +82,37 @@ final class Primary: Sendable, CustomStringConvertible {
         }
     }
 
+    // MARK: Commits in doubt
+
+    /// Takes note of a connection that was lost while it committed.
+    func doubt(_ connection: Connection) {
+        let doubt = Doubt(place: connection.place, connection: connection.id, since: .now)
+        state.withLock { $0.doubts.append(doubt) }
+    }
+
+    /// Throws `unavailable` while the server is still at work on a commit that this process has given up, as when it
+    /// waits for its replica: whoever read back now wouldn't find what is there in the end. When the server was started
+    /// since, or another one is the primary, it's decided.
+    func settle(on connection: Connection) throws(StoreError) {
+        let doubts = state.withLock { $0.doubts }
+        for doubt in doubts {
+            if doubt.place == connection.place {
+                let seconds = (ContinuousClock.now - doubt.since).components.seconds
+                let atWork = try connection.number(
+                    """
+                    SELECT count(*) FROM information_schema.processlist
+                    WHERE id = \(doubt.connection) AND \(seconds) < (
+                        SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'UPTIME')
+                    """
+                )
+                if atWork > 0 { throw .isDoubtful }
+            }
+            state.withLock { $0.doubts.removeAll { $0 == doubt } }
+        }
+    }
+
+    // MARK: Finding it
+
     /// The first that is it. A process that knows of no reign yet looks at all servers: an old primary that was started
     /// by mistake may be named before the new one.
     private func find(from first: Int, _ answerSeconds: UInt32?) throws(StoreError) -> (Int, Connection) {
@@ -86,6 +125,7 @@ final class Primary: Sendable, CustomStringConvertible {
                 var address = servers[place]
                 address.answerSeconds = answerSeconds ?? address.answerSeconds
                 let connection = try Connection(address)
+                connection.place = place
                 let settings = try ServerSettings(connection)
                 let refusalOfUser = try connection.refusalOfUser()
                 let standing = try Standing(connection)

@@ -44,7 +44,9 @@ actor Reader {
 
     private func begin() throws(StoreError) -> Connection {
         try Connection.begin("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY") { () throws(StoreError) in
-            try connected()
+            let connection = try connected()
+            try primary.settle(on: connection)
+            return connection
         }
     }
 

@@ -50,7 +50,11 @@ final class WriterConnection {
     var rowsChanged: Int64 { rowsChangedBefore + (connection?.rowsChanged ?? 0) }
 
     func beginTransaction() throws(StoreError) {
-        _ = try Connection.begin("START TRANSACTION") { () throws(StoreError) in try connected() }
+        _ = try Connection.begin("START TRANSACTION") { () throws(StoreError) in
+            let connection = try connected()
+            try primary.settle(on: connection)
+            return connection
+        }
         isInTransaction = true
     }
 
@@ -61,7 +65,9 @@ final class WriterConnection {
             try connection.run("COMMIT")
             isInTransaction = false
         } catch {
-            throw StoreError(commit: error)
+            let fault = StoreError(commit: error)
+            if fault.code == .outcomeUnknown { primary.doubt(connection) }
+            throw fault
         }
     }
 

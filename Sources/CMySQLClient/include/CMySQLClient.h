@@ -42,6 +42,9 @@ void client_close(client_connection *connection);
 /// Runs a statement that gives no rows.
 int client_run(client_connection *connection, const char *sql, size_t count);
 
+/// The number that the server has for it.
+uint64_t client_connection_id(client_connection *connection);
+
 /// The number and text of the last fault, of the connection or of the statement that is at work.
 unsigned client_error_number(client_connection *connection);
 const char *client_error_text(client_connection *connection);

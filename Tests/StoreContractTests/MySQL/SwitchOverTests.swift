@@ -8,7 +8,7 @@
     @testable import HongbaoMySQL
 
     /// A primary and its replica: which one the store uses, and how another becomes it (FC-8).
-    @Suite struct SwitchOverTests {
+    @Suite(.timeLimit(.minutes(2))) struct SwitchOverTests {
         /// Two servers, of which the first is the primary.
         private static func withPair(_ body: (ServerPair) async throws -> Void) async throws {
             let pair = ServerPair(servers: try await MariaDBServer.pair())
@@ -174,6 +174,33 @@
                 try await store.untilServed()
                 try await pair.switchOver(to: 0)
                 try await notes.check(store)
+                await store.close()
+            }
+        }
+
+        /// A commit that waits for its replica for too long is given up, and done when the replica is back. Until that
+        /// is decided nobody reads: who has given it up would take it for undone, and do it again.
+        @Test func whatWasGivenUpIsReadBackWhenItIsDecided() async throws {
+            try await Self.withPair { pair in
+                var options = MySQLStore.Options()
+                options.lockSeconds = 1
+                let store = try await MySQLStore(pair.addresses(MariaDBServer.storeUser), options: options)
+                try await store.prepareToMint()
+                try await pair.asOperator(1, "STOP SLAVE")
+                await expect(.outcomeUnknown) { try await store.append(Fixture.group([1])) }
+                await expect(.unavailable) { _ = try await store.log() }
+                await expect(.unavailable) { try await store.append(Fixture.group([1])) }
+                try await pair.asOperator(1, "START SLAVE")
+                var log: [LoggedBatch]?
+                while log == nil {
+                    do {
+                        log = try await store.log()
+                    } catch let fault as StoreError {
+                        guard fault == .isDoubtful else { throw fault }
+                    }
+                }
+                #expect(log?.map(\.sequence) == [1])
+                try await store.append(Fixture.group([2]))
                 await store.close()
             }
         }
