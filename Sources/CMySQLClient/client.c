@@ -109,6 +109,8 @@ int client_run(client_connection *connection, const char *sql, size_t count) {
     return 0;
 }
 
+uint64_t client_connection_id(client_connection *connection) { return mysql_thread_id(connection->raw); }
+
 unsigned client_error_number(client_connection *connection) { return connection->number; }
 const char *client_error_text(client_connection *connection) { return connection->text; }
 
@@ -359,6 +361,8 @@ const uint8_t *client_bytes(client_statement *s, unsigned column, size_t *count)
     whole.error = &error;
     return mysql_stmt_fetch_column(s->raw, &whole, column, 0) ? NULL : s->larges[column];
 }
+
+unsigned client_column_count(client_statement *s) { return s->columns; }
 
 const char *client_column_name(client_statement *s, unsigned column) {
     return mysql_fetch_field_direct(s->metadata, column)->name;

@@ -17,7 +17,13 @@ final class Connection {
     /// The fault that was met last.
     private(set) var lastFault: ServerFault?
     /// Whether it's of no more use.
-    var isLost: Bool { lastFault?.meaning == .lost }
+    var isLost: Bool { lastFault?.meaning == .lost || lastFault?.meaning == .readOnly }
+    /// When its server was last asked whether it's the primary.
+    var checkedAt = ContinuousClock.now
+    /// Which of several servers it's to.
+    var place = 0
+    /// The number that its server has for it.
+    let id: UInt64
 
     private struct Text: Hashable {
         let query: Query
@@ -46,6 +52,7 @@ final class Connection {
             throw StoreError(.unavailable, "can't connect to \(address): \(reason)")
         }
         self.handle = handle
+        id = client_connection_id(handle)
     }
 
     deinit {

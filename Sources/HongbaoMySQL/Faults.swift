@@ -19,7 +19,9 @@ struct ServerFault: Error, Hashable {
         case notAsExpected
         /// The connection is gone, and with it the transaction, if COMMIT wasn't sent.
         case lost
-        /// Not now: no space, no connection, read-only, no right to do it.
+        /// The server takes no writes: it isn't the primary, or not any more. Nothing has happened.
+        case readOnly
+        /// Not now: no space, no connection, no right to do it.
         case unavailable
     }
 
@@ -43,6 +45,8 @@ struct ServerFault: Error, Hashable {
         1064: .notAsExpected,  // ER_PARSE_ERROR
         1136: .notAsExpected,  // ER_WRONG_VALUE_COUNT_ON_ROW
         1146: .notAsExpected,  // ER_NO_SUCH_TABLE
+        1290: .readOnly,  // ER_OPTION_PREVENTS_STATEMENT
+        1836: .readOnly,  // ER_READ_ONLY_MODE
         1243: .lost,  // ER_UNKNOWN_STMT_HANDLER: prepared on a connection before this one
         1053: .lost,  // ER_SERVER_SHUTDOWN
         1927: .lost,  // ER_CONNECTION_KILLED
@@ -74,6 +78,7 @@ extension StoreError {
         case .refused: self.init(.corrupt, "the schema refused a row (\(fault.shown))")
         case .notAsExpected: self.init(.corrupt, "the tables are not as they should be (\(fault.shown))")
         case .lost: self = .connectionLost
+        case .readOnly: self = .readOnly
         case .unavailable: self.init(.unavailable, fault.shown)
         }
     }
@@ -82,14 +87,9 @@ extension StoreError {
     init(commit fault: ServerFault) {
         switch fault.meaning {
         case .deadlock: self = .undone
-        case .refused, .keyTaken: self.init(fault)
-        default:
-            // ER_OPTION_PREVENTS_STATEMENT, ER_READ_ONLY_MODE: the server undoes what it may not write.
-            if fault.number == 1290 || fault.number == 1836 {
-                self.init(.unavailable, fault.shown)
-            } else {
-                self.init(.outcomeUnknown, "while committing: \(fault.shown)")
-            }
+        // The server undoes what it may not write.
+        case .refused, .keyTaken, .readOnly: self.init(fault)
+        default: self.init(.outcomeUnknown, "while committing: \(fault.shown)")
         }
     }
 
@@ -98,7 +98,11 @@ extension StoreError {
     static let keyTaken = StoreError(.corrupt, "the schema refused a row: its key is taken")
     /// It broke before COMMIT was sent, so the server has undone everything.
     static let connectionLost = StoreError(.unavailable, "the connection to the database is lost")
+    static let isDoubtful = StoreError(.unavailable, "the database is still at work on a commit that was given up")
+    static let readOnly = StoreError(.unavailable, "the database's server takes no writes")
 
-    /// Whether another's work was the reason, and doing it again may go well.
-    var isWorthAnotherTry: Bool { self == .undone || self == .keyTaken || self == .connectionLost }
+    /// Whether another's work was the reason, or a server that has gone, and doing it again may go well.
+    var isWorthAnotherTry: Bool {
+        self == .undone || self == .keyTaken || self == .connectionLost || self == .readOnly
+    }
 }

@@ -28,17 +28,23 @@ package final class MySQLStore: Store {
     /// What is allowed but isn't as it should be, for whoever runs the server.
     package let warnings: [String]
 
-    /// Connects, brings the database's tables up to date, and checks that the server keeps what it acknowledges.
+    package convenience init(_ address: ServerAddress, options: Options = Options()) async throws(StoreError) {
+        try await self.init([address], options: options)
+    }
+
+    /// Connects to the only server, or to the primary among several; brings the database's tables up to date, and
+    /// checks that what is acknowledged is kept.
     ///
     /// Throws `unavailable` when there is no connection or the server's settings aren't safe; `corrupt` when the
     /// database isn't as it was left; `tooNew` when a newer version has changed it.
-    package init(_ address: ServerAddress, options: Options = Options()) async throws(StoreError) {
+    package init(_ servers: [ServerAddress], options: Options = Options()) async throws(StoreError) {
+        let primary = Primary(among: servers)
         let thread = ConnectionThread(name: "hongbao.mysql.w")
-        let connection = WriterConnection(address, lockSeconds: options.lockSeconds)
+        let connection = WriterConnection(primary, lockSeconds: options.lockSeconds)
         let executor = ConnectionExecutor(on: thread)
         let opener = Opener(on: executor)
         do throws(StoreError) {
-            warnings = try await opener.open(address, opensUnfinished: options.opensUnfinished)
+            warnings = try await opener.open(primary, opensUnfinished: options.opensUnfinished)
         } catch {
             thread.stop()
             throw error
@@ -46,7 +52,7 @@ package final class MySQLStore: Store {
         self.thread = thread
         attemptsMax = options.attemptsMax
         writer = GroupWriter(connection, on: executor)
-        readers = ReaderPool(max: options.readersMax) { Reader(address, name: "hongbao.mysql.r\($0)") }
+        readers = ReaderPool(max: options.readersMax) { Reader(primary, name: "hongbao.mysql.r\($0)") }
     }
 
     deinit { thread.stop() }

@@ -9,14 +9,14 @@ actor Opener {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Answers warnings.
-    func open(_ address: ServerAddress, opensUnfinished: Bool) throws(StoreError) -> [String] {
-        let connection = try Connection(address)
+    func open(_ primary: Primary, opensUnfinished: Bool) throws(StoreError) -> [String] {
+        let connection = try primary.connect()
         let settings = try ServerSettings(connection)
-        if let problem = settings.problem { throw StoreError(.unavailable, "\(address): \(problem)") }
+        if let problem = settings.problem { throw StoreError(.unavailable, "\(primary): \(problem)") }
         do throws(StoreError) {
             try Migrations(connection, opensUnfinished: opensUnfinished).apply()
         } catch {
-            throw StoreError(error.code, "\(address): \(error.message)")
+            throw StoreError(error.code, "\(primary): \(error.message)")
         }
         return settings.warnings
     }
@@ -71,7 +71,8 @@ extension ServerSettings {
         if !isNewEnough {
             return "the server is \(version); it must be MariaDB \(Self.oldest.major).\(Self.oldest.minor) or newer"
         }
-        if flushesAtCommit != 1 {
+        // 3 is 1 with one more sync.
+        if flushesAtCommit != 1, flushesAtCommit != 3 {
             return """
                 innodb_flush_log_at_trx_commit is \(flushesAtCommit) and must be 1: with less, a power cut loses \
                 transactions that were acknowledged

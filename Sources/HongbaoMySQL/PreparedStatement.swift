@@ -176,6 +176,8 @@ extension PreparedStatement {
         return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
     }
 
+    var columnCount: Int32 { Int32(client_column_count(raw)) }
+
     func name(_ column: Int32) -> String {
         client_column_name(raw, UInt32(column)).map { String(cString: $0) } ?? "?"
     }

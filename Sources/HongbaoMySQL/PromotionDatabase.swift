@@ -6,7 +6,8 @@ package import HongbaoEngine
 /// That it isn't whole yet is noted as step 0 of the schema, which isn't done: `Migrations` opens no such database.
 /// What the triggers of insertions hold rows to is how they come about one after the other, so they're away meanwhile.
 package actor PromotionDatabase: PromotionTarget {
-    private let address: ServerAddress
+    private let servers: [ServerAddress]
+    private let primary: Primary
     private let thread: ConnectionThread
     private let executor: ConnectionExecutor
     private var connection: Connection?
@@ -22,8 +23,10 @@ package actor PromotionDatabase: PromotionTarget {
         let body: String
     }
 
-    package init(_ address: ServerAddress) {
-        self.address = address
+    /// - Parameter servers: that have the database; see `MySQLStore`.
+    package init(_ servers: [ServerAddress]) {
+        self.servers = servers
+        primary = Primary(among: servers)
         let thread = ConnectionThread(name: "hongbao.mysql.p")
         self.thread = thread
         executor = ConnectionExecutor(on: thread)
@@ -49,12 +52,12 @@ package actor PromotionDatabase: PromotionTarget {
 
     package func prepare() throws(StoreError) {
         do throws(StoreError) {
-            let fresh = try Connection(address)
+            let fresh = try primary.connect()
             if let problem = try ServerSettings(fresh).problem { throw StoreError(.unavailable, problem) }
             try prepare(fresh)
             connection = fresh
         } catch {
-            throw StoreError(error.code, "\(address): \(error.message)")
+            throw StoreError(error.code, "\(primary): \(error.message)")
         }
     }
 
@@ -114,11 +117,13 @@ package actor PromotionDatabase: PromotionTarget {
 
     package func tables() throws(StoreError) -> [StoredTable] { try Self.tables(try connected()) }
 
+    /// All of the books. Which server is the primary isn't the pilot's to say.
     private static func names(_ connection: Connection) throws(StoreError) -> [String] {
         try connection.ask(
             """
             SELECT table_name FROM information_schema.tables
-            WHERE table_schema = database() AND table_type = 'BASE TABLE' AND table_name <> 'hongbao_migration'
+            WHERE table_schema = database() AND table_type = 'BASE TABLE'
+                AND table_name NOT IN ('hongbao_migration', 'reign')
             ORDER BY table_name
             """
         ) { row throws(StoreError) in row.text(0) }
@@ -249,7 +254,7 @@ package actor PromotionDatabase: PromotionTarget {
         if let opened { return opened }
         var options = MySQLStore.Options()
         options.opensUnfinished = true
-        let store = try await MySQLStore(address, options: options)
+        let store = try await MySQLStore(servers, options: options)
         opened = store
         return store
     }

@@ -2,10 +2,17 @@ import CMySQLClient
 
 /// Where a MySQL server is, and who this program is there. Printing it shows no password.
 package struct ServerAddress: Sendable, CustomStringConvertible {
-    package enum Place: Hashable, Sendable {
+    package enum Place: Hashable, Sendable, CustomStringConvertible {
         case host(String, port: UInt16)
         /// A Unix socket.
         case socket(String)
+
+        package var description: String {
+            switch self {
+            case .host(let host, let port): "\(host):\(port)"
+            case .socket(let path): path
+            }
+        }
     }
 
     /// An encrypted connection to a server that proves who it is.
@@ -42,12 +49,7 @@ package struct ServerAddress: Sendable, CustomStringConvertible {
         self.tls = tls
     }
 
-    package var description: String {
-        switch place {
-        case .host(let host, let port): "\(database) at \(host):\(port)"
-        case .socket(let path): "\(database) at \(path)"
-        }
-    }
+    package var description: String { "\(database) at \(place)" }
 
     /// Runs `body` with these settings as C has them; they're valid no longer.
     func withOptions<Answer>(_ body: (inout client_options) -> Answer) -> Answer {

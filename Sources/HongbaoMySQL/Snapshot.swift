@@ -9,13 +9,13 @@ struct Snapshot: StoreSnapshot {
 
 /// A connection that reads, on a thread of its own.
 actor Reader {
-    private let address: ServerAddress
+    private let primary: Primary
     private let thread: ConnectionThread
     private let executor: ConnectionExecutor
     private var connection: Connection?
 
-    init(_ address: ServerAddress, name: String) {
-        self.address = address
+    init(_ primary: Primary, name: String) {
+        self.primary = primary
         let thread = ConnectionThread(name: name)
         self.thread = thread
         executor = ConnectionExecutor(on: thread)
@@ -44,14 +44,16 @@ actor Reader {
 
     private func begin() throws(StoreError) -> Connection {
         try Connection.begin("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY") { () throws(StoreError) in
-            try connected()
+            let connection = try connected()
+            try primary.settle(on: connection)
+            return connection
         }
     }
 
     private func connected() throws(StoreError) -> Connection {
-        if let connection, !connection.isLost { return connection }
+        if let connection, !connection.isLost, primary.isStill(connection) { return connection }
         connection = nil
-        let fresh = try Connection(address)
+        let fresh = try primary.connect()
         try fresh.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         try fresh.execute("SET SESSION eq_range_index_dive_limit = 1, in_predicate_conversion_threshold = 0")
         connection = fresh

@@ -6,7 +6,7 @@ import HongbaoEngine
 /// Transactions are READ COMMITTED. What a decision relies on is locked while it's loaded (FOR UPDATE); what isn't
 /// there yet is added by a statement that fails if it's there after all.
 final class WriterConnection {
-    private let address: ServerAddress
+    private let primary: Primary
     private let lockSeconds: Int
     private var connection: Connection?
     /// Whether what was loaded last couldn't be saved because a transfer that it adds is there already.
@@ -14,21 +14,23 @@ final class WriterConnection {
     private(set) var isInTransaction = false
     private var rowsChangedBefore: Int64 = 0
 
-    init(_ address: ServerAddress, lockSeconds: Int) {
-        self.address = address
+    init(_ primary: Primary, lockSeconds: Int) {
+        self.primary = primary
         self.lockSeconds = lockSeconds
     }
 
     /// The connection, set up for writing. Within a transaction it's not made anew: what follows would be by itself.
     func connected() throws(StoreError) -> Connection {
-        if let connection, !connection.isLost { return connection }
+        if let connection, !connection.isLost, isInTransaction || primary.isStill(connection) { return connection }
         if isInTransaction { throw .connectionLost }
         rowsChangedBefore = rowsChanged
         connection = nil
-        let fresh = try Connection(address)
+        let fresh = try primary.connect(answerSeconds: UInt32(2 * lockSeconds))
         try fresh.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         // A process that is stopped in the middle of a transaction keeps others from its rows no longer than that.
-        try fresh.execute("SET SESSION idle_transaction_timeout = \(lockSeconds)")
+        // A statement's time must have no bound: the server would end a commit that waits for its replica, and call it
+        // done.
+        try fresh.execute("SET SESSION idle_transaction_timeout = \(lockSeconds), max_statement_time = 0")
         try fresh.execute(
             """
             SET SESSION autocommit = 1, innodb_lock_wait_timeout = \(lockSeconds), foreign_key_checks = 1,
@@ -48,7 +50,11 @@ final class WriterConnection {
     var rowsChanged: Int64 { rowsChangedBefore + (connection?.rowsChanged ?? 0) }
 
     func beginTransaction() throws(StoreError) {
-        _ = try Connection.begin("START TRANSACTION") { () throws(StoreError) in try connected() }
+        _ = try Connection.begin("START TRANSACTION") { () throws(StoreError) in
+            let connection = try connected()
+            try primary.settle(on: connection)
+            return connection
+        }
         isInTransaction = true
     }
 
@@ -59,7 +65,9 @@ final class WriterConnection {
             try connection.run("COMMIT")
             isInTransaction = false
         } catch {
-            throw StoreError(commit: error)
+            let fault = StoreError(commit: error)
+            if fault.code == .outcomeUnknown { primary.doubt(connection) }
+            throw fault
         }
     }
 

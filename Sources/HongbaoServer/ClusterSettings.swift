@@ -3,9 +3,10 @@ package import HongbaoCore
 import HongbaoEngine
 
 /// A database of MariaDB that several processes use, as `store.url` says it:
-/// `mysql://user:password@host:3306/database`. Behind it, `?ca=FILE` encrypts the connection and names the authorities
-/// that are believed, `certificate=FILE&key=FILE` what to show to a server that asks for it, `tls=on` encrypts it with
-/// the system's authorities, and `socket=PATH` is a Unix socket instead of the host.
+/// `mysql://user:password@host:3306/database`, or with several servers, of which one is the primary,
+/// `mysql://user:password@a:3306,b:3306/database`. Behind it, `?ca=FILE` encrypts the connection and names the
+/// authorities that are believed, `certificate=FILE&key=FILE` what to show to a server that asks for it, `tls=on`
+/// encrypts it with the system's authorities, and `socket=PATH` is a Unix socket instead of the host.
 package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
     package struct Security: Hashable, Sendable {
         package var authorities: String?
@@ -13,23 +14,50 @@ package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
         package var key: String?
     }
 
-    package let host: String
-    package let port: UInt16
+    package struct Server: Hashable, Sendable, CustomStringConvertible {
+        package let host: String
+        package let port: UInt16
+
+        package var description: String { "\(host):\(port)" }
+
+        /// `host:port`, or a host alone.
+        package init?(_ text: String) {
+            guard let parts = URLComponents(string: "mysql://\(text)"), let host = parts.host, !host.isEmpty,
+                parts.user == nil, parts.path.isEmpty, parts.query == nil, parts.fragment == nil
+            else { return nil }
+            self.init(host, parts.port)
+        }
+
+        fileprivate init?(_ host: String, _ port: Int?) {
+            guard (1...65_535).contains(port ?? 3_306) else { return nil }
+            self.host = host
+            self.port = UInt16(port ?? 3_306)
+        }
+    }
+
+    static let serversMax = 8
+
+    /// At least one; that of a socket has no host.
+    package let servers: [Server]
     package let socket: String?
-    package let user: String
-    package let password: String
+    package var user: String
+    package var password: String
     package let database: String
     /// `nil`: not encrypted.
     package let security: Security?
 
     /// `nil` for anything but such an address.
     package init?(_ text: String) {
-        guard let parts = URLComponents(string: text), parts.scheme == "mysql", parts.fragment == nil,
-            let host = parts.host, let user = parts.user, !user.isEmpty, parts.path.first == "/"
+        let (single, more) = Self.divided(text)
+        guard let parts = URLComponents(string: single), parts.scheme == "mysql", parts.fragment == nil,
+            let host = parts.host, let first = Server(host, parts.port), let user = parts.user, !user.isEmpty,
+            parts.path.first == "/"
         else { return nil }
-        let port = parts.port ?? 3_306
+        let servers = [first] + more.compactMap { Server($0) }
         let database = String(parts.path.dropFirst())
-        guard (1...65_535).contains(port), !database.isEmpty, !database.contains("/") else { return nil }
+        guard servers.count == more.count + 1, Set(servers).count == servers.count, servers.count <= Self.serversMax,
+            !database.isEmpty, !database.contains("/")
+        else { return nil }
         var options: [String: String] = [:]
         for item in parts.queryItems ?? [] {
             guard let value = item.value, !value.isEmpty, options.updateValue(value, forKey: item.name) == nil,
@@ -37,10 +65,9 @@ package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
             else { return nil }
         }
         guard (options["certificate"] == nil) == (options["key"] == nil), options["tls"] ?? "on" == "on",
-            host.isEmpty == (options["socket"] != nil)
+            host.isEmpty == (options["socket"] != nil), servers.count == 1 || !host.isEmpty
         else { return nil }
-        self.host = host
-        self.port = UInt16(port)
+        self.servers = servers
         self.user = user
         self.database = database
         password = parts.password ?? ""
@@ -50,8 +77,21 @@ package struct DatabaseAddress: Hashable, Sendable, CustomStringConvertible {
             ? nil : Security(authorities: options["ca"], certificate: options["certificate"], key: options["key"])
     }
 
+    /// The address with the first server only, and the others.
+    private static func divided(_ text: String) -> (single: String, more: [String]) {
+        guard let scheme = text.range(of: "://") else { return (text, []) }
+        let end = text[scheme.upperBound...].firstIndex(of: "/") ?? text.endIndex
+        let authority = text[scheme.upperBound..<end]
+        let start = authority.lastIndex(of: "@").map { authority.index(after: $0) } ?? authority.startIndex
+        let servers = authority[start...].split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        guard servers.count > 1 else { return (text, []) }
+        return (text[..<start] + servers[0] + text[end...], Array(servers.dropFirst()))
+    }
+
     /// Without the password.
-    package var description: String { "mysql://\(user)@\(socket ?? "\(host):\(port)")/\(database)" }
+    package var description: String {
+        "mysql://\(user)@\(socket ?? servers.map(\.description).joined(separator: ","))/\(database)"
+    }
 }
 
 /// This process as a node of a cluster (DP-2): several on one store, of which each decides for its part of the people.
@@ -66,7 +106,13 @@ package struct ClusterSettings: Hashable, Sendable {
     package var queue: QueueSettings?
 
     package static let keys: [(key: String, meaning: String)] = [
-        ("store.url", "MariaDB that keeps the books, not the data folder: mysql://user:password@host:3306/hongbao"),
+        (
+            "store.url",
+            "MariaDB that keeps the books, not the data folder: mysql://user:password@host:3306/hongbao; a primary and "
+                + "its replica: mysql://user:password@a:3306,b:3306/hongbao"
+        ),
+        ("switch-over.user", "who `hongbao switch-over` is on them, and as whom replicas log in (that of store.url)"),
+        ("switch-over.password", "that user's password"),
         ("cluster.address", "makes this a node of a cluster: where the others reach it, as http://10.0.0.7:8080"),
         ("cluster.mints", "how many parts the people are divided into, the same for ever and in all nodes (needed)"),
         ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
@@ -135,7 +181,8 @@ extension DatabaseAddress {
     init?(_ settings: Settings) throws(ServerConfiguration.Invalid) {
         guard let text = settings.string("store.url", isSecret: true) else { return nil }
         guard let address = DatabaseAddress(text) else {
-            let reason = "must be like mysql://user:password@127.0.0.1:3306/hongbao, with ?ca=FILE to encrypt it"
+            let reason =
+                "must be like mysql://user:password@127.0.0.1:3306/hongbao, or @a:3306,b:3306, with ?ca=FILE encrypted"
             throw ServerConfiguration.Invalid(key: "store.url", reason: reason)
         }
         self = address

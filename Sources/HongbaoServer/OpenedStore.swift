@@ -35,7 +35,7 @@ package struct OpenedStore: Sendable {
 
     #if MySQL
         private static func open(_ address: DatabaseAddress) async throws -> Self {
-            let store = try await MySQLStore(ServerAddress(address))
+            let store = try await MySQLStore(ServerAddress.all(address))
             return OpenedStore(store: store, warnings: store.warnings) { await store.close() }
         }
     #else
@@ -47,17 +47,20 @@ package struct OpenedStore: Sendable {
 
 #if MySQL
     extension ServerAddress {
-        init(_ address: DatabaseAddress) {
-            let place = address.socket.map { Place.socket($0) } ?? .host(address.host, port: address.port)
-            self.init(
-                place,
-                user: address.user,
-                password: address.password,
-                database: address.database,
-                tls: address.security.map {
-                    TLS(authorityFile: $0.authorities, certificateFile: $0.certificate, keyFile: $0.key)
-                }
-            )
+        /// Those that an address names.
+        static func all(_ address: DatabaseAddress) -> [ServerAddress] {
+            let places = address.servers.map { Place.host($0.host, port: $0.port) }
+            return (address.socket.map { [.socket($0)] } ?? places).map { place in
+                ServerAddress(
+                    place,
+                    user: address.user,
+                    password: address.password,
+                    database: address.database,
+                    tls: address.security.map {
+                        TLS(authorityFile: $0.authorities, certificateFile: $0.certificate, keyFile: $0.key)
+                    }
+                )
+            }
         }
     }
 #endif

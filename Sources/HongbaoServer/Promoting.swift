@@ -49,7 +49,7 @@ package enum Promoting {
             let folder = DataFolder(settings.dataFolder)
             let target = "\(settings.store)"
             let pilot = try await folder.openToPromote(to: target)
-            let database = PromotionDatabase(ServerAddress(settings.store))
+            let database = PromotionDatabase(ServerAddress.all(settings.store))
             let result: Result<Promotion.Report, any Error>
             do {
                 let promotion = Promotion(

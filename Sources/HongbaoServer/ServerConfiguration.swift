@@ -12,6 +12,8 @@ package struct ServerConfiguration: Sendable {
     package var dataFolder = "data"
     /// Where the books are when they aren't in the data folder, in which there is the keyring then.
     package var store: DatabaseAddress?
+    /// Who may switch the store over to another server; `nil`: the store's own user.
+    package var switchOver: SwitchOverLogin?
     /// `nil`: a process by itself.
     package var cluster: ClusterSettings?
     package var campaignFiles: [String] = []
@@ -106,6 +108,7 @@ package struct ServerConfiguration: Sendable {
         gateway.serviceKeys = try settings.list("service-keys").map { (text) throws(Invalid) in try ServiceKey(text) }
         gateway.issuers = try settings.list("issuers").map { (text) throws(Invalid) in try JWTIssuer(text) }
         dataFolder = settings.string("data.folder") ?? dataFolder
+        switchOver = SwitchOverLogin(settings)
         store = try DatabaseAddress(settings)
         cluster = try ClusterSettings(settings, store: store)
         campaignFiles = settings.list("campaigns.files")

@@ -15,7 +15,7 @@ package actor MariaDBServer {
     package nonisolated let folder: String
     package nonisolated let port: UInt16
     package nonisolated var socket: String { "\(folder)/socket" }
-    private let options: [String]
+    private var options: [String]
     private var program: StartedProgram?
     private var watchdog: StartedProgram?
 
@@ -31,7 +31,7 @@ package actor MariaDBServer {
     ///   - parent: the folder to put its own into.
     package static func started(
         _ options: [String] = [],
-        in parent: String = FileManager.default.temporaryDirectory.path
+        in parent: String = temporaryFolder
     ) async throws -> MariaDBServer {
         let server = try MariaDBServer(options, in: parent)
         try await server.install()
@@ -39,11 +39,59 @@ package actor MariaDBServer {
         return server
     }
 
+    package static var temporaryFolder: String { FileManager.default.temporaryDirectory.path }
+
+    // MARK: A primary and its replica
+
+    /// Who is who on servers that replicate: the store's user, and that of `hongbao switch-over`.
+    package static let storeUser = (name: "store", password: "stored")
+    package static let operatorUser = (name: "operator", password: "switched")
+
+    /// Two servers that may be each other's replica, as `docs/cluster.md` has them. Both are read-only, and none
+    /// follows the other, until `hongbao switch-over` says which is the primary.
+    package static func pair(in parent: String = temporaryFolder) async throws -> [MariaDBServer] {
+        let servers = [try MariaDBServer(replicating(1), in: parent), try MariaDBServer(replicating(2), in: parent)]
+        for server in servers {
+            try await server.install()
+            try await server.write(users)
+            try await server.start()
+        }
+        return servers
+    }
+
+    private static func replicating(_ number: Int) -> [String] {
+        [
+            "--server-id=\(number)", "--log-bin=log", "--relay-log=relay", "--log-slave-updates", "--sync-binlog=1",
+            "--binlog-format=ROW", "--log-bin-trust-function-creators=ON", "--gtid-strict-mode=ON", "--read-only=ON",
+            "--rpl-semi-sync-slave-enabled=ON",
+            "--rpl-semi-sync-master-wait-point=AFTER_SYNC", "--rpl-semi-sync-master-timeout=31536000000",
+            "--init-rpl-role=SLAVE", "--innodb-flush-log-at-trx-commit=3",
+        ]
+    }
+
+    /// Made on each server by itself, at each start.
+    private static let users = """
+        SET SESSION sql_log_bin = 0;
+        CREATE USER IF NOT EXISTS \(storeUser.name)@'127.0.0.1' IDENTIFIED BY '\(storeUser.password)';
+        GRANT ALL ON hongbao.* TO \(storeUser.name)@'127.0.0.1';
+        CREATE USER IF NOT EXISTS \(operatorUser.name)@'127.0.0.1' IDENTIFIED BY '\(operatorUser.password)';
+        GRANT READ_ONLY ADMIN, CONNECTION ADMIN, PROCESS, RELOAD, REPLICATION SLAVE, REPLICATION SLAVE ADMIN,
+            REPLICATION MASTER ADMIN, REPLICA MONITOR ON *.* TO \(operatorUser.name)@'127.0.0.1';
+        GRANT SELECT, INSERT, UPDATE, CREATE ON hongbao.* TO \(operatorUser.name)@'127.0.0.1';
+        """
+
+    /// The server reads one statement a line.
+    private func write(_ statements: String) throws {
+        let lines = statements.replacing("\n    ", with: " ")
+        try Data("\(lines)\n".utf8).write(to: URL(filePath: "\(folder)/at-start.sql"))
+        options += ["--init-file=\(folder)/at-start.sql"]
+    }
+
     private init(_ options: [String], in parent: String) throws {
         self.options = options
         // A socket's path is at most 107 bytes long.
         folder = "\(parent)/mariadb-\(UInt32.random(in: 0 ... .max))"
-        port = try Self.freePort()
+        port = UInt16(try freePort())
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
 
@@ -54,22 +102,6 @@ package actor MariaDBServer {
             throw Fault(description: "there is no \(program) here: apt-get install mariadb-server-core")
         }
         return path
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, length) == 0 ? getsockname(descriptor, address, &length) : -1
-            }
-        }
-        guard code == 0 else { throw Fault(description: "no free port: \(String(cString: strerror(errno)))") }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     /// A server that starts removes what it takes for its own leftovers, and several may start at once.

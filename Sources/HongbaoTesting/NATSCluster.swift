@@ -36,9 +36,9 @@ package final class NATSCluster: Sendable {
         for _ in 0..<count {
             places.append(
                 Place(
-                    port: try RedisProcess.freePort(),
-                    routePort: try RedisProcess.freePort(),
-                    monitorPort: try RedisProcess.freePort()
+                    port: try freePort(),
+                    routePort: try freePort(),
+                    monitorPort: try freePort()
                 )
             )
         }

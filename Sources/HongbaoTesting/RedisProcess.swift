@@ -20,8 +20,8 @@ package final class RedisProcess: Sendable {
     /// - Parameter options: settings of the server, names and values by turns.
     package init(_ options: [(name: String, value: String)] = []) async throws {
         folder = try TemporaryFolder()
-        port = try Self.freePort()
-        busPort = try Self.freePort()
+        port = try freePort()
+        busPort = try freePort()
         let all = [
             ("port", "\(port)"), ("bind", "127.0.0.1"), ("dir", folder.path), ("save", ""), ("appendonly", "no"),
             ("cluster-port", "\(busPort)"),
@@ -64,23 +64,5 @@ package final class RedisProcess: Sendable {
         let tools = URL(filePath: #filePath).appending(path: "../../../.build/tools").standardized.path
         return (path.split(separator: ":").map(String.init) + [tools]).map { "\($0)/\(program)" }
             .first { FileManager.default.isExecutableFile(atPath: $0) }
-    }
-
-    /// A port that nobody listened at a moment ago.
-    package static func freePort() throws -> Int {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard socket >= 0 else { throw Fault(description: "no socket") }
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(socket, address, length) == 0 ? getsockname(socket, address, &length) : -1
-            }
-        }
-        guard code == 0 else { throw Fault(description: "no port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }

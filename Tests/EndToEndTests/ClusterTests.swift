@@ -46,5 +46,13 @@
                 #expect(report.recoveries.count == 3 && longest < .seconds(20))
             }
         #endif
+
+        /// FC-8: the primary is lost under load and comes back as a replica, and roles are swapped again. Nothing that
+        /// was acknowledged is lost; while the replica is away, nothing is acknowledged.
+        @Test func theReplicaTakesOver() async throws {
+            let report = try await Self.run([.databaseLost, .databaseSwitched, .replicaKilled], stallSeconds: 6)
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+        }
     }
 #endif

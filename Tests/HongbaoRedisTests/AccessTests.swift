@@ -57,7 +57,7 @@ import Testing
     @Test func connectionsAreEncrypted() async throws {
         let folder = try TemporaryFolder()
         try await Self.certificates(in: folder)
-        let tls = try RedisProcess.freePort()
+        let tls = try freePort()
         let server = try await RedisProcess([
             ("tls-port", "\(tls)"), ("tls-cert-file", folder.file("redis.pem")),
             ("tls-key-file", folder.file("redis.key")), ("tls-ca-cert-file", folder.file("ca.pem")),

@@ -173,7 +173,7 @@ import Testing
     @Test func anySeedIsEnough() async throws {
         let three = try await ClusterOfThree.start()
         var address = three.address
-        let nobody = ServerAddress(host: "127.0.0.1", port: try RedisProcess.freePort())
+        let nobody = ServerAddress(host: "127.0.0.1", port: try freePort())
         address.servers = [nobody, three.servers[2].address]
         let cluster = try RedisCluster(address)
         for number in 0..<20 {

@@ -42,6 +42,9 @@ void client_close(client_connection *connection);
 /// Runs a statement that gives no rows.
 int client_run(client_connection *connection, const char *sql, size_t count);
 
+/// The number that the server has for it.
+uint64_t client_connection_id(client_connection *connection);
+
 /// The number and text of the last fault, of the connection or of the statement that is at work.
 unsigned client_error_number(client_connection *connection);
 const char *client_error_text(client_connection *connection);
@@ -73,6 +76,7 @@ int64_t client_number(client_statement *statement, unsigned column);
 int client_is_null(client_statement *statement, unsigned column);
 /// Valid until the next row. NULL when it has no bytes, or when there is no memory for them, with a count then.
 const uint8_t *client_bytes(client_statement *statement, unsigned column, size_t *count);
+unsigned client_column_count(client_statement *statement);
 const char *client_column_name(client_statement *statement, unsigned column);
 
 #endif

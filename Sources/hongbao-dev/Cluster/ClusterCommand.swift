@@ -7,12 +7,13 @@ struct ClusterCommand: AsyncParsableCommand {
         commandName: "cluster",
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
-            Starts MariaDB, two Redis, NATS, core nodes, gateways, async nodes and a payout channel on loopback, loads \
-            the gateways with grants and withdrawals over HTTP, and strikes: members are killed, stopped for longer \
-            than the others wait, and restarted. Its clients write down every answer. In the end every acknowledged \
-            grant must be booked exactly once with its amount, nothing else may be booked that was never sent, every \
-            withdrawal must be final and the same in the channel's file, and `hongbao audit` must confirm it. Needs a \
-            build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+            Starts MariaDB with a replica, two Redis, NATS, core nodes, gateways, async nodes and a payout channel on \
+            loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: members are killed, \
+            stopped for longer than the others wait, restarted, and switched over. Its clients write down every \
+            answer. In the end every acknowledged grant must be booked exactly once with its amount, nothing else may \
+            be booked that was never sent, every withdrawal must be final and the same in the channel's file, and \
+            `hongbao audit` must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, \
+            1 something doesn't, 2 could not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
             """
@@ -28,7 +29,7 @@ struct ClusterCommand: AsyncParsableCommand {
     var gateways = 2
     @Option(help: "Nodes that post for the core nodes, told by NATS; 0: core nodes post themselves.")
     var asyncs = ClusterWorld.asyncsByDefault
-    @Option(help: "How long a core node is stopped, or all of NATS, in seconds.")
+    @Option(help: "How long whatever is stopped is stopped, in seconds.")
     var stall = 2 * ClusterWorld.silenceSeconds
     @Option(help: "How long the load goes on at least.")
     var seconds = 0

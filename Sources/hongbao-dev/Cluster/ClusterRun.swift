@@ -16,8 +16,16 @@ struct ClusterRun: Sendable {
         /// SIGTERM, as for a new version of the program.
         case coreRestarted
         case gatewayKilled
+        /// SIGKILL to the primary. It comes back as a server that takes no writes, so its replica takes over.
         case databaseKilled
+        /// SIGKILL to the primary, and over to the replica without it. It comes back as a replica.
+        case databaseLost
+        /// Over to the replica, as for work on the primary's machine.
+        case databaseSwitched
         case databaseStalled
+        /// SIGKILL to the replica: nothing is acknowledged until it's back.
+        case replicaKilled
+        case replicaStalled
         case hotStateKilled
         /// Whichever leads the stream of hints.
         case queueLeaderKilled
@@ -31,8 +39,12 @@ struct ClusterRun: Sendable {
             case .coreStalled: "a core node is stopped, and goes on"
             case .coreRestarted: "a core node is restarted"
             case .gatewayKilled: "a gateway is killed"
-            case .databaseKilled: "MariaDB is killed"
+            case .databaseKilled: "MariaDB is killed and comes back"
+            case .databaseLost: "MariaDB is lost"
+            case .databaseSwitched: "MariaDB is switched over"
             case .databaseStalled: "MariaDB is stopped, and goes on"
+            case .replicaKilled: "MariaDB's replica is killed"
+            case .replicaStalled: "the replica is stopped, and goes on"
             case .hotStateKilled: "a Redis is killed, and is empty"
             case .queueLeaderKilled: "the leader of the queue is killed"
             case .queueKilled: "all of the queue is killed"
@@ -163,19 +175,8 @@ struct ClusterRun: Sendable {
             let recovery = try await untilAllAnswer(world, others.isEmpty ? addresses : others, &random)
             try await world.start(gateway)
             return recovery
-        case .databaseKilled:
-            try await world.database.kill()
-            let began = ContinuousClock.now
-            try await world.database.start()
-            _ = try await untilAllAnswer(world, addresses, &random)
-            return ContinuousClock.now - began
-        case .databaseStalled:
-            await world.database.signal(SIGSTOP)
-            let began = ContinuousClock.now
-            try await Task.sleep(for: .seconds(options.stallSeconds))
-            await world.database.signal(SIGCONT)
-            _ = try await untilAllAnswer(world, addresses, &random)
-            return ContinuousClock.now - began
+        case .databaseKilled, .databaseLost, .databaseSwitched, .databaseStalled, .replicaKilled, .replicaStalled:
+            return try await strikeDatabase(blow, world, &random)
         case .hotStateKilled:
             let redis = try one(of: world.hotStates, &random)
             try await redis.kill()
@@ -187,6 +188,41 @@ struct ClusterRun: Sendable {
         }
     }
 
+    private func strikeDatabase(
+        _ blow: Blow,
+        _ world: ClusterWorld,
+        _ random: inout Seeded
+    ) async throws -> Duration {
+        let addresses = world.gateways.map(\.address)
+        let (primary, replica) = (world.primary, world.replica)
+        let began = ContinuousClock.now
+        switch blow {
+        case .databaseKilled:
+            try await primary.kill()
+            try await primary.start()
+            try await world.switchOver(to: replica)
+        case .databaseLost:
+            try await primary.kill()
+            try await world.switchOver(to: replica, ["--old-is-gone", "--alone"])
+            let recovery = try await untilAllAnswer(world, addresses, &random, since: began)
+            try await primary.start()
+            try await world.switchOver(to: replica)
+            return recovery
+        case .databaseSwitched:
+            try await world.switchOver(to: replica)
+        case .replicaKilled:
+            try await replica.kill()
+            try await Task.sleep(for: .seconds(options.stallSeconds))
+            try await replica.start()
+        default:
+            let stalled = blow == .replicaStalled ? replica : primary
+            await stalled.signal(SIGSTOP)
+            try await Task.sleep(until: began + .seconds(options.stallSeconds))
+            await stalled.signal(SIGCONT)
+        }
+        return try await untilAllAnswer(world, addresses, &random, since: began)
+    }
+
     func one<Element>(of all: [Element], _ random: inout Seeded) throws -> Element {
         guard let one = all.randomElement(using: &random) else { throw KillTestFault("there is none to strike") }
         return one
@@ -196,9 +232,9 @@ struct ClusterRun: Sendable {
     private func untilAllAnswer(
         _ world: ClusterWorld,
         _ addresses: [String],
-        _ random: inout Seeded
+        _ random: inout Seeded,
+        since began: ContinuousClock.Instant = .now
     ) async throws -> Duration {
-        let began = ContinuousClock.now
         for address in addresses {
             while try await !world.answersAll(address, &random) {
                 guard ContinuousClock.now - began < .seconds(120) else {

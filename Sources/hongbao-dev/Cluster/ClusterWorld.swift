@@ -6,8 +6,8 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB, two Redis for running totals, nodes that
-/// have the people divided among them, gateways that have none, and the sandbox outside.
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, two Redis for running totals,
+/// nodes that have the people divided among them, gateways that have none, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
@@ -23,7 +23,9 @@ final class ClusterWorld: Sendable {
     static let silenceSeconds = 3
 
     let clients: FaultWorld
-    let database: MariaDBServer
+    /// Of which one is the primary and the other its replica.
+    private let databases: [MariaDBServer]
+    private let primaryIndex = Mutex(0)
     let hotStates: [RedisProcess]
     /// `nil` when core nodes post themselves.
     let queue: NATSCluster?
@@ -31,29 +33,34 @@ final class ClusterWorld: Sendable {
     private let sandbox: FaultWorld.Sandbox
     private let programs = Mutex<[Member: StartedProgram]>([:])
 
+    var primary: MariaDBServer { databases[primaryIndex.withLock { $0 }] }
+    var replica: MariaDBServer { databases[1 - primaryIndex.withLock { $0 }] }
     var cores: [Member] { members.filter { $0.role == .core } }
     var gateways: [Member] { members.filter { $0.role == .gateway } }
 
     init(_ clients: FaultWorld, cores: Int, gateways: Int, asyncs: Int) async throws {
-        let database = try await MariaDBServer.started(in: clients.folder)
-        self.database = database
+        databases = try await MariaDBServer.pair(in: clients.folder)
         hotStates = [try await RedisProcess(), try await RedisProcess()]
         queue = asyncs > 0 ? try await NATSCluster() : nil
         // The sandbox calls back where the clients' only server would be: that's the first gateway.
         var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
         for number in 2..<(gateways + 1) {
-            members.append(Member(role: .gateway, name: "gateway\(number)", port: try FaultWorld.freePort()))
+            members.append(Member(role: .gateway, name: "gateway\(number)", port: try freePort()))
         }
         for number in 1...cores {
-            members.append(Member(role: .core, name: "core\(number)", port: try FaultWorld.freePort()))
+            members.append(Member(role: .core, name: "core\(number)", port: try freePort()))
         }
         for number in 0..<asyncs {
-            members.append(Member(role: .async, name: "async\(number + 1)", port: try FaultWorld.freePort()))
+            members.append(Member(role: .async, name: "async\(number + 1)", port: try freePort()))
         }
         self.members = members
-        let url = "mysql://root@127.0.0.1:\(database.port)/hongbao"
+        let (user, operatorUser) = (MariaDBServer.storeUser, MariaDBServer.operatorUser)
+        let places = databases.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
+        let url = "mysql://\(user.name):\(user.password)@\(places)/hongbao"
         var clients = clients
         clients.environment["HONGBAO_STORE_URL"] = url
+        clients.environment["HONGBAO_SWITCH_OVER_USER"] = operatorUser.name
+        clients.environment["HONGBAO_SWITCH_OVER_PASSWORD"] = operatorUser.password
         clients.dataFolder = "\(clients.folder)/core1"
         clients.readRows = { try await Self.reading(url) { try await FaultWorld.rows(in: $0) } }
         self.clients = clients
@@ -64,6 +71,23 @@ final class ClusterWorld: Sendable {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try keyring.create(path: "\(folder)/keyring")
         }
+        try await switchOver(to: databases[0])
+    }
+
+    // MARK: The databases
+
+    /// `hongbao switch-over`. What it says is added to a file.
+    func switchOver(to server: MariaDBServer, _ flags: [String] = []) async throws {
+        let program = try StartedProgram(
+            clients.programs.server,
+            ["switch-over", "--to", "127.0.0.1:\(server.port)"] + flags,
+            environment: clients.environment,
+            errorFile: "\(clients.folder)/switch-over.log"
+        )
+        guard try await program.exitCode() == 0 else {
+            throw KillTestFault("hongbao switch-over: \(program.output) \(program.errors.suffix(2_000))")
+        }
+        primaryIndex.withLock { $0 = databases.firstIndex { $0 === server } ?? $0 }
     }
 
     static func reading<Answer>(
@@ -184,7 +208,7 @@ final class ClusterWorld: Sendable {
         try await sandbox.stop()
         for redis in hotStates { try await redis.kill() }
         try await queue?.killAll()
-        try await database.stop()
+        for database in databases { try await database.stop() }
         return verdict
     }
 }

@@ -72,7 +72,7 @@ struct FaultWorld: Sendable {
         accounts = try DemoAccounts(
             DemoConfiguration(seed: Array(repeating: 7, count: 32), lifetimeSeconds: 20 * 86_400)
         )
-        port = try Self.freePort()
+        port = try freePort()
     }
 
     /// A client that gives up at once when nobody is there, as after a kill.
@@ -88,25 +88,6 @@ struct FaultWorld: Sendable {
             try await client.shutdown()
             throw error
         }
-    }
-
-    static func freePort() throws -> Int {
-        var random = SystemRandomNumberGenerator()
-        for _ in 0..<100 {
-            let port = UInt16.random(in: 20_000..<30_000, using: &random)
-            let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            defer { close(socket) }
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            let size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isFree = withUnsafePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, size) == 0 }
-            }
-            if isFree { return Int(port) }
-        }
-        throw KillTestFault("no free port")
     }
 
     // MARK: The programs

@@ -18,7 +18,8 @@
             for (number, meaning) in ServerFault.meanings {
                 let fault = StoreError(ServerFault(number: number, text: ""))
                 switch meaning {
-                case .deadlock, .lockWait, .lost: #expect(fault.code == .unavailable && fault.isWorthAnotherTry)
+                case .deadlock, .lockWait, .lost, .readOnly:
+                    #expect(fault.code == .unavailable && fault.isWorthAnotherTry)
                 case .keyTaken: #expect(fault.code == .corrupt && fault.isWorthAnotherTry)
                 case .refused, .notAsExpected: #expect(fault.code == .corrupt && !fault.isWorthAnotherTry)
                 case .unavailable: #expect(fault.code == .unavailable && !fault.isWorthAnotherTry)

@@ -53,7 +53,7 @@
         ) async throws -> Promotion.Report {
             let folder = DataFolder(pilot.rig.folder.path)
             let store = try await folder.openToPromote(to: "\(address)")
-            let database = PromotionDatabase(address)
+            let database = PromotionDatabase([address])
             let target: any PromotionTarget =
                 breaking.map { Breaking(database, after: $0.after, beforeEnd: $0.beforeEnd) } ?? database
             let result: Result<Promotion.Report, any Error>
@@ -145,7 +145,7 @@
             let pilot = try await Pilot.made(unposted: 0)
             let home = MySQLHome()
             let address = try await home.prepare()
-            let first = PromotionDatabase(address)
+            let first = PromotionDatabase([address])
             try await first.prepare()
             await Self.expectRefused("another process is promoting into it") {
                 _ = try await Self.promote(pilot, to: address)
@@ -174,7 +174,7 @@
             }
             try queue.close()
             let home = MySQLHome()
-            let database = PromotionDatabase(try await home.prepare())
+            let database = PromotionDatabase([try await home.prepare()])
             let pilot = try await SQLiteStore.reopened(folder: folder.path)
             try await database.prepare()
             try await database.begin()
