@@ -23,7 +23,9 @@ package struct Engine: Sendable {
         package init() {}
     }
 
+    /// Where its mint's log is, and all that its people have.
     package let store: any Store
+    package let shards: Shards
     package let campaigns: Campaigns
     package let clock: WallClock
     package let alarms: Alarms
@@ -52,7 +54,7 @@ package struct Engine: Sendable {
 
     /// In the order in which they must start; graceful shutdown goes the other way round.
     package var services: [any Service] {
-        let sweeps: [any Service] = granting.seat.isFirst ? [packetSweeps, mergeSweeps] : []
+        let sweeps: [any Service] = shards.isFirst(granting.mint) ? [packetSweeps, mergeSweeps] : []
         let merges: [any Service] = pendingMerges.map { [$0] } ?? []
         return [totals, poster, outside] + sweeps + merges + [granting]
     }
@@ -68,7 +70,7 @@ package struct Engine: Sendable {
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
     /// meanwhile.
     package static func start(
-        store: any Store,
+        shards: Shards,
         campaigns set: CampaignSet,
         keyring: Keyring,
         channels: Channels,
@@ -83,19 +85,20 @@ package struct Engine: Sendable {
     ) async throws(StoreError) -> Engine {
         let alarms = alarms ?? Alarms(logger: logger)
         let seat = configuration.seat
+        let store = shards.store(of: seat.mint)
         let campaigns = Campaigns(set)
         let tokens = TokenLists()
         let reader = LogReader(wrappingKey: keyring.walletWrapping)
         let verifier = TokenVerifier(root: keyring.rootPublicKey, signatures: signatures)
 
-        let kinds = PoolKinds(store: store)
-        let budgets = Budgets(store: store, campaigns: campaigns, kinds: kinds, clock: clock)
+        let kinds = PoolKinds(store: shards.home)
+        let budgets = Budgets(shards, mint: seat.mint, campaigns: campaigns, kinds: kinds, clock: clock)
         // First of all: a keyring that can't read the data must not write to it either.
-        let known = try await learnEpochs(store, reader, verifier)
+        let known = try await learnEpochs(shards.home, reader, verifier)
         for (pool, why) in try await budgets.fundAsFarAsPossible() { logger.kept(pool, why) }
         let opened = try await openEpoch(
             of: seat,
-            store: store,
+            shards: shards,
             keyring: keyring,
             clock: clock,
             leaseSeconds: configuration.granting.leaseSeconds,
@@ -105,14 +108,14 @@ package struct Engine: Sendable {
         )
         verifier.keepOwn(opened.keys.certificate)
         // Again: until just now another process may have begun epochs of its own.
-        try await learnEpochs(store, reader, verifier, except: known)
+        try await learnEpochs(shards.home, reader, verifier, except: known)
         // From now on nobody merges but this process, or, in a cluster, without its acknowledgement.
-        let (merges, pending) = try await store.read { (snapshot) throws(StoreError) in
+        let (merges, pending) = try await shards.home.read { (snapshot) throws(StoreError) in
             (try snapshot.merges(), try snapshot.pendingMerges())
         }
         let aliases = KnownAliases(Mutant.isOn(.forgetsMergesAtStart) ? [] : merges, pending: pending)
         let recovery = try await Recovery(
-            store: store,
+            shards: shards,
             reader: reader,
             tokens: tokens,
             seat: seat,
@@ -126,7 +129,7 @@ package struct Engine: Sendable {
             backlog: recovery.backlog,
             limits: configuration.granting.limits
         )
-        mint.adopt(try await mergedOrders(merges, aliases, seat, store))
+        mint.adopt(try await mergedOrders(merges, aliases, seat, shards.home))
         var allotted: [PoolID: Amount] = [:]
         for (budget, leases) in try await store.read({ (snapshot) throws(StoreError) in try snapshot.budgets() }) {
             for lease in leases where lease.id.mint == seat.mint {
@@ -167,7 +170,7 @@ package struct Engine: Sendable {
             logger: logger
         )
         let granting = Granting(
-            store: store,
+            shards: shards,
             campaigns: campaigns,
             clock: clock,
             tokens: tokens,
@@ -189,10 +192,10 @@ package struct Engine: Sendable {
         )
         let outside = Outside(
             channels,
-            store: store,
+            shards,
+            mint: seat.mint,
             payouts: configuration.payouts,
             policies: configuration.outside,
-            takesUpOthers: seat.isFirst,
             terms: Payment.Terms(
                 payWithinSeconds: configuration.packets.payWithinSeconds,
                 lifeSeconds: configuration.packets.lifeSeconds
@@ -210,14 +213,15 @@ package struct Engine: Sendable {
             promised: { outside.promised($0) }
         )
         let packetSweeps = PacketSweeps(
-            store: store,
+            shards,
+            at: shards.index(of: seat.mint),
             clock: clock,
             configuration: configuration.packets.sweeps,
             refundPromised: { outside.refunds.promised($0) },
             logger: logger
         )
         let wallets = Wallets(
-            store: store,
+            shards: shards,
             campaigns: campaigns,
             tokens: tokens,
             kinds: kinds,
@@ -230,7 +234,8 @@ package struct Engine: Sendable {
             deadline: configuration.walletDeadline
         )
         let mergeSweeps = MergeSweeps(
-            store: store,
+            shards,
+            at: shards.index(of: seat.mint),
             clock: clock,
             tokens: tokens,
             aliases: aliases,
@@ -241,7 +246,7 @@ package struct Engine: Sendable {
             seat.division == .whole
             ? nil
             : PendingMerges(
-                store: store,
+                store: shards.home,
                 clock: clock,
                 granting: granting,
                 poster: poster,
@@ -250,10 +255,11 @@ package struct Engine: Sendable {
                 doubted: pending,
                 configuration: configuration.pendingMerges,
                 logger: logger,
-                learnEpochs: { () throws(StoreError) in try await learnEpochs(store, reader, verifier) }
+                learnEpochs: { () throws(StoreError) in try await learnEpochs(shards.home, reader, verifier) }
             )
         return Engine(
             store: store,
+            shards: shards,
             campaigns: campaigns,
             clock: clock,
             alarms: alarms,
@@ -265,7 +271,8 @@ package struct Engine: Sendable {
             budgets: budgets,
             reloads: Reloads(campaigns: campaigns, budgets: budgets, granting: granting),
             withdrawals: Withdrawals(
-                store: store,
+                shards,
+                mint: seat.mint,
                 aliases: aliases,
                 postNow: { (person, book) throws(StoreError) in
                     for name in aliases.all(person) {
@@ -278,7 +285,8 @@ package struct Engine: Sendable {
             ),
             outside: outside,
             packets: Packets(
-                store: store,
+                shards,
+                mint: seat.mint,
                 clock: clock,
                 vault: SeedVault(keyring),
                 aliases: aliases,
@@ -289,7 +297,9 @@ package struct Engine: Sendable {
                 promised: { outside.transfers.promised($0) }
             ),
             rewards: Rewards(
-                store: store,
+                shards,
+                mint: seat.mint,
+                aliases: aliases,
                 campaigns: campaigns,
                 tokens: tokens,
                 poster: poster,
@@ -299,7 +309,7 @@ package struct Engine: Sendable {
             packetSweeps: packetSweeps,
             totals: totals,
             identities: Identities(
-                store: store,
+                store: shards.home,
                 clock: clock,
                 keys: IdentityKeys(keyring),
                 sweeps: mergeSweeps,

@@ -72,7 +72,7 @@ public final class Hongbao: Service {
             let (store, keyring) = try await DataFolder(configuration.dataFolder).open()
             do {
                 let engine = try await Engine.start(
-                    store: store,
+                    shards: Shards(store),
                     campaigns: campaigns,
                     keyring: keyring,
                     channels: Channels(payouts: ClosedSystem()),

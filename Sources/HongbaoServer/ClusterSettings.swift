@@ -111,6 +111,11 @@ package struct ClusterSettings: Hashable, Sendable {
             "MariaDB that keeps the books, not the data folder: mysql://user:password@host:3306/hongbao; a primary and "
                 + "its replica: mysql://user:password@a:3306,b:3306/hongbao"
         ),
+        (
+            "store.shards",
+            "list of further databases, which have a part of the people each; as store.url, and in all nodes in the "
+                + "same order"
+        ),
         ("switch-over.user", "who `hongbao switch-over` is on them, and as whom replicas log in (that of store.url)"),
         ("switch-over.password", "that user's password"),
         ("cluster.address", "makes this a node of a cluster: where the others reach it, as http://10.0.0.7:8080"),
@@ -177,6 +182,37 @@ package struct ClusterSettings: Hashable, Sendable {
 }
 
 extension DatabaseAddress {
+    /// Further databases, each for a part of the people (DP-3).
+    static func shards(
+        _ settings: Settings,
+        store: DatabaseAddress?,
+        cluster: ClusterSettings?
+    ) throws(ServerConfiguration.Invalid) -> [DatabaseAddress] {
+        let list = settings.list("store.shards", isSecret: true)
+        guard !list.isEmpty else { return [] }
+        guard let store, let cluster else {
+            let reason = "are parts of a cluster: store.url and cluster.address are needed"
+            throw ServerConfiguration.Invalid(key: "store.shards", reason: reason)
+        }
+        var all = [store]
+        for text in list {
+            guard let address = DatabaseAddress(text) else {
+                let reason = "must each be like mysql://user:password@127.0.0.1:3306/hongbao"
+                throw ServerConfiguration.Invalid(key: "store.shards", reason: reason)
+            }
+            all.append(address)
+        }
+        guard Set(all.map(\.description)).count == all.count else {
+            let reason = "name a database twice, or that of store.url"
+            throw ServerConfiguration.Invalid(key: "store.shards", reason: reason)
+        }
+        guard all.count <= min(cluster.division.mints, Shards.countMax) else {
+            let reason = "are more than there are mints for (cluster.mints), or than \(Shards.countMax) with store.url"
+            throw ServerConfiguration.Invalid(key: "store.shards", reason: reason)
+        }
+        return Array(all.dropFirst())
+    }
+
     /// `nil` when the books are in the data folder.
     init?(_ settings: Settings) throws(ServerConfiguration.Invalid) {
         guard let text = settings.string("store.url", isSecret: true) else { return nil }

@@ -1,3 +1,4 @@
+import HongbaoCore
 package import HongbaoEngine
 import HongbaoSQLite
 import Logging
@@ -6,23 +7,25 @@ import Logging
     import HongbaoMySQL
 #endif
 
-/// The store that the settings name: a file in the data folder, or a database of MariaDB.
+/// The store that the settings name: a file in the data folder, or a database of MariaDB, or several.
 package struct OpenedStore: Sendable {
-    package let store: any Store
+    package let shards: Shards
     /// What runs and isn't as it should be.
     package let warnings: [String]
     private let end: @Sendable () async throws -> Void
 
     /// - Parameter isReadOnly: of a data folder; beside a server that uses it.
     package static func open(_ configuration: ServerConfiguration, isReadOnly: Bool = false) async throws -> Self {
-        if let address = configuration.store { return try await open(address) }
+        if let address = configuration.store {
+            return try await open([address] + configuration.shards, configuration.cluster?.division ?? .whole)
+        }
         let folder = DataFolder(configuration.dataFolder)
         let store = isReadOnly ? try folder.openStore(.readOnly) : try await folder.openToWrite()
-        return OpenedStore(store: store, warnings: []) { try await store.close() }
+        return OpenedStore(shards: Shards(store), warnings: []) { try await store.close() }
     }
 
-    private init(store: any Store, warnings: [String], end: @escaping @Sendable () async throws -> Void) {
-        self.store = store
+    private init(shards: Shards, warnings: [String], end: @escaping @Sendable () async throws -> Void) {
+        self.shards = shards
         self.warnings = warnings
         self.end = end
     }
@@ -34,12 +37,21 @@ package struct OpenedStore: Sendable {
     #endif
 
     #if MySQL
-        private static func open(_ address: DatabaseAddress) async throws -> Self {
-            let store = try await MySQLStore(ServerAddress.all(address))
-            return OpenedStore(store: store, warnings: store.warnings) { await store.close() }
+        private static func open(_ addresses: [DatabaseAddress], _ division: Division) async throws -> Self {
+            var stores: [MySQLStore] = []
+            do {
+                for address in addresses { stores.append(try await MySQLStore(ServerAddress.all(address))) }
+            } catch {
+                for store in stores { await store.close() }
+                throw error
+            }
+            let shards = Shards(stores, in: division)
+            return OpenedStore(shards: shards, warnings: stores.flatMap(\.warnings)) { [stores] in
+                for store in stores { await store.close() }
+            }
         }
     #else
-        private static func open(_ address: DatabaseAddress) async throws -> Self {
+        private static func open(_ addresses: [DatabaseAddress], _ division: Division) async throws -> Self {
             throw StartFault(noMariaDB)
         }
     #endif

@@ -39,13 +39,13 @@ struct NodePosting {
     /// Where this process tells others to post for it.
     let hints: PostingHints?
     private let queue: any WorkQueue
-    private let division: Division?
+    private let helps: Bool
 
     /// - Parameter cluster: `nil` for a process by itself, which posts as it accepts.
     init(_ cluster: ClusterSettings?, _ logger: Logger) throws(StartFault) {
         let posts = cluster?.posts ?? true
         duty = posts ? .posts : .follows
-        division = posts ? cluster?.division : nil
+        helps = posts && cluster != nil
         queue = try Self.open(cluster?.queue, logger)
         let isAnybodyTold = cluster?.queue != nil && cluster?.takesMints == true && !posts
         hints = isAnybodyTold ? PostingHints(queue, logger: logger) : nil
@@ -53,22 +53,21 @@ struct NodePosting {
 
     /// Who posts for others; `nil` when that isn't this node's part.
     func worker(
-        _ store: any Store,
+        _ shards: Shards,
         _ keyring: Keyring,
         _ engines: Engines,
         _ configuration: ServerConfiguration,
         _ alarms: Alarms,
         _ logger: Logger
     ) -> PostingWorker? {
-        guard let division else { return nil }
+        guard helps else { return nil }
         var own = PostingWorker.Configuration()
         own.poster = configuration.engine.poster
         if let silence = configuration.cluster?.silence { own.silence = silence }
         return PostingWorker(
-            store: store,
+            shards: shards,
             queue: queue,
             keyring: keyring,
-            division: division,
             campaigns: { engines.campaigns },
             configuration: own,
             seed: .random(in: 0...UInt64.max),

@@ -54,7 +54,7 @@ package enum Server {
             let posting = try NodePosting(configuration.cluster, logger)
             let (engines, services) = try await engines(
                 configuration.cluster,
-                opened.store,
+                opened.shards,
                 campaigns,
                 logger
             ) { (seat, campaigns) throws(StoreError) in
@@ -62,7 +62,7 @@ package enum Server {
                 own.seat = seat
                 own.poster.duty = posting.duty
                 return try await Engine.start(
-                    store: opened.store,
+                    shards: opened.shards,
                     campaigns: campaigns,
                     keyring: keyring,
                     channels: channels,
@@ -76,7 +76,7 @@ package enum Server {
             }
             let reloads = CampaignReloads(loading, engines, hangUps: hangUps, logger: logger)
             // The chat is told of alarms before all else begins and after all else has ended.
-            let worker = posting.worker(opened.store, keyring, engines, configuration, alarms, logger)
+            let worker = posting.worker(opened.shards, keyring, engines, configuration, alarms, logger)
             let before: [(any Service)?] = [webhook, posting.hints, worker]
             let background = before.compactMap(\.self) + services + [reloads]
             var gateway = configuration.gateway
@@ -109,9 +109,11 @@ package enum Server {
     ) async throws -> (OpenedStore, Keyring) {
         let opened = try await OpenedStore.open(configuration)
         do {
-            if let address = configuration.store { logger.info("the books", metadata: ["store": "\(address)"]) }
+            for (index, address) in ([configuration.store].compactMap(\.self) + configuration.shards).enumerated() {
+                logger.info("the books", metadata: ["store": "\(address)", "database": "\(index + 1)"])
+            }
             for warning in opened.warnings { logger.warning("the store", metadata: ["problem": "\(warning)"]) }
-            return (opened, try await DataFolder(configuration.dataFolder).loadKeyring(of: opened.store))
+            return (opened, try await DataFolder(configuration.dataFolder).loadKeyring(of: opened.shards.home))
         } catch {
             try await opened.close()
             throw error
@@ -121,7 +123,7 @@ package enum Server {
     /// One engine for all people, or a node that starts some when it has found its place among others; and what runs.
     private static func engines(
         _ cluster: ClusterSettings?,
-        _ store: any Store,
+        _ shards: Shards,
         _ campaigns: CampaignSet,
         _ logger: Logger,
         start: @escaping @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
@@ -138,7 +140,7 @@ package enum Server {
         let engines = Engines(in: cluster.division, campaigns: campaigns, clock: .system)
         let node = ClusterNode(
             cluster.node,
-            store: store,
+            shards: shards,
             engines: engines,
             clock: .system,
             logger: logger,

@@ -12,6 +12,8 @@ package struct ServerConfiguration: Sendable {
     package var dataFolder = "data"
     /// Where the books are when they aren't in the data folder, in which there is the keyring then.
     package var store: DatabaseAddress?
+    /// The other databases of a cluster, in their order.
+    package var shards: [DatabaseAddress] = []
     /// Who may switch the store over to another server; `nil`: the store's own user.
     package var switchOver: SwitchOverLogin?
     /// `nil`: a process by itself.
@@ -111,6 +113,7 @@ package struct ServerConfiguration: Sendable {
         switchOver = SwitchOverLogin(settings)
         store = try DatabaseAddress(settings)
         cluster = try ClusterSettings(settings, store: store)
+        shards = try DatabaseAddress.shards(settings, store: store, cluster: cluster)
         campaignFiles = settings.list("campaigns.files")
         isRehearsal = try settings.bool("campaigns.rehearse") ?? false
         isDemo = try settings.bool("demo.enabled") ?? false
@@ -222,8 +225,8 @@ struct Settings {
         return nil
     }
 
-    func list(_ key: String) -> [String] {
-        (reader.stringArray(forKey: ConfigKey(stringLiteral: key)) ?? []).filter { !$0.isEmpty }
+    func list(_ key: String, isSecret: Bool = false) -> [String] {
+        (reader.stringArray(forKey: ConfigKey(stringLiteral: key), isSecret: isSecret) ?? []).filter { !$0.isEmpty }
     }
 }
 

@@ -72,7 +72,7 @@ final class SimulatedProcess: Sendable {
             while self.isAlive {
                 do throws(StoreError) {
                     let engine = try await Engine.start(
-                        store: connection,
+                        shards: Shards(connection),
                         campaigns: campaigns(),
                         keyring: setup.keyring,
                         channels: channels,

@@ -74,9 +74,14 @@ package struct EngineRig: Sendable {
 
     /// An engine whose services don't run.
     package func start(_ store: some Store) async throws(StoreError) -> Engine {
+        try await start(Shards(store, in: configuration.seat.division))
+    }
+
+    /// The same on several stores.
+    package func start(_ shards: Shards) async throws(StoreError) -> Engine {
         let clock = clock
         return try await Engine.start(
-            store: store,
+            shards: shards,
             campaigns: campaigns,
             keyring: keyring,
             channels: channels,

@@ -85,7 +85,7 @@ import Testing
 
     private static func withdrawAll(_ store: SQLiteStore, _ payouts: Payouts) async throws {
         let withdrawals = Withdrawals(
-            store: store,
+            Shards(store),
             postNow: { (_, _) throws(StoreError) in },
             promised: { payouts.promised($0) }
         )

@@ -6,6 +6,9 @@ import Synchronization
 
 /// The simulator's tables with nothing between: what the simulator finds says something of a real store only as far as
 /// both keep one contract.
+///
+/// Each call lets others go first, as waiting for a real store does: who only read in a loop would otherwise keep the
+/// threads of those whom they wait for.
 final class SimulatedHome: StoreHome, Store {
     private let tables = Mutex(Tables())
 
@@ -14,6 +17,7 @@ final class SimulatedHome: StoreHome, Store {
     func close(_ store: SimulatedHome) {}
 
     func append(_ group: AppendGroup) async throws(StoreError) {
+        await Task.yield()
         _ = try tables.withLock { tables throws(StoreError) in try tables.append(group) }
     }
 
@@ -21,7 +25,8 @@ final class SimulatedHome: StoreHome, Store {
         _ footprint: Footprint,
         _ decide: @Sendable (inout Books) -> Answer
     ) async throws(StoreError) -> Answer {
-        try tables.withLock { tables throws(StoreError) in
+        await Task.yield()
+        return try tables.withLock { tables throws(StoreError) in
             var books = tables.load(footprint)
             let answer = decide(&books)
             _ = try tables.save(books)
@@ -32,6 +37,7 @@ final class SimulatedHome: StoreHome, Store {
     func read<Answer: Sendable>(
         _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
     ) async throws(StoreError) -> Answer {
-        try body(TableSnapshot(tables: tables.withLock { $0 }))
+        await Task.yield()
+        return try body(TableSnapshot(tables: tables.withLock { $0 }))
     }
 }

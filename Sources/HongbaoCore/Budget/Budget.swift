@@ -141,6 +141,11 @@ package struct Lease: Hashable, Sendable {
     }
 
     package var unissued: Amount { allotted.subtracting(issued) ?? .zero }
+
+    /// The same where more is known of what was issued.
+    package func having(issued: Amount) -> Lease {
+        Lease(id: id, epoch: epoch, allotted: allotted, issued: issued, expiresAt: expiresAt)
+    }
 }
 
 /// What a pool looks like to people (BU-6): issued + leased + available = total, always.

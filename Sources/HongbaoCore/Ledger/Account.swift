@@ -36,6 +36,10 @@ package struct AccountID: Hashable, Comparable, Sendable {
     }
 
     package static func treasury(of book: BookID) -> Self { Self(book: book, kind: .treasury, owner: 0) }
+    /// What has come from the other databases of a cluster, less what went to them: over all of them it's what is on
+    /// its way. It may be overdrawn as a treasury may, and so it's kept as one.
+    package static func elsewhere(of book: BookID) -> Self { Self(book: book, kind: .treasury, owner: 1) }
+    package var isElsewhere: Bool { kind == .treasury && owner == 1 }
     package static func payouts(of book: BookID) -> Self { Self(book: book, kind: .payouts, owner: 0) }
     package static func budget(of scene: SceneID) -> Self {
         Self(book: scene.book, kind: .budget, owner: UInt64(scene.number))

@@ -381,8 +381,8 @@ package struct Books: Sendable {
         var state =
             mints[mint]
             ?? MintRecord(id: mint, epoch: 0, lastSequence: 0, postedSequence: 0, mints: division.mints)
-        precondition(state.epoch < .max && record.mint == mint && record.epoch == state.epoch + 1)
-        state.epoch += 1
+        precondition(record.mint == mint && record.epoch > state.epoch)
+        state.epoch = record.epoch
         if state.holder?.address != address { state.holder = address.map { MintHolder(address: $0) } }
         put(state)
         newEpochs.append(record)

@@ -60,11 +60,24 @@ package struct Claim: Hashable, Sendable {
     /// The order number that the transfer channel knows it by.
     package var transferOrder: String { "t_\(key.packet.rawValue)_\(position)" }
 
-    /// What moves the share to whose it is.
-    package func transfer(at now: Timestamp) -> Transfer {
+    /// What moves the share to whose it is; to the account of the other databases when that person's is there.
+    package func transfer(at now: Timestamp, isElsewhere: Bool = false) -> Transfer {
         Transfer(
             id: transferID,
             debit: .escrow(of: key.packet, in: book),
+            credit: isElsewhere ? .elsewhere(of: book) : account,
+            amount: share,
+            at: at,
+            postedAt: now
+        )
+    }
+
+    /// What brings the share into the database of whose it is. It may be there before the share has left the packet's,
+    /// since nothing can take it back from them any more (M15).
+    package func arrival(at now: Timestamp) -> Transfer {
+        Transfer(
+            id: transferID,
+            debit: .elsewhere(of: book),
             credit: account,
             amount: share,
             at: at,

@@ -1,7 +1,9 @@
 extension Footprint {
     /// The rows that transfers of these claims touch.
-    package init(settling claims: [Claim]) {
-        self.init(posting: claims.map { $0.transfer(at: $0.at) })
+    ///
+    /// - Parameter isElsewhere: whether what it's for is in another database.
+    package init(settling claims: [Claim], isElsewhere: (Claim) -> Bool = { _ in false }) {
+        self.init(posting: claims.map { $0.transfer(at: $0.at, isElsewhere: isElsewhere($0)) })
         packets = Array(Set(claims.map(\.key.packet)))
         self.claims = claims.map(\.key)
     }
@@ -25,9 +27,12 @@ extension Footprint {
 extension Books {
     /// Applies what is known of a claim's transfer. What stays inside is `paid` by whoever carries it out. Repeating a
     /// report changes nothing.
+    ///
+    /// - Parameter isElsewhere: whether the share has been brought into another database.
     package mutating func settle(
         _ key: ClaimKey,
         by report: PayoutReport,
+        isElsewhere: Bool = false,
         now: Timestamp,
         retryAfterSeconds: Int64
     ) -> OrderProgress {
@@ -37,7 +42,9 @@ extension Books {
         case (.done, .failed): return .contradiction
         case (.done, _): return .alreadyFinal
         case (.pending, .paid):
-            let isPosted = Mutant.isOn(.forgetsShareTransfer) || ledger.post(claim.transfer(at: now)) == .posted
+            let isPosted =
+                Mutant.isOn(.forgetsShareTransfer)
+                || ledger.post(claim.transfer(at: now, isElsewhere: isElsewhere)) == .posted
             precondition(isPosted)  // The escrow holds what was promised.
             guard let sum = packet.transferred.adding(claim.share), sum <= packet.claimed else {
                 preconditionFailure("more is transferred than was claimed")  // M8

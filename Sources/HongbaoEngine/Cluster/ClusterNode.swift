@@ -30,10 +30,12 @@ package final class ClusterNode: Service {
         /// Those that end to be handed over, and those that end because they were lost.
         var ending: Set<MintID> = []
         var isEnding = false
+        /// What each database said when it was last seen.
+        var records: [Int: [MintRecord]] = [:]
     }
 
     private let configuration: Configuration
-    private let store: any Store
+    private let shards: Shards
     private let engines: Engines
     private let start: @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
     private let clock: WallClock
@@ -44,14 +46,14 @@ package final class ClusterNode: Service {
     /// - Parameter start: recovers the engine of one mint.
     package init(
         _ configuration: Configuration,
-        store: any Store,
+        shards: Shards,
         engines: Engines,
         clock: WallClock,
         logger: Logger,
         start: @escaping @Sendable (Seat, CampaignSet) async throws(StoreError) -> Engine
     ) {
         self.configuration = configuration
-        self.store = store
+        self.shards = shards
         self.engines = engines
         self.start = start
         self.clock = clock
@@ -92,29 +94,44 @@ package final class ClusterNode: Service {
         }
     }
 
-    /// Beats, and does what follows from what the store says of all mints. Answers those that are to be taken.
+    /// Beats, and does what follows from what the databases say of all mints. Answers those that are to be taken.
+    ///
+    /// A database that can't be seen stops nothing but what is done in it.
     private func look() async -> [Seat] {
+        held.record(state.withLock { $0.running.count })
+        let looks = await withTaskGroup(of: (Int, [MintRecord]?).self) { group in
+            for index in shards.stores.indices { group.addTask { (index, await self.look(at: index)) } }
+            return await group.reduce(into: [Int: [MintRecord]]()) { $0[$1.0] = $1.1 }
+        }
+        guard !looks.isEmpty else { return [] }
+        let (actions, addresses) = state.withLock { state in
+            let isSeen = Set(looks.keys)
+            for (index, records) in looks { state.records[index] = records }
+            let records = state.records.sorted { $0.key < $1.key }.flatMap(\.value)
+            let actions = state.seating.look(at: records, held: Set(state.running.keys), now: clock.uptime())
+                .filter { isSeen.contains(shards.index(of: $0.mint)) }
+            return (actions, state.seating.addresses)
+        }
+        engines.note(addresses)
+        return await perform(actions)
+    }
+
+    /// Beats in one of the databases, and reads what it says; `nil` when it can't be seen.
+    private func look(at index: Int) async -> [MintRecord]? {
         let began = clock.uptime()
         do throws(StoreError) {
-            try await beat()
-            engines.own(until: began + configuration.silence)
-            let records = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
-            for record in records { try configuration.division.check(record) }
-            let (actions, addresses) = state.withLock { state in
-                let actions = state.seating.look(at: records, held: Set(state.running.keys), now: clock.uptime())
-                return (actions, state.seating.addresses)
-            }
-            engines.note(addresses)
-            return await perform(actions)
+            try await beat(at: index)
+            engines.own(at: index, until: began + configuration.silence)
+            return try await shards.mints(at: index)
         } catch {
-            logger.error("this node can't see the cluster", metadata: ["error": "\(error)"])
-            return []
+            let metadata: Logger.Metadata = ["error": "\(error)", "database": "\(index + 1)"]
+            logger.error("this node can't see the cluster", metadata: metadata)
+            return nil
         }
     }
 
-    private func beat() async throws(StoreError) {
-        let mints = state.withLock { $0.running.keys.sorted() }
-        held.record(mints.count)
+    private func beat(at index: Int) async throws(StoreError) {
+        let mints = state.withLock { $0.running.keys.filter { shards.index(of: $0) == index }.sorted() }
         guard !mints.isEmpty else { return }
         try await write(mints) { books, address in
             // Which are no longer its own, `Seating` finds out.
@@ -122,7 +139,7 @@ package final class ClusterNode: Service {
         }
     }
 
-    /// Changes what the rows of these mints say of their holders.
+    /// Changes what the rows of these mints, all in one database, say of their holders.
     private func write(
         _ mints: [MintID],
         _ change: @Sendable (inout Books, _ address: String) -> Void
@@ -130,6 +147,7 @@ package final class ClusterNode: Service {
         var footprint = Footprint()
         footprint.mints = mints
         let address = configuration.address
+        let store = shards.store(of: mints[0])
         _ = try await store.transactOnceMore(footprint) { change(&$0, address) }
     }
 

@@ -9,11 +9,15 @@ package final class Engines: Sendable {
         var campaigns: CampaignSet
         /// Of the nodes that have the other mints.
         var addresses: [MintID: String] = [:]
-        /// Until when, by the stopwatch, nobody can have taken this node's mints over.
-        var ownUntil = Duration.zero
+        /// Until when, by the stopwatch, nobody can have taken over this node's mints of each database.
+        var ownUntil: [Int: Duration] = [:]
 
         /// A process that was stopped for a while finds its time over before it answers for anybody.
-        func own(_ now: () -> Duration) -> [MintID: Engine] { now() < ownUntil ? engines : [:] }
+        func own(_ now: () -> Duration) -> [MintID: Engine] {
+            let now = now()
+            if ownUntil.values.allSatisfy({ now < $0 }) { return ownUntil.isEmpty ? [:] : engines }
+            return engines.filter { mint, engine in ownUntil[engine.shards.index(of: mint)].map { now < $0 } ?? false }
+        }
     }
 
     package let division: Division
@@ -77,7 +81,7 @@ package final class Engines: Sendable {
     }
 
     /// Whether this process can tell what is its own: it has seen the store of late, or is alone.
-    package var isInTouch: Bool { sole != nil || state.withLock { uptime() < $0.ownUntil } }
+    package var isInTouch: Bool { sole != nil || state.withLock { $0.ownUntil.values.contains { uptime() < $0 } } }
 
     /// Those in force, here.
     package var campaigns: CampaignSet { any?.campaigns.current ?? state.withLock { $0.campaigns } }
@@ -132,7 +136,7 @@ package final class Engines: Sendable {
     func note(_ addresses: [MintID: String]) { state.withLock { $0.addresses = addresses } }
 
     /// Its mints are this node's until then: its beats are in the store.
-    func own(until time: Duration) { state.withLock { $0.ownUntil = time } }
+    func own(at index: Int, until time: Duration) { state.withLock { $0.ownUntil[index] = time } }
 }
 
 extension Division {

@@ -16,6 +16,12 @@ package struct Seating: Sendable {
         case handOver(MintID)
         /// Another node has it: end its engine.
         case lost(MintID)
+
+        package var mint: MintID {
+            switch self {
+            case .take(let mint, _), .want(let mint), .handOver(let mint), .lost(let mint): mint
+            }
+        }
     }
 
     /// What was seen of a mint, and since when it has been the same.

@@ -109,10 +109,14 @@ extension Granting {
             let epoch = sealer.withLock { $0.sealer.epoch }
             let now = clock.now()
             let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
-            let leases = try await store.transact(footprint) { books in
+            let shards = shards
+            var leases = try await shards.home.transact(footprint) { books in
                 zip(pools, amounts).map { pool, amount in
+                    // What is left of a lease in another database isn't known here; its mint's next epoch has it.
                     for lease in books.leases(of: pool)
-                    where lease.id.mint != mint || Mutant.isOn(.reclaimsLiveLease) {
+                    where shards.isHome(mint) && shards.isHome(lease.id.mint) && lease.id.mint != mint
+                        || Mutant.isOn(.reclaimsLiveLease)
+                    {
                         _ = books.reclaimLease(lease.id, now: now)
                     }
                     let id = LeaseID(pool: pool, mint: mint)
@@ -120,11 +124,35 @@ extension Granting {
                     return (lease: books.lease(id), isPaused: books.budget(pool)?.isPaused(at: now) ?? false)
                 }
             }
+            if !shards.isHome(mint) { leases = try await matched(leases, pools, epoch, now, expiresAt) }
             let isOfThisEpoch = leases.allSatisfy { $0.lease.map { $0.epoch <= epoch } ?? true }
             if isOfThisEpoch { return (leases, epoch) }
             await clock.pause(.milliseconds(10))
         }
         return nil
+    }
+
+    /// Brings the leases beside the log to what home has allotted. They are never allotted more than that, since they
+    /// grow after and shrink before.
+    private func matched(
+        _ home: [(lease: Lease?, isPaused: Bool)],
+        _ pools: [PoolID],
+        _ epoch: UInt32,
+        _ now: Timestamp,
+        _ expiresAt: Timestamp
+    ) async throws(StoreError) -> [(lease: Lease?, isPaused: Bool)] {
+        var footprint = Footprint()
+        footprint.budgets = pools
+        let mint = mint
+        return try await store.transact(footprint) { books in
+            zip(pools, home).map { pool, home in
+                guard let lease = home.lease, lease.epoch <= epoch else { return home }
+                let id = LeaseID(pool: pool, mint: mint)
+                let more = lease.allotted.subtracting(books.lease(id)?.allotted ?? .zero) ?? .zero
+                _ = books.extendLease(id, epoch: epoch, by: more, now: now, expiresAt: expiresAt)
+                return (books.lease(id), home.isPaused)
+            }
+        }
     }
 
     /// Attempts, 10 ms apart, while a new epoch begins.
@@ -156,9 +184,20 @@ extension Granting {
         var footprint = Footprint()
         footprint.budgets = Array(drained.keys)
         do {
-            try await store.transact(footprint) { books in
-                for (pool, amount) in drained {
-                    _ = books.returnLease(LeaseID(pool: pool, mint: mint), epoch: epoch, amount: amount)
+            let kept = try await store.transact(footprint) { books in
+                drained.reduce(into: [PoolID: Amount]()) { kept, drained in
+                    let id = LeaseID(pool: drained.key, mint: mint)
+                    if books.returnLease(id, epoch: epoch, amount: drained.value) {
+                        kept[drained.key] = books.lease(id)?.allotted
+                    }
+                }
+            }
+            guard !shards.isHome(mint) else { return }
+            try await shards.home.transact(footprint) { books in
+                for (pool, amount) in kept {
+                    let id = LeaseID(pool: pool, mint: mint)
+                    guard let free = books.lease(id)?.allotted.subtracting(amount) else { continue }
+                    _ = books.returnLease(id, epoch: epoch, amount: free)
                 }
             }
         } catch {

@@ -301,7 +301,7 @@ extension Granting: Service {
         do throws(StoreError) {
             let keys = try await openEpoch(
                 of: seat,
-                store: store,
+                shards: shards,
                 keyring: keyring,
                 clock: clock,
                 leaseSeconds: configuration.leaseSeconds,

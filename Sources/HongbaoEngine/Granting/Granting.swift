@@ -87,6 +87,7 @@ package final class Granting: Sendable {
     }
 
     let store: any Store
+    let shards: Shards
     let campaigns: Campaigns
     let clock: WallClock
     let tokens: TokenLists
@@ -114,7 +115,7 @@ package final class Granting: Sendable {
     let backlogGauge: Gauge
 
     init(
-        store: any Store,
+        shards: Shards,
         campaigns: Campaigns,
         clock: WallClock,
         tokens: TokenLists,
@@ -134,7 +135,8 @@ package final class Granting: Sendable {
         alarms: Alarms,
         logger: Logger
     ) {
-        self.store = store
+        store = shards.store(of: seat.mint)
+        self.shards = shards
         self.campaigns = campaigns
         self.clock = clock
         self.tokens = tokens
@@ -176,49 +178,6 @@ package final class Granting: Sendable {
         let postingFault = await postFirst(ticket, resolutions)
         let batches = await tokens(for: ticket)
         return answers(ticket, requests, resolutions, batches, postingFault)
-    }
-
-    /// What is known of an order, or `nil` when it was never accepted.
-    package func find(_ order: OrderNumber) async throws(StoreError) -> GrantView? {
-        let (entry, durable) = state.withLock { ($0.mint.entry(for: order), $0.mint.durableSequence) }
-        guard let entry, entry.mint != nil || entry.sequence <= durable else { return nil }
-        if !entry.choice.isMoney { return try await findReward(order, entry) }
-        let posted = try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.transfers([TransferID(order)]).first
-        }
-        if let posted {
-            return GrantView(
-                order: order,
-                status: .credited,
-                amount: entry.amount,
-                openedAt: posted.at,
-                postedAt: posted.postedAt
-            )
-        }
-        let open = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
-        guard let openedAt = open?.openedAt else {
-            throw StoreError(.unavailable, "the order is in neither the ledger nor the token list")
-        }
-        return GrantView(order: order, status: .processing, amount: entry.amount, openedAt: openedAt, postedAt: nil)
-    }
-
-    /// A coupon or pendant is credited when its downstream has given it, a blessing at once.
-    private func findReward(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> GrantView {
-        let reward = try await store.read { (snapshot) throws(StoreError) in try snapshot.rewards([order]).first }
-        let openedAt: Timestamp
-        if let reward {
-            openedAt = reward.at
-        } else {
-            openedAt = try await accepted(order, entry).openedAt
-        }
-        let isGiven = entry.choice.isBlessing || reward?.isDone ?? false
-        return GrantView(
-            order: order,
-            status: isGiven ? .credited : .processing,
-            amount: .zero,
-            openedAt: openedAt,
-            postedAt: reward?.givenAt
-        )
     }
 
     /// Grants that are accepted and not posted.
@@ -446,7 +405,7 @@ package final class Granting: Sendable {
 
     /// What was accepted at first: a replay may name another app and another time, and neither must reach the ledger
     /// (M4).
-    private func accepted(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> OpenGrant {
+    func accepted(_ order: OrderNumber, _ entry: OrderTable.Entry) async throws(StoreError) -> OpenGrant {
         let listed = tokens.tokens(of: order.person, in: order.book).first { $0.order == order }
         if let listed { return listed }
         let opened = try reader.open(try await readBatch(place(of: entry)))
@@ -488,7 +447,7 @@ package final class Granting: Sendable {
     func keeper(of sequence: UInt64) -> MintID { sequence <= commonSequence ? .first : mint }
 
     private func readBatch(_ place: BatchPlace) async throws(StoreError) -> LoggedBatch {
-        try await store.batches(of: place.mint, after: place.sequence - 1, count: 1)[0]
+        try await shards.store(of: place.mint).batches(of: place.mint, after: place.sequence - 1, count: 1)[0]
     }
 
     private func answers(_ ticket: Ticket, _ requests: [GrantRequest], fault: StoreError) -> [GrantAnswer] {

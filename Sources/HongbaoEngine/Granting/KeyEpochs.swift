@@ -2,12 +2,13 @@ import HongbaoCore
 import Logging
 
 /// Takes a new key epoch for a mint: one transaction fences off whoever held the one before, takes its leases over, and
-/// records what verifiers and readers need.
+/// records what verifiers and readers need. Where the mint's log isn't in the home there is another one, before it:
+/// from then on nobody else speaks for the mint there.
 ///
 /// - Parameter expecting: the epoch that the caller holds now; `fenced` when another process took a newer one.
 func openEpoch(
     of seat: Seat,
-    store: any Store,
+    shards: Shards,
     keyring: Keyring,
     clock: WallClock,
     leaseSeconds: Int64,
@@ -16,8 +17,14 @@ func openEpoch(
     logger: Logger
 ) async throws(StoreError) -> (keys: EpochKeys, record: EpochRecord) {
     let mint = seat.mint
-    let (known, budgets) = try await store.read { (snapshot) throws(StoreError) in
+    let (atHome, budgets) = try await shards.home.read { (snapshot) throws(StoreError) in
         (try snapshot.mints().first { $0.id == mint }, try snapshot.budgets())
+    }
+    var known = atHome
+    if !shards.isHome(mint) {
+        known = try await shards.store(of: mint).read { (snapshot) throws(StoreError) in
+            try snapshot.mints().first { $0.id == mint }
+        }
     }
     // All leases are taken over, also those of pools that no file names now.
     let pools = budgets.map(\.0.pool)
@@ -27,10 +34,11 @@ func openEpoch(
         budget.0.pool.scene == nil ? sum : sum.adding(budget.0.total) ?? sum
     }
     if let known { try seat.division.check(known) }
-    let epoch = (known?.epoch ?? 0) + 1
+    let before = known?.epoch ?? 0
+    let epoch = max(before, atHome?.epoch ?? 0) + 1
     let now = clock.now()
-    if expecting == nil, let succeeded = seat.succeeds, epoch != succeeded + 1 {
-        throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1): another node has taken it")
+    if expecting == nil, let succeeded = seat.succeeds, before != succeeded {
+        throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(before): another node has taken it")
     }
     if let expecting, epoch != expecting + 1, !Mutant.isOn(.ignoresTakeOver) {
         throw StoreError(.fenced, "mint \(mint.rawValue) is at epoch \(epoch - 1), not \(expecting)")
@@ -50,35 +58,70 @@ func openEpoch(
         wrappedDataKey: keys.wrappedDataKey,
         isRevoked: false
     )
-    var footprint = Footprint()
-    footprint.mints = [mint]
-    footprint.budgets = pools
-    let isOpened: Bool
-    do throws(StoreError) {
-        isOpened = try await store.transact(footprint) { books in
-            guard books.mint(mint)?.epoch == known?.epoch else { return false }
-            _ = books.openEpoch(of: mint, record, in: seat.division, at: seat.address)
-            for pool in pools {
-                _ = books.extendLease(
-                    LeaseID(pool: pool, mint: mint),
-                    epoch: epoch,
-                    by: .zero,
-                    now: now,
-                    expiresAt: now.advanced(bySeconds: leaseSeconds)
-                )
-            }
-            return true
-        }
-    } catch {
-        // A start that fails is repeated from its beginning.
-        guard error.code == .outcomeUnknown, expecting != nil else { throw error }
-        // These keys may be the mint's by now: to go on with the old ones would fence this process off by itself.
-        let isRecorded = await untilRead(store, clock, logger) { (snapshot) throws(StoreError) in
-            try snapshot.epochs().contains(record)
-        }
-        guard isRecorded == true else { throw StoreError(.unavailable, "not done: \(error.message)") }
-        isOpened = true
+    let opening = Opening(
+        record: record,
+        pools: pools,
+        now: now,
+        expiresAt: now.advanced(bySeconds: leaseSeconds),
+        isRotation: expecting != nil
+    )
+    if !shards.isHome(mint) {
+        var elsewhere = seat
+        elsewhere.address = nil
+        try await opening.carryOut(for: elsewhere, after: atHome?.epoch, in: shards.home, clock, logger)
     }
-    guard isOpened else { throw StoreError(.fenced, "mint \(mint.rawValue) was taken over just now") }
+    try await opening.carryOut(for: seat, after: known?.epoch, in: shards.store(of: mint), clock, logger)
     return (keys, record)
+}
+
+/// An epoch that is to begin.
+private struct Opening: Sendable {
+    let record: EpochRecord
+    /// All there are.
+    let pools: [PoolID]
+    let now: Timestamp
+    let expiresAt: Timestamp
+    /// Of a process that has the mint, and goes on.
+    let isRotation: Bool
+
+    /// - Parameter known: the epoch that the database was found at.
+    func carryOut(
+        for seat: Seat,
+        after known: UInt32?,
+        in store: any Store,
+        _ clock: WallClock,
+        _ logger: Logger
+    ) async throws(StoreError) {
+        let mint = seat.mint
+        var footprint = Footprint()
+        footprint.mints = [mint]
+        footprint.budgets = pools
+        let isOpened: Bool
+        do throws(StoreError) {
+            isOpened = try await store.transact(footprint) { books in
+                guard books.mint(mint)?.epoch == known else { return false }
+                _ = books.openEpoch(of: mint, record, in: seat.division, at: seat.address)
+                for pool in pools {
+                    _ = books.extendLease(
+                        LeaseID(pool: pool, mint: mint),
+                        epoch: record.epoch,
+                        by: .zero,
+                        now: now,
+                        expiresAt: expiresAt
+                    )
+                }
+                return true
+            }
+        } catch {
+            // A start that fails is repeated from its beginning.
+            guard error.code == .outcomeUnknown, isRotation else { throw error }
+            // These keys may be the mint's by now: to go on with the old ones would fence this process off by itself.
+            let isRecorded = await untilRead(store, clock, logger) { (snapshot) throws(StoreError) in
+                try snapshot.epochs().contains(record)
+            }
+            guard isRecorded == true else { throw StoreError(.unavailable, "not done: \(error.message)") }
+            isOpened = true
+        }
+        guard isOpened else { throw StoreError(.fenced, "mint \(mint.rawValue) was taken over just now") }
+    }
 }

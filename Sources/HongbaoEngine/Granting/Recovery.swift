@@ -31,7 +31,7 @@ struct Recovery {
     ///     them today.
     ///   - pageBatches: how many batches are read at a time.
     init(
-        store: any Store,
+        shards: Shards,
         reader: LogReader,
         tokens: TokenLists,
         seat: Seat,
@@ -43,6 +43,7 @@ struct Recovery {
         self.seat = seat
         self.aliases = aliases
         orders = OrderTable(seed: seed)
+        let store = shards.store(of: seat.mint)
         let mints = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
         for record in mints where seat.keeps(record.id) {
             if record.id == seat.mint {
@@ -52,7 +53,8 @@ struct Recovery {
             if Mutant.isOn(.reusesSequence), lastSequence > 0 { lastSequence -= 1 }
             posted[record.id] = record.postedSequence
             if record.start > 0 {
-                try await read(Part(mint: .first, start: 0, end: record.start), store, reader, tokens)
+                let common = Part(mint: .first, start: 0, end: record.start)
+                try await read(common, shards.home, reader, tokens)
             }
             let own = Part(
                 mint: record.id,

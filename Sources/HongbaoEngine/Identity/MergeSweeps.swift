@@ -26,9 +26,13 @@ package final class MergeSweeps: Service {
         var last: PersonID?
         /// Persons of whom it isn't known whether they were merged, pair by pair.
         var doubts: [[PersonID]] = []
+        /// What is known to have come to another database.
+        var brought: Set<TransferID> = []
     }
 
-    private let store: any Store
+    private let shards: Shards
+    /// Which of the databases it sweeps.
+    private let own: Int
     private let clock: WallClock
     private let tokens: TokenLists
     package let aliases: KnownAliases
@@ -41,14 +45,16 @@ package final class MergeSweeps: Service {
     private let known = Gauge(label: "hongbao_merged_persons")
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        at index: Int,
         clock: WallClock,
         tokens: TokenLists,
         aliases: KnownAliases,
         configuration: Configuration = Configuration(),
         logger: Logger
     ) {
-        self.store = store
+        self.shards = shards
+        own = index
         self.clock = clock
         self.tokens = tokens
         self.aliases = aliases
@@ -107,7 +113,7 @@ package final class MergeSweeps: Service {
         guard !doubts.isEmpty else { return }
         let merges: [Merge]
         do throws(StoreError) {
-            merges = try await store.read { (snapshot) throws(StoreError) in try snapshot.merges() }
+            merges = try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
         } catch {
             state.withLock { $0.doubts += doubts }
             throw error
@@ -149,8 +155,11 @@ package final class MergeSweeps: Service {
         var atRest = Set(names.busy)
         for (name, findings) in Dictionary(grouping: found, by: \.name).sorted(by: { $0.key < $1.key }) {
             let free = findings.filter(\.isFree).map(\.book)
-            if !free.isEmpty, let target = current.target(of: name) {
-                try await move([Move(from: name, to: target)], in: free)
+            if let target = current.target(of: name) {
+                let move = Move(from: name, to: target)
+                if !free.isEmpty { try await self.move([move], in: free, at: own) }
+                // What an earlier process has sent and not brought is found here, too.
+                try await bring(move, in: findings.map(\.book), from: own)
             }
             let mayComeBack = !free.isEmpty || findings.contains(where: \.isWaiting)
             if mayComeBack && !Mutant.isOn(.movesOnlyOnce) {
@@ -169,7 +178,7 @@ package final class MergeSweeps: Service {
     }
 
     private func findings(_ names: (busy: [PersonID], others: [PersonID])) async throws(StoreError) -> [Finding] {
-        try await store.read { (snapshot) throws(StoreError) in
+        try await shards.stores[own].read { (snapshot) throws(StoreError) in
             var found: [Finding] = []
             for book in Set(try snapshot.budgets().map(\.0.pool.book)).sorted() {
                 for name in names.busy + names.others {
@@ -192,15 +201,49 @@ package final class MergeSweeps: Service {
     /// withdrawal.
     package func gather(_ name: PersonID, in book: BookID) async throws(StoreError) {
         let moves = aliases.current.moves(of: name)
-        if !moves.isEmpty { try await move(moves, in: [book]) }
+        if moves.isEmpty { return }
+        if shards.isOne { return try await move(moves, in: [book], at: own) }
+        for move in moves {
+            for index in shards.stores.indices {
+                try await self.move([move], in: [book], at: index)
+                try await bring(move, in: [book], from: index)
+            }
+        }
     }
 
     /// Whoever doesn't know what came of it does it once more: then there is nothing left to move.
-    private func move(_ moves: [Move], in books: [BookID]) async throws(StoreError) {
+    private func move(_ moves: [Move], in books: [BookID], at index: Int) async throws(StoreError) {
         let now = clock.now()
-        let count = try await store.transactOnceMore(Footprint(moving: moves, in: books)) { rows in
-            books.count { rows.move(moves, in: $0, now: now) > .zero }
+        let shards = shards
+        let isElsewhere: @Sendable (PersonID) -> Bool = { shards.index(of: $0) != index }
+        let footprint = Footprint(moving: moves, in: books, isElsewhere: isElsewhere)
+        let count = try await shards.stores[index].transactOnceMore(footprint) { rows in
+            books.count { rows.move(moves, in: $0, isElsewhere: isElsewhere, now: now) > .zero }
         }.answer
         moved.increment(by: count)
+    }
+
+    /// Brings what has left a database by a move into that of whoever it's for, unless it's there.
+    private func bring(_ move: Move, in books: [BookID], from index: Int) async throws(StoreError) {
+        let place = shards.index(of: move.target)
+        guard place != index else { return }
+        let now = clock.now()
+        let known = state.withLock { $0.brought }
+        for book in books {
+            let departures = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                try snapshot.transfers(of: move.source, in: book)
+            }
+            let arrivals = departures.compactMap { departure in
+                Arrival(of: departure, from: index)?.transfer(departure, to: move.target, at: now)
+            }.filter { !known.contains($0.id) }
+            guard !arrivals.isEmpty else { continue }
+            let outcomes = try await shards.stores[place].transactOnceMore(Footprint(posting: arrivals)) { rows in
+                arrivals.map { rows.ledger.post($0) }
+            }.answer
+            guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
+                throw StoreError(.corrupt, "what a merge moves can't be brought into database \(place + 1)")
+            }
+            state.withLock { $0.brought.formUnion(arrivals.map(\.id)) }
+        }
     }
 }

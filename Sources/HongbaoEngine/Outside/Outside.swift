@@ -29,10 +29,10 @@ package struct Outside: Service {
 
     package init(
         _ channels: Channels,
-        store: any Store,
+        _ shards: Shards,
+        mint: MintID = .first,
         payouts: OutsidePolicy,
         policies: Policies,
-        takesUpOthers: Bool = true,
         terms: Payment.Terms,
         seed: UInt64,
         digestKey: SymmetricKey,
@@ -41,6 +41,7 @@ package struct Outside: Service {
         logger: Logger
     ) {
         self.surroundings = surroundings
+        let store = shards.store(of: mint)
         func work<Order: OutsideOrder>(
             _ system: String,
             _ rows: OutsideRows<Order>,
@@ -50,7 +51,7 @@ package struct Outside: Service {
             refundPromised: @escaping @Sendable (Refund) -> Void = { _ in }
         ) -> OutsideWork<Order> {
             var policy = policy
-            policy.takesUpOthers = takesUpOthers
+            policy.takesUpOthers = shards.isFirst(mint)
             return OutsideWork(
                 system,
                 store: store,
@@ -88,7 +89,8 @@ package struct Outside: Service {
             seed: seed &+ 2
         )
         payments = Payments(
-            store: store,
+            shards,
+            at: shards.index(of: mint),
             cashier: channels.cashier,
             surroundings: surroundings,
             terms: terms,

@@ -3,21 +3,23 @@ package import HongbaoCore
 /// Carries out claims of one packet in one transaction. Correct for any number of instances at a time, with any facts:
 /// the store alone decides (RP-8).
 package struct Claiming: Sendable {
-    private let store: any Store
+    private let shards: Shards
     private let clock: WallClock
     private let vault: SeedVault
     /// Below that many claims at a time, computing the next shares meanwhile doesn't pay.
     private static let aheadMin = 16
 
-    package init(store: any Store, clock: WallClock, vault: SeedVault) {
-        self.store = store
+    package init(_ shards: Shards, clock: WallClock, vault: SeedVault) {
+        self.shards = shards
         self.clock = clock
         self.vault = vault
     }
 
     /// What there is to know of a packet before it's claimed; `nil` when there is none.
     package func facts(of id: RedPacketID) async throws(StoreError) -> PacketFacts? {
-        let packet = try await store.read { (snapshot) throws(StoreError) in try snapshot.packet(id) }
+        let packet = try await shards.store(of: id).read { (snapshot) throws(StoreError) in
+            try snapshot.packet(id)
+        }
         guard let packet else { return nil }
         return PacketFacts(packet: packet, shares: SharesAhead(packet.split, try vault.open(packet).draws))
     }
@@ -57,7 +59,7 @@ package struct Claiming: Sendable {
         _ shares: SharesAhead
     ) async throws(StoreError) -> ([ClaimOutcome], RedPacket?) {
         let footprint = Footprint(claiming: id, by: claimants.lazy.map(\.person))
-        return try await store.transactOnceMore(footprint) { books in
+        return try await shards.store(of: id).transactOnceMore(footprint) { books in
             (books.claim(id, by: claimants, now: now, share: shares.share), books.packet(id))
         }.answer
     }
@@ -76,7 +78,7 @@ package struct Claiming: Sendable {
         _ claimants: [Claimant],
         _ now: Timestamp
     ) async throws(StoreError) -> ([ClaimOutcome], RedPacket)? {
-        try await store.read { (snapshot) throws(StoreError) in
+        try await shards.store(of: id).read { (snapshot) throws(StoreError) in
             guard let packet = try snapshot.packet(id), !packet.isClaimable(at: now) else { return nil }
             let claims = try snapshot.claims(claimants.map { ClaimKey(packet: id, person: $0.person) })
             var books = Books(packets: [packet], claims: claims)

@@ -19,7 +19,9 @@ package final class PacketSweeps: Service {
         package init() {}
     }
 
-    private let store: any Store
+    private let shards: Shards
+    /// Which of the databases it sweeps.
+    private let own: Int
     private let clock: WallClock
     private let configuration: Configuration
     /// Is told of refunds right after they were promised.
@@ -31,14 +33,16 @@ package final class PacketSweeps: Service {
     private let oldest = Gauge(label: "hongbao_shares_oldest_pending_seconds")
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        at index: Int = 0,
         clock: WallClock,
         configuration: Configuration = Configuration(),
         refundPromised: @escaping @Sendable (Refund) -> Void = { _ in },
         logger: Logger
     ) {
         precondition(configuration.batchMax > 0 && configuration.retryAfterSeconds > 0)
-        self.store = store
+        self.shards = shards
+        own = index
         self.clock = clock
         self.configuration = configuration
         self.refundPromised = refundPromised
@@ -73,7 +77,7 @@ package final class PacketSweeps: Service {
         let limit = configuration.batchMax
         let always = Timestamp(milliseconds: .min)...Timestamp(milliseconds: .max)
         let kinds = RedPacketKind.allCases.filter { !$0.destination.isOutside }
-        let claims = try await store.read { (snapshot) throws(StoreError) in
+        let claims = try await shards.stores[own].read { (snapshot) throws(StoreError) in
             var claims: [Claim] = []
             for kind in kinds {
                 claims += try snapshot.claims(of: kind, toTransferIn: always, limit: limit - claims.count)
@@ -83,39 +87,66 @@ package final class PacketSweeps: Service {
         let now = clock.now()
         oldest.record(Double(claims.map { max(0, now.milliseconds - $0.at.milliseconds) }.max() ?? 0) / 1000)
         guard !claims.isEmpty else { return false }
-        try await settle(claims)
+        try await settle(claims, at: own)
         return claims.count == limit
     }
 
     /// Moves all shares of one person that stay inside into their wallet, and returns when they are there: before a
     /// withdrawal (WD-2).
     package func settle(_ person: PersonID, in book: BookID) async throws(StoreError) {
-        let claims = try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.claims(of: person, in: book)
-        }
-        let pending = claims.filter { $0.state == .pending && !$0.kind.destination.isOutside }
-        for start in stride(from: 0, to: pending.count, by: configuration.batchMax) {
-            try await settle(Array(pending[start..<min(start + configuration.batchMax, pending.count)]))
+        for index in shards.stores.indices {
+            let claims = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                try snapshot.claims(of: person, in: book)
+            }
+            let pending = claims.filter { $0.state == .pending && !$0.kind.destination.isOutside }
+            for start in stride(from: 0, to: pending.count, by: configuration.batchMax) {
+                let end = min(start + configuration.batchMax, pending.count)
+                try await settle(Array(pending[start..<end]), at: index)
+            }
         }
     }
 
     /// Settling is idempotent by the claim, so whoever doesn't know what came of it does it once more.
-    private func settle(_ claims: [Claim]) async throws(StoreError) {
+    private func settle(_ claims: [Claim], at index: Int) async throws(StoreError) {
         let now = clock.now()
         let retryAfterSeconds = configuration.retryAfterSeconds
-        let settled = try await store.transact(Footprint(settling: claims)) { books in
+        let shards = shards
+        let isElsewhere: @Sendable (Claim) -> Bool = { shards.index(of: $0.key.person) != index }
+        try await bring(claims.filter(isElsewhere), now)
+        let footprint = Footprint(settling: claims, isElsewhere: isElsewhere)
+        let settled = try await shards.stores[index].transact(footprint) { books in
             claims.count { claim in
-                let report = PayoutReport.paid(claim.share)
-                return books.settle(claim.key, by: report, now: now, retryAfterSeconds: retryAfterSeconds) == .settled
+                books.settle(
+                    claim.key,
+                    by: .paid(claim.share),
+                    isElsewhere: isElsewhere(claim),
+                    now: now,
+                    retryAfterSeconds: retryAfterSeconds
+                ) == .settled
             }
         }
         transfers.increment(by: settled)
+    }
+
+    /// Brings shares into the databases of those who claimed them. Each claim is the promise of it, and names the
+    /// transfer, so that doing it again moves nothing twice.
+    private func bring(_ claims: [Claim], _ now: Timestamp) async throws(StoreError) {
+        for (index, claims) in Dictionary(grouping: claims, by: { shards.index(of: $0.key.person) }) {
+            let arrivals = claims.map { $0.arrival(at: now) }
+            let outcomes = try await shards.stores[index].transact(Footprint(posting: arrivals)) { books in
+                arrivals.map { books.ledger.post($0) }
+            }
+            guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
+                throw StoreError(.corrupt, "shares of red packets can't be brought into database \(index + 1)")
+            }
+        }
     }
 
     /// Takes packets that are due as far as they go without the outside. Answers whether there may be more.
     package func advanceNext() async throws(StoreError) -> Bool {
         let limit = configuration.batchMax
         let now = clock.now()
+        let store = shards.stores[own]
         let due = try await store.read { (snapshot) throws(StoreError) in
             try snapshot.packets(toCheckIn: Timestamp(milliseconds: .min)...now, limit: limit)
         }

@@ -74,9 +74,11 @@ package struct Packets: Sendable {
     /// Puts a subsidy into the ledger that isn't in it yet; the bytes are tokens that may prove it.
     package typealias PostSubsidy = @Sendable (OrderNumber, [[UInt8]]) async throws(StoreError) -> Void
 
-    let store: any Store
+    let shards: Shards
+    /// The database of this engine's mint.
+    let own: Int
     let aliases: KnownAliases
-    private let clock: WallClock
+    let clock: WallClock
     private let postSubsidy: PostSubsidy
     private let vault: SeedVault
     private let configuration: Configuration
@@ -86,7 +88,8 @@ package struct Packets: Sendable {
     private let sends = SendMetrics()
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        mint: MintID = .first,
         clock: WallClock,
         vault: SeedVault,
         aliases: KnownAliases = KnownAliases(),
@@ -94,7 +97,8 @@ package struct Packets: Sendable {
         configuration: Configuration = Configuration(),
         promised: @escaping @Sendable (Claim) -> Void = { _ in }
     ) {
-        self.store = store
+        self.shards = shards
+        own = shards.index(of: mint)
         self.aliases = aliases
         self.clock = clock
         self.postSubsidy = postSubsidy
@@ -102,7 +106,7 @@ package struct Packets: Sendable {
         self.configuration = configuration
         self.promised = promised
         lanes = ClaimLanes(
-            Claiming(store: store, clock: clock, vault: vault),
+            Claiming(shards, clock: clock, vault: vault),
             relate: configuration.relate,
             limits: configuration.lanes
         )
@@ -122,14 +126,14 @@ package struct Packets: Sendable {
         tokens: [[UInt8]] = []
     ) async -> SendAnswer {
         do throws(StoreError) {
-            let draft = try await named(draft, subsidy)
+            let (draft, place) = try await named(draft, subsidy)
             // Another person's is refused by its number alone (SU-5).
             if let subsidy, subsidy.person == draft.key.sender, subsidy.book == draft.key.book {
                 try await postSubsidy(subsidy, tokens)
             }
             // An ID that another packet has is as unlikely as guessing one; then another one is drawn.
             while true {
-                if let answer = try await attempt(draft, subsidy) {
+                if let answer = try await attempt(draft, subsidy, at: place) {
                     sends.count(answer, of: draft.kind)
                     return answer
                 }
@@ -143,9 +147,10 @@ package struct Packets: Sendable {
     /// `nil` when the ID that was drawn is taken.
     private func attempt(
         _ draft: RedPacketDraft,
-        _ subsidy: OrderNumber?
+        _ subsidy: OrderNumber?,
+        at place: Int
     ) async throws(StoreError) -> SendAnswer? {
-        let id = configuration.draws.id()
+        let id = draw(at: place)
         let now = clock.now()
         let seal = vault.seal(configuration.draws.seed(), draft.split, of: id)
         let payBy = now.advanced(bySeconds: configuration.payWithinSeconds)
@@ -173,9 +178,17 @@ package struct Packets: Sendable {
             }
         }
         // Sending is idempotent by the key.
-        let (answer, isRepeated) = try await store.transactOnceMore(footprint, decide)
+        let (answer, isRepeated) = try await shards.stores[place].transactOnceMore(footprint, decide)
         if isRepeated, case .replayed(let earlier) = answer, earlier.id == id { return .sent(earlier) }
         return answer
+    }
+
+    /// An ID of a packet in the database that has what pays for it.
+    private func draw(at place: Int) -> RedPacketID {
+        while true {
+            let id = configuration.draws.id()
+            if shards.index(of: id) == place { return id }
+        }
     }
 
     // MARK: Claiming and looking
@@ -190,7 +203,7 @@ package struct Packets: Sendable {
     /// `nil` when there is no such packet.
     package func look(_ id: RedPacketID, as person: PersonID?) async throws(StoreError) -> PacketView? {
         let names = person.map { aliases.all($0) } ?? []
-        let (packet, mine) = try await store.read { (snapshot) throws(StoreError) in
+        let (packet, mine) = try await shards.store(of: id).read { (snapshot) throws(StoreError) in
             let mine = try snapshot.claims(names.map { ClaimKey(packet: id, person: $0) })
             return (try snapshot.packet(id), mine.first)
         }
@@ -206,7 +219,7 @@ package struct Packets: Sendable {
         limit: Int
     ) async throws(StoreError) -> ClaimPage? {
         precondition(limit > 0)
-        let found = try await store.read { (snapshot) throws(StoreError) in
+        let found = try await shards.store(of: id).read { (snapshot) throws(StoreError) in
             guard let packet = try snapshot.packet(id) else { return nil as (RedPacket, [Claim])? }
             return (packet, try snapshot.claims(of: id, from: max(0, position), limit: limit))
         }

@@ -15,7 +15,9 @@ package struct Payments: Sendable {
 
     /// To be run as a service.
     package let work: Work
-    private let store: any Store
+    private let shards: Shards
+    /// Which of the databases `work` is about.
+    private let own: Int
     private let cashier: any Cashier
     private let surroundings: OutsideSurroundings
     private let terms: Payment.Terms
@@ -23,13 +25,15 @@ package struct Payments: Sendable {
     private static let checkAfterSeconds: Int64 = 5
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        at index: Int,
         cashier: any Cashier,
         surroundings: OutsideSurroundings,
         terms: Payment.Terms,
         work: Work
     ) {
-        self.store = store
+        self.shards = shards
+        own = index
         self.cashier = cashier
         self.surroundings = surroundings
         self.terms = terms
@@ -44,7 +48,7 @@ package struct Payments: Sendable {
         guard packet.kind.source.isOutside, now < Payment(packet, terms).closesAt else { return .unavailable }
         do throws(StoreError) {
             let next = now.advanced(bySeconds: Self.checkAfterSeconds)
-            let step = try await store.transactOnceMore(Footprint(packet: packet.id)) { books in
+            let step = try await shards.store(of: packet.id).transactOnceMore(Footprint(packet: packet.id)) { books in
                 books.startPaying(packet.id, nextCheckAt: next)
             }
             switch step.answer {
@@ -53,7 +57,8 @@ package struct Payments: Sendable {
             case .done(let paying):
                 let payment = Payment(paying, terms)
                 let answer = await page(payment)
-                work.submitted(payment)
+                // In another database the sweep there finds it.
+                if shards.index(of: packet.id) == own { work.submitted(payment) }
                 return answer
             }
         } catch {

@@ -43,11 +43,10 @@ package final class PostingWorker: Service {
         let hints: [Delivery]
     }
 
-    private let store: any Store
+    private let shards: Shards
     private let queue: any WorkQueue
     private let reader: LogReader
     private let kinds: PoolKinds
-    private let division: Division
     private let campaigns: @Sendable () -> CampaignSet
     private let configuration: Configuration
     private let clock: WallClock
@@ -65,10 +64,9 @@ package final class PostingWorker: Service {
     ///   - campaigns: those in force.
     ///   - seed: random, for jitter.
     package init(
-        store: any Store,
+        shards: Shards,
         queue: any WorkQueue,
         keyring: Keyring,
-        division: Division,
         campaigns: @escaping @Sendable () -> CampaignSet,
         configuration: Configuration = Configuration(),
         clock: WallClock = .system,
@@ -76,11 +74,10 @@ package final class PostingWorker: Service {
         alarms: Alarms,
         logger: Logger
     ) {
-        self.store = store
+        self.shards = shards
         self.queue = queue
         reader = LogReader(wrappingKey: keyring.walletWrapping)
-        kinds = PoolKinds(store: store)
-        self.division = division
+        kinds = PoolKinds(store: shards.home)
         self.campaigns = campaigns
         self.configuration = configuration
         self.clock = clock
@@ -130,17 +127,15 @@ package final class PostingWorker: Service {
             state.oldestToldAt = now
             return true
         }
-        let division = division
-        let (records, oldest) = try await store.read { (snapshot) throws(StoreError) in
-            let records = try snapshot.mints()
-            var oldest: [MintID: Timestamp] = [:]
-            for record in records where tells && record.postedSequence < record.lastSequence {
-                let next = try snapshot.batches(of: record.id, after: record.postedSequence, limit: 1).first
-                oldest[record.id] = next?.at
+        var records: [MintRecord] = []
+        for index in shards.stores.indices { records += try await shards.mints(at: index) }
+        var oldest: [MintID: Timestamp] = [:]
+        for record in records where tells && record.postedSequence < record.lastSequence {
+            let next = try await shards.store(of: record.id).read { (snapshot) throws(StoreError) in
+                try snapshot.batches(of: record.id, after: record.postedSequence, limit: 1).first
             }
-            return (records, oldest)
+            oldest[record.id] = next?.at
         }
-        for record in records { try division.check(record) }
         if tells { tellAges(records, oldest) }
         return state.withLock { state in
             state.lookedAt = now
@@ -152,8 +147,8 @@ package final class PostingWorker: Service {
         let now = clock.now().milliseconds
         for record in records {
             let age = oldest[record.id].map { max(0, now - $0.milliseconds) } ?? 0
-            Gauge(label: "hongbao_oldest_unposted_seconds", dimensions: Seat(mint: record.id, in: division).dimensions)
-                .record(Double(age) / 1000)
+            let dimensions = Seat(mint: record.id, in: shards.division).dimensions
+            Gauge(label: "hongbao_oldest_unposted_seconds", dimensions: dimensions).record(Double(age) / 1000)
         }
     }
 
@@ -181,7 +176,9 @@ package final class PostingWorker: Service {
         guard !deliveries.isEmpty else { return }
         let records: [MintRecord]
         do throws(StoreError) {
-            records = try await store.read { (snapshot) throws(StoreError) in try snapshot.mints() }
+            var found: [MintRecord] = []
+            for index in shards.stores.indices { found += try await shards.mints(at: index) }
+            records = found
         } catch {
             for delivery in deliveries { queue.giveBack(delivery, after: .seconds(1)) }
             throw error
@@ -246,11 +243,11 @@ package final class PostingWorker: Service {
         }
         let campaigns = campaigns
         return Poster(
-            store: store,
+            store: shards.store(of: mint),
             reader: reader,
             tokens: TokenLists(),
             kinds: kinds,
-            seat: Seat(mint: mint, in: division),
+            seat: Seat(mint: mint, in: shards.division),
             isRetried: { campaigns().scene($0)?.isRetried ?? true },
             clock: clock,
             configuration: configuration,

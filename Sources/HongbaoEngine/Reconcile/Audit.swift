@@ -11,6 +11,13 @@ package struct AuditCheck: Sendable {
     /// The first few breaches, without personal data.
     package fileprivate(set) var breaches: [String] = []
 
+    /// The same of another database.
+    fileprivate mutating func add(_ other: AuditCheck, of place: String) {
+        examined += other.examined
+        breachCount += other.breachCount
+        breaches = Array((breaches + other.breaches.map { "\(place): \($0)" }).prefix(10))
+    }
+
     mutating func expect(_ holds: Bool, _ breach: @autoclosure () -> String) {
         examined += 1
         guard !holds else { return }
@@ -47,9 +54,40 @@ package struct AuditReport: Sendable {
     }
 
     package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
+
+    /// The same of another database. Both have the same checks.
+    fileprivate mutating func add(_ other: AuditReport, of place: String) {
+        for index in checks.indices { checks[index].add(other.checks[index], of: place) }
+        totals.add(other.totals)
+    }
 }
 
-/// Proves the conservation rules on live data (RC-5), from one snapshot of the store.
+extension AuditReport.Totals {
+    fileprivate mutating func add(_ other: Self) {
+        grantsAccepted += other.grantsAccepted
+        acceptedFen += other.acceptedFen
+        grantsPosted += other.grantsPosted
+        postedFen += other.postedFen
+        withdrawalsPaid += other.withdrawalsPaid
+        paidFen += other.paidFen
+        heldFen += other.heldFen
+        subsidiesPosted += other.subsidiesPosted
+        subsidiesFen += other.subsidiesFen
+        subsidiesUsed += other.subsidiesUsed
+        subsidiesUsedFen += other.subsidiesUsedFen
+        packetsSent += other.packetsSent
+        sentFen += other.sentFen
+        transferredFen += other.transferredFen
+        refundedFen += other.refundedFen
+        rewardsPosted += other.rewardsPosted
+        rewardsGiven += other.rewardsGiven
+        // Each of them knows all.
+        personsMerged = max(personsMerged, other.personsMerged)
+        mergedFen += other.mergedFen
+    }
+}
+
+/// Proves the conservation rules on live data (RC-5), from one snapshot of each database.
 ///
 /// It shares no state with the engine: it adds up the transfers, opens and verifies every batch of the log, and
 /// compares.
@@ -86,6 +124,7 @@ package struct Audit {
     private var packets: PacketAudit
     private var identities = IdentityAudit()
     private var totals = AuditReport.Totals()
+    private var crossing = CrossingAudit.Found()
 
     private init(verifier: TokenVerifier, reader: LogReader, packets: PacketAudit) {
         self.verifier = verifier
@@ -100,15 +139,71 @@ package struct Audit {
         keyring: Keyring,
         signatures: VerifiedSignatures = VerifiedSignatures()
     ) async throws(StoreError) -> AuditReport {
-        try await store.read { (snapshot) throws(StoreError) in
+        try await run(Shards(store), keyring: keyring, signatures: signatures)
+    }
+
+    /// How often it's done again because there were new merges while several databases were read.
+    private static let attemptsMax = 3
+
+    /// The same of all databases of a cluster, and of what crosses from one to another.
+    package static func run(
+        _ shards: Shards,
+        keyring: Keyring,
+        signatures: VerifiedSignatures = VerifiedSignatures()
+    ) async throws(StoreError) -> AuditReport {
+        var attempts = 1
+        while true {
+            let merges = try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
+            let report = try await attempt(shards, merges, keyring, signatures)
+            if report.holds || shards.isOne || attempts == attemptsMax { return report }
+            let later = try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
+            if later.count == merges.count { return report }
+            attempts += 1
+        }
+    }
+
+    private static func attempt(
+        _ shards: Shards,
+        _ merges: [Merge],
+        _ keyring: Keyring,
+        _ signatures: VerifiedSignatures
+    ) async throws(StoreError) -> AuditReport {
+        var (whole, found, targets) = try await read(0, of: shards, nil, keyring, signatures)
+        var crossing = CrossingAudit(shards)
+        if !shards.isOne || !found.arrived.isEmpty { try await crossing.read(found, of: 0, targets) }
+        for index in shards.stores.indices.dropFirst() {
+            let part: AuditReport
+            (part, found, targets) = try await read(index, of: shards, merges, keyring, signatures)
+            try await crossing.read(found, of: index, targets)
+            whole.add(part, of: "database \(index + 1)")
+        }
+        if !shards.isOne || !crossing.promises.breaches.isEmpty {
+            whole.checks += [crossing.promises, crossing.leases]
+        }
+        return whole
+    }
+
+    /// - Parameter merges: where the database doesn't have them itself.
+    private static func read(
+        _ index: Int,
+        of shards: Shards,
+        _ merges: [Merge]?,
+        _ keyring: Keyring,
+        _ signatures: VerifiedSignatures
+    ) async throws(StoreError) -> (AuditReport, CrossingAudit.Found, [PersonID: PersonID]) {
+        try await shards.stores[index].read { (snapshot) throws(StoreError) in
             var audit = Audit(
                 verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
                 reader: LogReader(wrappingKey: keyring.walletWrapping),
-                packets: PacketAudit(keyring: keyring)
+                packets: PacketAudit(keyring: keyring) { shards.index(of: $0) != index }
             )
             try audit.learnEpochs(snapshot)
-            for (budget, _) in try snapshot.budgets() { audit.kinds[budget.pool] = budget.kind }
-            audit.identities.learn(try snapshot.merges(), &audit.totals)
+            for (budget, leases) in try snapshot.budgets() {
+                audit.kinds[budget.pool] = budget.kind
+                audit.crossing.leases += leases
+            }
+            let known = if let merges { merges } else { try snapshot.merges() }
+            audit.identities.learn(known, &audit.totals)
             let mints = try snapshot.mints()
             for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, snapshot) }
             audit.compareCaps()
@@ -120,7 +215,8 @@ package struct Audit {
             try audit.readBudgets(snapshot)
             try audit.identities.read(snapshot)
             try audit.packets.read(snapshot, &audit.forward, &audit.payouts, &audit.totals)
-            return audit.report
+            audit.crossing.departed = audit.packets.departed
+            return (audit.report, audit.crossing, audit.identities.targets)
         }
     }
 
@@ -258,6 +354,7 @@ package struct Audit {
             return
         }
         identities.note(transfer, &totals)
+        if transfer.debit.isElsewhere { return crossing.arrived.append(transfer) }
         if PacketAudit.concerns(transfer) { packets.note(transfer) }
         guard let order = transfer.id.order else {
             let isOther = PacketAudit.concerns(transfer) || IdentityAudit.concerns(transfer)

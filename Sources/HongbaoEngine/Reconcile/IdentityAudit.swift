@@ -5,7 +5,7 @@ import HongbaoCore
 struct IdentityAudit {
     private(set) var check = AuditCheck(invariant: "ID", title: "merges move all, to who it is; a phone is one person")
 
-    private var targets: [PersonID: PersonID] = [:]
+    private(set) var targets: [PersonID: PersonID] = [:]
     /// When something last came to the account of who was merged.
     private var lastCredits: [AccountID: Timestamp] = [:]
     private var newest = Timestamp(milliseconds: .min)
@@ -14,10 +14,14 @@ struct IdentityAudit {
     /// it wasn't, for much longer than that.
     private static let leftSeconds: Int64 = 3_600
 
-    /// Whether a transfer is from one person to another.
-    static func concerns(_ transfer: Transfer) -> Bool {
+    /// Whether a transfer is from one person to another, in this database or a different one.
+    static func concerns(_ transfer: Transfer) -> Bool { isBetweenPersons(transfer) || leaves(transfer) }
+
+    private static func isBetweenPersons(_ transfer: Transfer) -> Bool {
         transfer.debit.kind == .person && transfer.credit.kind == .person
     }
+
+    private static func leaves(_ transfer: Transfer) -> Bool { transfer.credit.isElsewhere && transfer.id.isOwn }
 
     /// Before transfers are noted.
     mutating func learn(_ merges: [Merge], _ totals: inout AuditReport.Totals) {
@@ -44,7 +48,15 @@ struct IdentityAudit {
             let last = lastCredits[transfer.credit] ?? transfer.postedAt
             lastCredits[transfer.credit] = max(last, transfer.postedAt)
         }
-        guard Self.concerns(transfer) else { return }
+        if Self.leaves(transfer) {
+            totals.mergedFen += Int128(transfer.amount.fen)
+            check.expect(
+                transfer.debit.kind == .person && transfer.id.person.rawValue == transfer.debit.owner
+                    && targets[transfer.id.person] != nil,
+                "\(transfer.amount.fen) fen have left for another database, and no merge says so"
+            )
+        }
+        guard Self.isBetweenPersons(transfer) else { return }
         totals.mergedFen += Int128(transfer.amount.fen)
         check.expect(
             transfer.id.isOwn && transfer.id.person.rawValue == transfer.debit.owner

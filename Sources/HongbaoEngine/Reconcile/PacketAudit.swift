@@ -11,9 +11,16 @@ struct PacketAudit {
     private let vault: SeedVault
     /// Into and out of escrows, until a packet accounts for them.
     private var transfers: [TransferID: Transfer] = [:]
+    /// Whether a person is in another database than this one.
+    private let isElsewhere: (PersonID) -> Bool
+    /// Shares that are done, and must have come to another database.
+    private(set) var departed: [Claim] = []
     private static let page = 1024
 
-    init(keyring: Keyring) { vault = SeedVault(keyring) }
+    init(keyring: Keyring, isElsewhere: @escaping (PersonID) -> Bool) {
+        vault = SeedVault(keyring)
+        self.isElsewhere = isElsewhere
+    }
 
     static func concerns(_ transfer: Transfer) -> Bool {
         transfer.id.packet != nil || transfer.debit.kind == .escrow || transfer.credit.kind == .escrow
@@ -137,6 +144,10 @@ struct PacketAudit {
         var luckiest: RedPacket.Best?
     }
 
+    private func leaves(_ claim: Claim) -> Bool {
+        !claim.kind.destination.isOutside && isElsewhere(claim.key.person)
+    }
+
     private mutating func read(_ claim: Claim, of packet: RedPacket, _ draws: KeyedDraws?, _ tally: inout Tally) {
         let place = "packet \(packet.id.rawValue) position \(claim.position)"
         if claim.position != tally.count { tally.isGapFree = false }
@@ -156,8 +167,9 @@ struct PacketAudit {
             settled.expect(transfer == nil, "\(place): pending, and \(transfer?.amount.fen ?? 0) fen were moved")
         case .done:
             tally.transferred += Int128(claim.share.fen)
+            if leaves(claim) { departed.append(claim) }
             settled.expect(
-                transfer?.movesTheSame(as: claim.transfer(at: claim.at)) ?? false,
+                transfer?.movesTheSame(as: claim.transfer(at: claim.at, isElsewhere: leaves(claim))) ?? false,
                 "\(place): done with \(claim.share.fen) fen, \(transfer?.amount.fen ?? 0) were moved"
             )
         }

@@ -24,7 +24,9 @@ package struct ShownReward: Hashable, Sendable {
 
 /// What people do with coupons and pendants (WL-1).
 package struct Rewards: Sendable {
+    private let shards: Shards
     private let store: any Store
+    private let aliases: KnownAliases
     private let campaigns: Campaigns
     private let tokens: TokenLists
     private let poster: Poster
@@ -33,14 +35,18 @@ package struct Rewards: Sendable {
     private let awaited: @Sendable (OrderNumber) -> Void
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        mint: MintID,
+        aliases: KnownAliases,
         campaigns: Campaigns,
         tokens: TokenLists,
         poster: Poster,
         clock: WallClock,
         awaited: @escaping @Sendable (OrderNumber) -> Void
     ) {
-        self.store = store
+        self.shards = shards
+        store = shards.store(of: mint)
+        self.aliases = aliases
         self.campaigns = campaigns
         self.tokens = tokens
         self.poster = poster
@@ -55,7 +61,9 @@ package struct Rewards: Sendable {
         var footprint = Footprint()
         footprint.rewards = [order]
         let now = clock.now()
-        let (outcome, isRepeated) = try await store.transactOnceMore(footprint) { $0.redeem(order, now: now) }
+        let (outcome, isRepeated) = try await place(of: order).transactOnceMore(footprint) {
+            $0.redeem(order, now: now)
+        }
         switch outcome {
         // Its first outcome was lost on the way.
         case .alreadyRedeemed(let reward) where isRepeated: return .redeemed(reward)
@@ -69,6 +77,19 @@ package struct Rewards: Sendable {
             return outcome
         case .redeemed, .alreadyRedeemed, .refused: return outcome
         }
+    }
+
+    /// The database that has this reward, or will have it.
+    private func place(of order: OrderNumber) async throws(StoreError) -> any Store {
+        let places = shards.isOne ? [] : shards.indices(of: aliases.all(order.person))
+        guard places.count > 1 else { return store }
+        for index in places {
+            let found = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                try snapshot.rewards([order])
+            }
+            if !found.isEmpty { return shards.stores[index] }
+        }
+        return store
     }
 
     /// Whose coupons are these: as shown to their owner.

@@ -43,9 +43,15 @@ struct ClientTokens: Sendable {
     }
 
     /// What the log says about the places that the tokens name.
-    func lookUp(in snapshot: any StoreSnapshot, _ reader: LogReader) throws(StoreError) -> [ThinToken: Logged] {
+    ///
+    /// - Parameter isHere: whether the log of a mint is in that database.
+    func lookUp(
+        in snapshot: any StoreSnapshot,
+        _ reader: LogReader,
+        _ isHere: (MintID) -> Bool = { _ in true }
+    ) throws(StoreError) -> [ThinToken: Logged] {
         var found: [ThinToken: Logged] = [:]
-        for (_, token, _) in candidates {
+        for (_, token, _) in candidates where isHere(token.mint) {
             let thin = ThinToken(mint: token.mint, sequence: token.sequence, index: token.index)
             let logged = try snapshot.batches(of: token.mint, after: token.sequence - 1, limit: 1).first
             guard let logged, logged.sequence == token.sequence, token.index < logged.count else { continue }

@@ -10,9 +10,9 @@ extension Wallets {
         if let open = try await openSubsidy(order, tokens: sent) {
             return Subsidy(order: order, amount: open.amount, at: open.openedAt)
         }
-        return try await store.read { (snapshot) throws(StoreError) in
-            try snapshot.subsidies(of: order.person, in: order.book).first { $0.order == order }
-        }
+        return try await shards.read(shards.indices(of: aliases.all(order.person))) { (snapshot) throws(StoreError) in
+            try snapshot.subsidies(of: order.person, in: order.book).filter { $0.order == order }
+        }.first
     }
 
     /// Puts a subsidy into the ledger that isn't in it yet. Nothing else is posted (SU-2), and nothing that can't be
@@ -42,10 +42,11 @@ extension Wallets {
         sent.keep(only: order)
         guard !sent.orders.isEmpty else { return nil }
         let (reader, asked) = (reader, sent)
-        let (log, posted) = try await store.read { (snapshot) throws(StoreError) in
-            (try asked.lookUp(in: snapshot, reader), try snapshot.transfers([TransferID(order)]))
+        let found = try await shards.read(shards.indices(of: aliases.all(person))) { (snapshot) throws(StoreError) in
+            [(log: try asked.lookUp(in: snapshot, reader), posted: try snapshot.transfers([TransferID(order)]))]
         }
-        sent.judge(by: log, posted: Set(posted.compactMap(\.id.order)))
+        let log = found.reduce(into: [:]) { $0.merge($1.log) { first, _ in first } }
+        sent.judge(by: log, posted: Set(found.flatMap(\.posted).compactMap(\.id.order)))
         alarms.raiseForged(sent.forgedIn)
         return sent.grants.first
     }

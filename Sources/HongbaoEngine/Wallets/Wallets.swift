@@ -42,7 +42,7 @@ package final class Wallets: Sendable {
     /// How many tokens a client may send along; more are refused.
     package static let clientTokensMax = 200
 
-    let store: any Store
+    let shards: Shards
     private let campaigns: Campaigns
     let tokens: TokenLists
     let kinds: PoolKinds
@@ -56,7 +56,7 @@ package final class Wallets: Sendable {
     private let switchedOff = Mutex<Set<WalletSource>>([])
 
     package init(
-        store: any Store,
+        shards: Shards,
         campaigns: Campaigns,
         tokens: TokenLists,
         kinds: PoolKinds,
@@ -68,7 +68,7 @@ package final class Wallets: Sendable {
         aliases: KnownAliases = KnownAliases(),
         deadline: Duration = .milliseconds(800)
     ) {
-        self.store = store
+        self.shards = shards
         self.campaigns = campaigns
         self.tokens = tokens
         self.kinds = kinds
@@ -156,6 +156,7 @@ package final class Wallets: Sendable {
         )
     }
 
+    /// What one database has of a person.
     private struct Snapshot: Sendable {
         var posted: [Transfer] = []
         var withdrawals: [Withdrawal] = []
@@ -163,7 +164,16 @@ package final class Wallets: Sendable {
         var subsidies: [Subsidy] = []
         var rewards: [GivenReward] = []
         /// What the log has at the places that the client's tokens name.
-        let log: [ThinToken: ClientTokens.Logged]
+        var log: [ThinToken: ClientTokens.Logged] = [:]
+
+        mutating func add(_ other: Snapshot) {
+            posted += other.posted
+            withdrawals += other.withdrawals
+            claims += other.claims
+            subsidies += other.subsidies
+            rewards += other.rewards
+            log.merge(other.log) { first, _ in first }
+        }
     }
 
     /// `nil` when the store fails or takes too long.
@@ -175,23 +185,32 @@ package final class Wallets: Sendable {
     ) async -> Snapshot? {
         let kinds = kinds
         let reader = reader
-        let store = store
+        let shards = shards
         let alarms = alarms
+        let own = Set(shards.indices(of: names))
         return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
-                return try await store.read { (snapshot) throws(StoreError) in
-                    var found = Snapshot(log: try sent.lookUp(in: snapshot, reader))
-                    try kinds.learn(of: open + found.log.values.map(\.grant), snapshot)
-                    // Whatever else a person can have comes here, too: it's theirs under each of their names.
-                    for name in names {
-                        found.posted += try snapshot.transfers(of: name, in: book)
-                        found.withdrawals += try snapshot.withdrawals(of: name, in: book)
-                        found.claims += try snapshot.claims(of: name, in: book)
-                        found.subsidies += try snapshot.subsidies(of: name, in: book)
-                        found.rewards += try snapshot.rewards(of: name, in: book)
+                var all = Snapshot()
+                for index in shards.stores.indices {
+                    let found = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                        var found = Snapshot()
+                        // Of a red packet that is in another database the shares are there, too.
+                        for name in names { found.claims += try snapshot.claims(of: name, in: book) }
+                        found.log = try sent.lookUp(in: snapshot, reader) { shards.index(of: $0) == index }
+                        guard own.contains(index) else { return found }
+                        try kinds.learn(of: open + found.log.values.map(\.grant), snapshot)
+                        // Whatever else a person can have comes here, too: it's theirs under each of their names.
+                        for name in names {
+                            found.posted += try snapshot.transfers(of: name, in: book)
+                            found.withdrawals += try snapshot.withdrawals(of: name, in: book)
+                            found.subsidies += try snapshot.subsidies(of: name, in: book)
+                            found.rewards += try snapshot.rewards(of: name, in: book)
+                        }
+                        return found
                     }
-                    return found
+                    all.add(found)
                 }
+                return all
             } catch {
                 if error.code == .corrupt { alarms.raise(.corruptData, "reading a wallet: \(error)") }
                 return nil

@@ -25,6 +25,7 @@ package struct Withdrawals: Sendable {
     /// Puts a person's open tokens into the ledger and returns when they are in it (TK-7).
     package typealias PostNow = @Sendable (PersonID, BookID) async throws(StoreError) -> Void
 
+    private let shards: Shards
     private let store: any Store
     private let aliases: KnownAliases
     private let postNow: PostNow
@@ -32,12 +33,14 @@ package struct Withdrawals: Sendable {
     private let counters: Counters
 
     package init(
-        store: any Store,
+        _ shards: Shards,
+        mint: MintID = .first,
         aliases: KnownAliases = KnownAliases(),
         postNow: @escaping PostNow,
         promised: @escaping @Sendable (Withdrawal) -> Void
     ) {
-        self.store = store
+        self.shards = shards
+        store = shards.store(of: mint)
         self.aliases = aliases
         self.postNow = postNow
         self.promised = promised
@@ -72,12 +75,13 @@ package struct Withdrawals: Sendable {
     package func find(_ key: WithdrawalKey) async throws(StoreError) -> Withdrawal? {
         let others = aliases.all(key.person).reversed().filter { $0 != key.person }
         let asked = [key] + others.compactMap { WithdrawalKey(person: $0, book: key.book, id: key.id) }
-        return try await store.read { snapshot throws(StoreError) in
+        let places = shards.indices(of: aliases.all(key.person))
+        return try await shards.read(places) { (snapshot) throws(StoreError) in
             for key in asked {
-                if let found = try snapshot.withdrawal(key) { return found }
+                if let found = try snapshot.withdrawal(key) { return [found] }
             }
-            return nil
-        }
+            return []
+        }.first
     }
 
     private func decide(

@@ -87,7 +87,7 @@ struct Bench: Sendable {
     ) async throws -> Answer {
         let opened = try await open(folder)
         let engine = try await Engine.start(
-            store: opened.store,
+            shards: Shards(opened.store),
             campaigns: campaigns,
             keyring: keyring,
             channels: Channels(

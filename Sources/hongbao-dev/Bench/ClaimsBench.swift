@@ -22,7 +22,7 @@ struct ClaimsBench: Sendable {
             return try await bench.withEngine(folder: folder, keyring: keyring, transfers: transfers) { engine in
                 // Those that wait are let go before the engine ends, which waits for them.
                 defer { transfers.answer() }
-                let claiming = Claiming(store: engine.store, clock: engine.clock, vault: SeedVault(keyring))
+                let claiming = Claiming(engine.shards, clock: engine.clock, vault: SeedVault(keyring))
                 let source = PacketSource(engine)
                 let isSpread = [spread, single].contains { bench.wants($0) }
                 let many = isSpread ? try await source.send(Self.packetCount, count: 1_000) : []

@@ -98,7 +98,7 @@ final class ClusterWorld: Sendable {
         configuration.store = DatabaseAddress(url)
         let opened = try await OpenedStore.open(configuration)
         do {
-            let answer = try await body(opened.store)
+            let answer = try await body(opened.shards.home)
             try await opened.close()
             return answer
         } catch {

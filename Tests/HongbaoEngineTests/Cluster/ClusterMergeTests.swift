@@ -7,70 +7,6 @@ import Testing
 
 /// Persons of different mints turn out to be one (ID-3, DP-3): each order counts once, whoever decided on it.
 @Suite(.timeLimit(.minutes(15))) struct ClusterMergeTests {
-    private static let book = BookID(campaign: 7, phase: .live)
-
-    /// A user without a phone and one with it, whose persons different mints decide for.
-    private struct Pair: Sendable {
-        let user: String
-        let phone: String
-        let source: PersonID
-        let target: PersonID
-
-        init(_ number: Int, _ identities: Identities, _ division: Division) async throws {
-            phone = "1380000\(1_000 + number)"
-            target = try #require(
-                await identities.resolve(IdentitiesTests.login("toutiao", "b\(number)", phone)).person
-            )
-            var (attempt, user, source) = (0, "", target)
-            while division.mint(of: source) == division.mint(of: target) {
-                attempt += 1
-                user = "a\(number)-\(attempt)"
-                source = try #require(await identities.resolve(IdentitiesTests.login("douyin", user)).person)
-            }
-            self.user = user
-            self.source = source
-        }
-
-        func bind(_ house: House) async throws -> IdentityAnswer {
-            let login = IdentitiesTests.login("douyin", user, phone)
-            while true {
-                let answer = await house.engines.any?.identities.bind(login, joining: .ifAlone)
-                guard let answer, case .person = answer else {
-                    try await Task.sleep(for: .milliseconds(20))
-                    continue
-                }
-                return answer
-            }
-        }
-    }
-
-    /// From whichever node decides for the person.
-    private static func grant(_ houses: [House], _ person: PersonID, rain: UInt16, _ amount: Int64 = 10) async throws
-        -> GrantAnswer
-    {
-        let request = GrantRequest.forTests(person: person.rawValue, rain: rain, amount: amount)
-        while true {
-            for house in houses {
-                switch await house.engines.grant([request])[0] {
-                case .unavailable, .refused(.overloaded): break
-                case let answer: return answer
-                }
-            }
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
-    private static func balance(_ houses: [House], _ person: PersonID) async throws -> Int64 {
-        for house in houses {
-            let name = house.engines.person(person)
-            guard let engine = house.engines.engine(of: .person(name)) else { continue }
-            let answer = await engine.wallets.read(person: name, campaign: "test", tokens: [])
-            guard case .wallet(let reading) = answer else { throw Unexpected("\(answer)") }
-            return reading.view.balance
-        }
-        throw Unexpected("nobody has this person")
-    }
-
     @Test func ordersOfBothCountOnce() async throws {
         let town = try await Town()
         let houses = [town.house("a"), town.house("b")]
@@ -78,20 +14,20 @@ import Testing
             try await House.until(houses, have: [2, 2])
             let identities = try #require(houses[0].engines.any?.identities)
             let pair = try await Pair(1, identities, town.division)
-            let first = try #require(try await Self.grant(houses, pair.source, rain: 1, 100).granted)
-            _ = try await Self.grant(houses, pair.target, rain: 2, 200)
+            let first = try #require(try await houses.grant(pair.source, rain: 1, 100).granted)
+            _ = try await houses.grant(pair.target, rain: 2, 200)
             #expect(try await pair.bind(houses[1]) == .person(pair.target, isNew: false, merged: pair.source))
             for name in [pair.source, pair.target] {
                 // GR-3, M14: the same answer under either name, from a mint that never accepted it.
-                let again = try #require(try await Self.grant(houses, name, rain: 1, 100).granted)
+                let again = try #require(try await houses.grant(name, rain: 1, 100).granted)
                 #expect(again.isReplay && again.token == first.token && again.order == first.order)
-                guard case .refused(.orderConflict) = try await Self.grant(houses, name, rain: 1, 101) else {
+                guard case .refused(.orderConflict) = try await houses.grant(name, rain: 1, 101) else {
                     throw Unexpected("another amount was taken")
                 }
             }
-            let next = try #require(try await Self.grant(houses, pair.source, rain: 3, 300).granted)
+            let next = try #require(try await houses.grant(pair.source, rain: 3, 300).granted)
             #expect(next.order.person == pair.target)
-            try await eventually { try await Self.balance(houses, pair.source) == 600 }
+            try await eventually { try await houses.balance(pair.source) == 600 }
             let found = try await houses.firstFound(first.order, of: pair.target)
             #expect(found?.amount.fen == 100)
         }
@@ -111,7 +47,7 @@ import Testing
                 var pairs: [(Pair, [UInt8])] = []
                 for number in 0..<6 {
                     let pair = try await Pair(number, identities, town.division)
-                    let granted = try #require(try await Self.grant(houses, pair.source, rain: 1).granted)
+                    let granted = try #require(try await houses.grant(pair.source, rain: 1).granted)
                     _ = try await pair.bind(first)
                     pairs.append((pair, granted.token))
                 }
@@ -119,7 +55,7 @@ import Testing
             }
             try await House.until([first], have: [4])
             for (pair, token) in pairs {
-                let again = try #require(try await Self.grant([first], pair.target, rain: 1).granted)
+                let again = try #require(try await [first].grant(pair.target, rain: 1).granted)
                 #expect(again.isReplay && again.token == token)
             }
         }
@@ -200,7 +136,7 @@ import Testing
         for rain in rains {
             try await Task.sleep(for: interval)
             let asked = ContinuousClock.now
-            let granted = try #require(try await grant(houses, person, rain: rain).granted)
+            let granted = try #require(try await houses.grant(person, rain: rain).granted)
             all.append(Given(rain: rain, grant: granted, asked: asked, answered: .now))
         }
         return all

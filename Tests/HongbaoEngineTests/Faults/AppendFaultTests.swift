@@ -290,7 +290,7 @@ extension Engine {
     func takeOver(_ rig: EngineRig, from store: (any Store)? = nil) async throws(StoreError) -> EpochKeys {
         try await openEpoch(
             of: .alone,
-            store: store ?? self.store,
+            shards: store.map { Shards($0) } ?? shards,
             keyring: rig.keyring,
             clock: clock,
             leaseSeconds: 60,

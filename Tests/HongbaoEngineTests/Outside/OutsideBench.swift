@@ -154,7 +154,7 @@ struct OutsideLife: Sendable {
                 transfers: bench.transfers,
                 refunds: bench.refunds
             ),
-            store: store,
+            Shards(store),
             payouts: policy,
             policies: policies,
             terms: Payment.Terms(
@@ -169,13 +169,13 @@ struct OutsideLife: Sendable {
         )
         self.outside = outside
         packets = Packets(
-            store: bench.store,
+            Shards(bench.store),
             clock: bench.clock,
             vault: SeedVault(bench.keyring),
             promised: { outside.transfers.promised($0) }
         )
         sweeps = PacketSweeps(
-            store: bench.store,
+            Shards(bench.store),
             clock: bench.clock,
             refundPromised: { outside.refunds.promised($0) },
             logger: .silent

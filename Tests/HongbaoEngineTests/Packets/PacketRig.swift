@@ -62,7 +62,7 @@ struct PacketRig: Sendable {
         _ configuration: Packets.Configuration = Packets.Configuration()
     ) -> Packets {
         Packets(
-            store: store ?? self.store,
+            Shards(store ?? self.store),
             clock: wallClock,
             vault: SeedVault(keyring),
             configuration: configuration
@@ -70,7 +70,7 @@ struct PacketRig: Sendable {
     }
 
     func sweeps(refundPromised: @escaping @Sendable (Refund) -> Void = { _ in }) -> PacketSweeps {
-        PacketSweeps(store: store, clock: wallClock, refundPromised: refundPromised, logger: .silent)
+        PacketSweeps(Shards(store), clock: wallClock, refundPromised: refundPromised, logger: .silent)
     }
 
     static func draft(

@@ -219,7 +219,7 @@ import Testing
     @Test func anotherKeyringOpensNothing() async throws {
         try await PacketRig.run { rig in
             let packet = try await rig.open(rig.packets(), .c2c, .of(1_000, 8))
-            let stranger = Packets(store: rig.store, clock: rig.wallClock, vault: SeedVault(Keyring()))
+            let stranger = Packets(Shards(rig.store), clock: rig.wallClock, vault: SeedVault(Keyring()))
             guard case .unavailable(let error) = await stranger.claim(packet.id, by: PersonID(1)) else {
                 throw Unexpected("a share from another seed")
             }

@@ -30,10 +30,9 @@ import Testing
         configuration.poster.batchesMax = 2
         let campaigns = rig.campaigns
         return PostingWorker(
-            store: store,
+            shards: Shards(store),
             queue: queue,
             keyring: rig.keyring,
-            division: .whole,
             campaigns: { campaigns },
             configuration: configuration,
             seed: UInt64.random(in: 0 ... .max),

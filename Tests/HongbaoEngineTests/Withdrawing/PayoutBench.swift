@@ -131,7 +131,7 @@ struct PayoutBench: Sendable {
 
     func withdrawals(_ payouts: Payouts?) -> Withdrawals {
         Withdrawals(
-            store: store,
+            Shards(store),
             postNow: { (_, _) throws(StoreError) in },
             promised: { payouts?.promised($0) }
         )

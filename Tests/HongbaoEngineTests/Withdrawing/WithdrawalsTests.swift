@@ -81,7 +81,7 @@ import Testing
     @Test func unpostedMoneyIsIncluded() async throws {
         let bench = try await PayoutBench(fenEach: 0)
         let withdrawals = Withdrawals(
-            store: bench.store,
+            Shards(bench.store),
             postNow: { (person, book) throws(StoreError) in
                 #expect(book == PayoutWorld.book)
                 try await bench.grant(person.rawValue, rain: 9, 250)
@@ -99,7 +99,7 @@ import Testing
         let bench = try await PayoutBench()
         let fault = StoreError(.unavailable, "on purpose")
         let withdrawals = Withdrawals(
-            store: bench.store,
+            Shards(bench.store),
             postNow: { (_, _) throws(StoreError) in throw fault },
             promised: { _ in Issue.record("promised") }
         )
@@ -111,7 +111,7 @@ import Testing
     @Test func unknownOutcomeOfTheHold() async throws {
         let bench = try await PayoutBench()
         let faulty = FaultyStore(bench.store, script: [.transact: [0: .after]])
-        let withdrawals = Withdrawals(store: faulty, postNow: { (_, _) throws(StoreError) in }, promised: { _ in })
+        let withdrawals = Withdrawals(Shards(faulty), postNow: { (_, _) throws(StoreError) in }, promised: { _ in })
         guard case .accepted(let withdrawal) = await Self.ask(withdrawals, try bench.key("w1"), 100) else {
             Issue.record("not accepted")
             return
@@ -120,7 +120,7 @@ import Testing
         #expect(try await bench.account().held == fen(100))
 
         let dead = FaultyStore(bench.store, script: [.transact: [0: .before]])
-        let others = Withdrawals(store: dead, postNow: { (_, _) throws(StoreError) in }, promised: { _ in })
+        let others = Withdrawals(Shards(dead), postNow: { (_, _) throws(StoreError) in }, promised: { _ in })
         guard case .unavailable(let error) = await Self.ask(others, try bench.key("w2"), 100) else {
             Issue.record("not unavailable")
             return
