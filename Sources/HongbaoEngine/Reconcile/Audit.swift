@@ -93,35 +93,58 @@ package struct Audit {
         self.packets = packets
     }
 
-    /// - Parameter signatures: what was verified before, as by a process that looks at the same log.
+    /// - Parameters:
+    ///   - signatures: what was verified before, as by a process that looks at the same log.
+    ///   - pace: how fast it may read.
     /// - Throws: when the store can't be read, or its keys don't belong to this keyring: then nothing is proven.
     package static func run(
         _ store: any Store,
         keyring: Keyring,
-        signatures: VerifiedSignatures = VerifiedSignatures()
+        signatures: VerifiedSignatures = VerifiedSignatures(),
+        pace: AuditPace = AuditPace()
     ) async throws(StoreError) -> AuditReport {
         try await store.read { (snapshot) throws(StoreError) in
-            var audit = Audit(
-                verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
-                reader: LogReader(wrappingKey: keyring.walletWrapping),
-                packets: PacketAudit(keyring: keyring)
-            )
-            try audit.learnEpochs(snapshot)
-            for (budget, _) in try snapshot.budgets() { audit.kinds[budget.pool] = budget.kind }
-            audit.identities.learn(try snapshot.merges(), &audit.totals)
-            let mints = try snapshot.mints()
-            for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, snapshot) }
-            audit.compareCaps()
-            try audit.readTransfers(snapshot)
-            try audit.rewards.read(snapshot, audit.kinds, &audit.totals)
-            try audit.readHolds(snapshot)
-            try audit.readWithdrawals(snapshot)
-            try audit.readAccounts(snapshot)
-            try audit.readBudgets(snapshot)
-            try audit.identities.read(snapshot)
-            try audit.packets.read(snapshot, &audit.forward, &audit.payouts, &audit.totals)
-            return audit.report
+            try report(of: AuditedRows(snapshot, pace), keyring, signatures)
         }
+    }
+
+    /// The same, unless another process is at it: then `nil`.
+    static func runAlone(
+        _ store: any Store,
+        keyring: Keyring,
+        signatures: VerifiedSignatures,
+        pace: AuditPace
+    ) async throws(StoreError) -> AuditReport? {
+        try await store.readAlone { (snapshot) throws(StoreError) in
+            try report(of: AuditedRows(snapshot, pace), keyring, signatures)
+        }
+    }
+
+    private static func report(
+        of rows: AuditedRows,
+        _ keyring: Keyring,
+        _ signatures: VerifiedSignatures
+    ) throws(StoreError) -> AuditReport {
+        var audit = Audit(
+            verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
+            reader: LogReader(wrappingKey: keyring.walletWrapping),
+            packets: PacketAudit(keyring: keyring)
+        )
+        try audit.learnEpochs(rows)
+        for (budget, _) in try rows.budgets() { audit.kinds[budget.pool] = budget.kind }
+        audit.identities.learn(try rows.merges(), &audit.totals)
+        let mints = try rows.mints()
+        for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, rows) }
+        audit.compareCaps()
+        try audit.readTransfers(rows)
+        try audit.rewards.read(rows, audit.kinds, &audit.totals)
+        try audit.readHolds(rows)
+        try audit.readWithdrawals(rows)
+        try audit.readAccounts(rows)
+        try audit.readBudgets(rows)
+        try audit.identities.read(rows)
+        try audit.packets.read(rows, &audit.forward, &audit.payouts, &audit.totals)
+        return audit.report
     }
 
     private var report: AuditReport {
@@ -135,8 +158,8 @@ package struct Audit {
         )
     }
 
-    private mutating func learnEpochs(_ snapshot: any StoreSnapshot) throws(StoreError) {
-        for epoch in try snapshot.epochs() {
+    private mutating func learnEpochs(_ rows: AuditedRows) throws(StoreError) {
+        for epoch in try rows.epochs() {
             try reader.learn(epoch)
             guard let certificate = MintCertificate(epoch.certificate) else {
                 log.expect(false, "the certificate of epoch \(epoch.epoch) can't be read")
@@ -155,7 +178,7 @@ package struct Audit {
     private mutating func readLog(
         of mint: MintRecord,
         common: UInt64?,
-        _ snapshot: any StoreSnapshot
+        _ rows: AuditedRows
     ) throws(StoreError) {
         var sequence = mint.start
         log.expect(
@@ -163,7 +186,7 @@ package struct Audit {
             "mint \(mint.id.rawValue): its log begins behind \(mint.commonSequence), not behind \(common ?? 0)"
         )
         while true {
-            let batches = try snapshot.batches(of: mint.id, after: sequence, limit: 256)
+            let batches = try rows.batches(of: mint.id, after: sequence, limit: 256)
             guard let last = batches.last else { break }
             for batch in batches {
                 log.expect(
@@ -231,10 +254,10 @@ package struct Audit {
         }
     }
 
-    private mutating func readTransfers(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readTransfers(_ rows: AuditedRows) throws(StoreError) {
         var last: TransferID?
         while true {
-            let page = try snapshot.transfers(after: last, limit: Self.page)
+            let page = try rows.transfers(after: last, limit: Self.page)
             for transfer in page { read(transfer) }
             guard let end = page.last else { break }
             last = end.id
@@ -281,10 +304,10 @@ package struct Audit {
         )
     }
 
-    private mutating func readHolds(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readHolds(_ rows: AuditedRows) throws(StoreError) {
         var last: TransferID?
         while true {
-            let page = try snapshot.holds(after: last, limit: Self.page)
+            let page = try rows.holds(after: last, limit: Self.page)
             for hold in page {
                 holds[hold.id] = hold
                 if hold.state == .pending {
@@ -297,10 +320,10 @@ package struct Audit {
         }
     }
 
-    private mutating func readWithdrawals(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readWithdrawals(_ rows: AuditedRows) throws(StoreError) {
         var last: WithdrawalKey?
         while true {
-            let page = try snapshot.withdrawals(after: last, limit: Self.page)
+            let page = try rows.withdrawals(after: last, limit: Self.page)
             for withdrawal in page {
                 let hold = holds.removeValue(forKey: withdrawal.transferID)
                 let expected: Hold.State =
@@ -337,13 +360,13 @@ package struct Audit {
         payouts.expect(paidOut.isEmpty, "\(paidOut.count) transfers that no withdrawal asked for")
     }
 
-    private mutating func readAccounts(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readAccounts(_ rows: AuditedRows) throws(StoreError) {
         var last: AccountID?
         var debits = Int128(0)
         var credits = Int128(0)
         var books: [BookID: Int128] = [:]
         while true {
-            let page = try snapshot.accounts(after: last, limit: Self.page)
+            let page = try rows.accounts(after: last, limit: Self.page)
             for account in page {
                 let sum = sums.removeValue(forKey: account.id) ?? (0, 0, 0)
                 identities.note(account)
@@ -367,8 +390,8 @@ package struct Audit {
         for (book, sum) in books { oneBook.expect(sum == 0, "book \(book.rawValue) has \(sum) fen of other books") }
     }
 
-    private mutating func readBudgets(_ snapshot: any StoreSnapshot) throws(StoreError) {
-        for (budget, leases) in try snapshot.budgets() {
+    private mutating func readBudgets(_ rows: AuditedRows) throws(StoreError) {
+        for (budget, leases) in try rows.budgets() {
             var allotted = Int128(0)
             for lease in leases {
                 allotted += Int128(lease.allotted.fen)
