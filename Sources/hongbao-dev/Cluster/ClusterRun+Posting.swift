@@ -6,14 +6,23 @@ import HongbaoTesting
 extension ClusterRun.Blow {
     var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
     /// What is waited for.
-    var recovered: String { isToPosting ? "all is posted" : "all are served" }
+    var recovered: String {
+        switch self {
+        case .hotMasterKilled: "totals have caught up"
+        case .reconcilerKilled: "an audit is clean"
+        case .upgraded: "nobody was refused for longer, not"
+        default: isToPosting ? "all is posted" : "all are served"
+        }
+    }
 }
 
 /// Blows to those who post for others, and to the queue that tells them what (DP-4, FC-5).
 extension ClusterRun {
     /// Those that there is somebody for.
     var blows: [Blow] {
-        options.blows.filter { options.asyncs > 0 || !$0.isToPosting }
+        options.blows.filter { blow in
+            (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
+        }
     }
 
     /// Does it, and answers how long it was until all that was accepted by then was posted. Then everything is as
