@@ -59,15 +59,15 @@
             #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
         }
 
-        /// CT-3, RC-5: a master of the Redis Cluster that lost everything gets it back; a reconcile node that was killed
-        /// in its work begins anew, and no audit takes what is under way for broken.
+        /// CT-3, RC-5: a master of the Redis Cluster that lost everything gets it back; a reconcile node that was
+        /// killed in its work begins anew, and no audit takes what is under way for broken.
         @Test func whatComparesComesBack() async throws {
             let report = try await Self.run([.hotMasterKilled, .reconcilerKilled, .databaseSwitched])
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
             #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
         }
 
-        /// FC-8: all nodes run another program in the end, and whoever asked again for ten seconds was served.
+        /// FC-8: all nodes run another program in the end, and whoever asked again for fifteen seconds was served.
         @Test func anUpgradeRefusesNobodyForLong() async throws {
             let report = try await Self.run([.upgraded], gateways: 2)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")

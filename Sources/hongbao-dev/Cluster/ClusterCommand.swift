@@ -80,7 +80,7 @@ struct ClusterCommand: AsyncParsableCommand {
             if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
             var cluster = ClusterRun(options: options)
             cluster.onBlow = { blow, recovery, acknowledged in
-                say("\(blow.text): \(blow.recovered) after \(recovery.milliseconds) ms; \(acknowledged) grants so far")
+                say("\(blow.text): \(blow.recovered) \(recovery.milliseconds) ms; \(acknowledged) grants so far")
             }
             report = try await interruptible { [cluster] in try await cluster.run() }
         } catch {
@@ -98,7 +98,7 @@ extension ClusterRun.Report {
             guard let times = recoveries[blow], let longest = times.last else { return nil }
             let name = blow.text.padding(toLength: 42, withPad: " ", startingAt: 0)
             let (median, most) = (times[times.count / 2].milliseconds, longest.milliseconds)
-            return "\(name)\(times.count) times, \(blow.recovered) after \(median) ms (median), \(most) ms (longest)"
+            return "\(name)\(times.count) times, \(blow.recovered) \(median) ms (median), \(most) ms (longest)"
         }
         return """
             \(rows.joined(separator: "\n"))

@@ -5,13 +5,13 @@ import HongbaoTesting
 
 extension ClusterRun.Blow {
     var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
-    /// What is waited for.
+    /// What is measured.
     var recovered: String {
         switch self {
-        case .hotMasterKilled: "totals have caught up"
-        case .reconcilerKilled: "an audit is clean"
-        case .upgraded: "nobody was refused for longer, not"
-        default: isToPosting ? "all is posted" : "all are served"
+        case .hotMasterKilled: "totals have caught up after"
+        case .reconcilerKilled: "an audit is clean after"
+        case .upgraded: "nobody asked in vain for longer than"
+        default: isToPosting ? "all is posted after" : "all are served after"
         }
     }
 }

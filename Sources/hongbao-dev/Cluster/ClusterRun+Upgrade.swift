@@ -38,7 +38,7 @@ extension ClusterRun {
     }
 
     /// The bound of the upgrade: whoever asks again for so long is served.
-    private static let refusedMax = Duration.seconds(10)
+    private static let refusedMax = Duration.seconds(15)
 
     /// The one that was asked for, or a copy; and back, if they run that.
     private func newProgram(_ world: ClusterWorld) throws -> String {
