@@ -91,6 +91,19 @@ package final class MySQLStore: Store {
         try await readers.read(body)
     }
 
+    package func readAlone<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer? {
+        try await readers.readAlone(body)
+    }
+
+    package func isReadAlone() async throws(StoreError) -> Bool {
+        try await readers.read { (snapshot) throws(StoreError) in
+            guard let snapshot = snapshot as? Snapshot else { return false }
+            return try snapshot.connection.number("IS_USED_LOCK(\(Turn.name)) IS NOT NULL") == 1
+        }
+    }
+
     /// Waits for what is under way and closes all connections.
     package func close() async {
         await writer.close()

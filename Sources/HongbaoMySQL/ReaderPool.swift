@@ -29,6 +29,15 @@ final class ReaderPool: Sendable {
         return try await reader.read(body)
     }
 
+    /// The same for one process at a time; `nil` when another is at it.
+    func readAlone<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer? {
+        guard let reader = await take() else { throw StoreError(.unavailable, "the store is closed") }
+        defer { giveBack(reader) }
+        return try await reader.readAlone(body)
+    }
+
     private func take() async -> Reader? {
         await withCheckedContinuation { continuation in
             let found: Reader?? = state.withLock { state in

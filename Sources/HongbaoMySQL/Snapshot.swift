@@ -7,6 +7,13 @@ struct Snapshot: StoreSnapshot {
     func prepared(_ query: Query) throws(StoreError) -> PreparedStatement { try connection.prepared(query) }
 }
 
+/// Which of several processes reads what one at a time is enough for: whose connection has this lock.
+enum Turn {
+    static let idleSeconds = 60
+    /// Locks are the server's, and a server may have several databases.
+    static let name = "concat('hongbao.audit.', md5(database()))"
+}
+
 /// A connection that reads, on a thread of its own.
 actor Reader {
     private let primary: Primary
@@ -35,6 +42,22 @@ actor Reader {
             end(connection)
             throw error
         }
+    }
+
+    /// Has a lock of the server's meanwhile, which goes with the connection.
+    func readAlone<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) throws(StoreError) -> Answer? {
+        // A process that stands still must not keep the server from purging what nobody reads any more.
+        let idle = "SET SESSION idle_readonly_transaction_timeout = \(Turn.idleSeconds)"
+        let connection = try Connection.begin(idle) { () throws(StoreError) in try connected() }
+        guard try connection.number("GET_LOCK(\(Turn.name), 0) <=> 1") == 1 else { return nil }
+        defer { release(connection) }
+        return try read(body)
+    }
+
+    private func release(_ connection: Connection) {
+        do throws(ServerFault) { try connection.run("DO RELEASE_LOCK(\(Turn.name))") } catch { self.connection = nil }
     }
 
     /// Nothing was written, so a connection on which it fails is only given up.

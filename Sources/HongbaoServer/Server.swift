@@ -78,7 +78,18 @@ package enum Server {
             // The chat is told of alarms before all else begins and after all else has ended.
             let worker = posting.worker(opened.shards, keyring, engines, configuration, alarms, logger)
             let before: [(any Service)?] = [webhook, posting.hints, worker]
-            let background = before.compactMap(\.self) + services + [reloads]
+            let reconciler = configuration.reconcile.map {
+                Reconciler(
+                    opened.shards,
+                    keyring: keyring,
+                    configuration: $0,
+                    seed: .random(in: 0...UInt64.max),
+                    alarms: alarms,
+                    logger: logger
+                )
+            }
+            let after: [(any Service)?] = [reloads, reconciler]
+            let background = before.compactMap(\.self) + services + after.compactMap(\.self)
             var gateway = configuration.gateway
             gateway.forwarding = forwarding
             var checks = [

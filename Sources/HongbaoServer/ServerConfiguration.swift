@@ -18,6 +18,8 @@ package struct ServerConfiguration: Sendable {
     package var switchOver: SwitchOverLogin?
     /// `nil`: a process by itself.
     package var cluster: ClusterSettings?
+    /// How everything is audited while it serves; `nil`: it isn't, here.
+    package var reconcile: Reconciler.Configuration?
     package var campaignFiles: [String] = []
     /// Where campaign files are when `campaignFiles` names none.
     package var campaignFolder: String?
@@ -94,7 +96,7 @@ package struct ServerConfiguration: Sendable {
             ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
             ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
             ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
-        ] + ClusterSettings.keys + QueueSettings.keys
+        ] + ClusterSettings.keys + QueueSettings.keys + ReconcileSettings.keys
 
     package init(reader: ConfigReader) throws(Invalid) {
         let settings = Settings(reader: reader)
@@ -114,6 +116,7 @@ package struct ServerConfiguration: Sendable {
         store = try DatabaseAddress(settings)
         cluster = try ClusterSettings(settings, store: store)
         shards = try DatabaseAddress.shards(settings, store: store, cluster: cluster)
+        reconcile = try ReconcileSettings.read(settings, cluster?.reconciling ?? .ifAsked)
         campaignFiles = settings.list("campaigns.files")
         isRehearsal = try settings.bool("campaigns.rehearse") ?? false
         isDemo = try settings.bool("demo.enabled") ?? false

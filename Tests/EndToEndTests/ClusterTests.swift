@@ -6,13 +6,17 @@
 
     /// A cluster of real processes on a real MariaDB (DP-2, FC-8).
     @Suite(.timeLimit(.minutes(15))) struct ClusterTests {
-        private static func run(_ blows: [ClusterRun.Blow], stallSeconds: Int) async throws -> ClusterRun.Report {
+        private static func run(
+            _ blows: [ClusterRun.Blow],
+            stallSeconds: Int = 6,
+            gateways: Int = 1
+        ) async throws -> ClusterRun.Report {
             let folder = try TemporaryFolder()
             var options = ClusterRun.Options(programs: try FaultWorld.Programs.built(), folder: folder.path)
             options.campaignFile = "\(BuiltProgram.package)/campaigns/spring-festival-2022.yaml"
             options.times = 1
             options.blows = blows
-            options.gateways = 1
+            options.gateways = gateways
             options.asyncs = ClusterWorld.asyncsByDefault
             options.stallSeconds = stallSeconds
             return try await ClusterRun(options: options).run()
@@ -53,6 +57,21 @@
             let report = try await Self.run([.databaseLost, .databaseSwitched, .replicaKilled], stallSeconds: 6)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
             #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+        }
+
+        /// CT-3, RC-5: a master of the Redis Cluster that lost everything gets it back; a reconcile node that was
+        /// killed in its work begins anew, and no audit takes what is under way for broken.
+        @Test func whatComparesComesBack() async throws {
+            let report = try await Self.run([.hotMasterKilled, .reconcilerKilled, .databaseSwitched])
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+        }
+
+        /// FC-8: all nodes run another program in the end, and whoever asked again for fifteen seconds was served.
+        @Test func anUpgradeRefusesNobodyForLong() async throws {
+            let report = try await Self.run([.upgraded], gateways: 2)
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.recoveries.count == 1 && report.verdict.booked >= report.verdict.acknowledged)
         }
     }
 #endif

@@ -198,7 +198,7 @@ import Testing
 
     /// A cluster that isn't one yet refuses, and may be asked again.
     @Test func aClusterThatIsDownMayBeAskedAgain() async throws {
-        let server = try await ClusterOfThree.server()
+        let server = try await RedisTrio.server()
         var address = RedisAddress(server.address)
         address.isCluster = true
         let cluster = try RedisCluster(address)

@@ -45,26 +45,9 @@ struct ClusterOfThree: Sendable {
     let servers: [RedisProcess]
     let nodes: [RedisNode]
 
-    /// A server of a cluster that it doesn't belong to yet.
-    static func server() async throws -> RedisProcess {
-        try await RedisProcess([("cluster-enabled", "yes"), ("cluster-config-file", "nodes.conf")])
-    }
-
     static func start() async throws -> ClusterOfThree {
-        var servers: [RedisProcess] = []
-        for _ in 0..<3 { servers.append(try await server()) }
-        let nodes = try servers.map { try RedisNode(RedisAddress($0.address)) }
-        for (index, node) in nodes.enumerated() {
-            let (first, last) = (index * KeySlot.count / 3, (index + 1) * KeySlot.count / 3 - 1)
-            _ = try await node.call("CLUSTER", "ADDSLOTSRANGE", "\(first)", "\(last)")
-            _ = try await node.call("CLUSTER", "SET-CONFIG-EPOCH", "\(index + 1)")
-        }
-        for server in servers.dropFirst() {
-            _ = try await nodes[0].call("CLUSTER", "MEET", "127.0.0.1", "\(server.port)", "\(server.busPort)")
-        }
-        let cluster = ClusterOfThree(servers: servers, nodes: nodes)
-        for node in nodes { try await cluster.untilSound(node) }
-        return cluster
+        let servers = try await RedisTrio.started().servers
+        return ClusterOfThree(servers: servers, nodes: try servers.map { try RedisNode(RedisAddress($0.address)) })
     }
 
     /// Waits until a node knows all slots and takes commands.

@@ -38,6 +38,8 @@ package final class Alarms: Sendable {
         case totalsDiffer = "totals_differ"
         /// An outside system answers nothing, and is called once in a while only (FC-3).
         case breakerOpen = "breaker_open"
+        /// An audit of everything found an invariant broken (RC-5).
+        case auditBreach = "audit_breach"
     }
 
     private let logger: Logger

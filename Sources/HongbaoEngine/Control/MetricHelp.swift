@@ -49,5 +49,10 @@ package enum MetricHelp {
         ("hongbao_merged_persons", "Persons who turned out to be others."),
         ("hongbao_merge_moves_total", "Transfers of what came to a person who was merged to who they are now."),
         ("hongbao_merge_store_faults_total", "Faults of the store while merges were carried on."),
+        ("hongbao_reconcile_rounds_total", "Audits of everything, by outcome."),
+        ("hongbao_reconcile_rows_total", "Rows that audits have read; of the log, each grant is one."),
+        ("hongbao_reconcile_round_seconds", "Time of the last audit that came to its end."),
+        ("hongbao_reconcile_breaches", "Breaches that the last audit found."),
+        ("hongbao_reconcile_clean_age_seconds", "Age of the newest state that an audit found clean, or of this node."),
     ]
 }

@@ -27,7 +27,7 @@ package struct AuditCheck: Sendable {
 }
 
 package struct AuditReport: Sendable {
-    package fileprivate(set) var checks: [AuditCheck]
+    package internal(set) var checks: [AuditCheck]
     package fileprivate(set) var totals: Totals
 
     /// Sums over everything, in fen, for people who compare them with what they know.
@@ -56,7 +56,7 @@ package struct AuditReport: Sendable {
     package var holds: Bool { checks.allSatisfy { $0.breachCount == 0 } }
 
     /// The same of another database. Both have the same checks.
-    fileprivate mutating func add(_ other: AuditReport, of place: String) {
+    mutating func add(_ other: AuditReport, of place: String) {
         for index in checks.indices { checks[index].add(other.checks[index], of: place) }
         totals.add(other.totals)
     }
@@ -132,92 +132,45 @@ package struct Audit {
         self.packets = packets
     }
 
-    /// - Parameter signatures: what was verified before, as by a process that looks at the same log.
-    /// - Throws: when the store can't be read, or its keys don't belong to this keyring: then nothing is proven.
-    package static func run(
-        _ store: any Store,
-        keyring: Keyring,
-        signatures: VerifiedSignatures = VerifiedSignatures()
-    ) async throws(StoreError) -> AuditReport {
-        try await run(Shards(store), keyring: keyring, signatures: signatures)
-    }
-
-    /// How often it's done again because there were new merges while several databases were read.
-    private static let attemptsMax = 3
-
-    /// The same of all databases of a cluster, and of what crosses from one to another.
-    package static func run(
-        _ shards: Shards,
-        keyring: Keyring,
-        signatures: VerifiedSignatures = VerifiedSignatures()
-    ) async throws(StoreError) -> AuditReport {
-        var attempts = 1
-        while true {
-            let merges = try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
-            let report = try await attempt(shards, merges, keyring, signatures)
-            if report.holds || shards.isOne || attempts == attemptsMax { return report }
-            let later = try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
-            if later.count == merges.count { return report }
-            attempts += 1
-        }
-    }
-
-    private static func attempt(
-        _ shards: Shards,
-        _ merges: [Merge],
-        _ keyring: Keyring,
-        _ signatures: VerifiedSignatures
-    ) async throws(StoreError) -> AuditReport {
-        var (whole, found, targets) = try await read(0, of: shards, nil, keyring, signatures)
-        var crossing = CrossingAudit(shards)
-        if !shards.isOne || !found.arrived.isEmpty { try await crossing.read(found, of: 0, targets) }
-        for index in shards.stores.indices.dropFirst() {
-            let part: AuditReport
-            (part, found, targets) = try await read(index, of: shards, merges, keyring, signatures)
-            try await crossing.read(found, of: index, targets)
-            whole.add(part, of: "database \(index + 1)")
-        }
-        if !shards.isOne || !crossing.promises.breaches.isEmpty {
-            whole.checks += [crossing.promises, crossing.leases]
-        }
-        return whole
-    }
-
-    /// - Parameter merges: where the database doesn't have them itself.
-    private static func read(
+    /// What one database says, and what it has to do with the others.
+    ///
+    /// - Parameters:
+    ///   - index: which of the databases it is.
+    ///   - merges: where it doesn't have them itself.
+    static func read(
+        _ rows: AuditedRows,
         _ index: Int,
         of shards: Shards,
         _ merges: [Merge]?,
         _ keyring: Keyring,
         _ signatures: VerifiedSignatures
-    ) async throws(StoreError) -> (AuditReport, CrossingAudit.Found, [PersonID: PersonID]) {
-        try await shards.stores[index].read { (snapshot) throws(StoreError) in
-            var audit = Audit(
-                verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
-                reader: LogReader(wrappingKey: keyring.walletWrapping),
-                packets: PacketAudit(keyring: keyring) { shards.index(of: $0) != index }
-            )
-            try audit.learnEpochs(snapshot)
-            for (budget, leases) in try snapshot.budgets() {
-                audit.kinds[budget.pool] = budget.kind
-                audit.crossing.leases += leases
-            }
-            let known = if let merges { merges } else { try snapshot.merges() }
-            audit.identities.learn(known, &audit.totals)
-            let mints = try snapshot.mints()
-            for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, snapshot) }
-            audit.compareCaps()
-            try audit.readTransfers(snapshot)
-            try audit.rewards.read(snapshot, audit.kinds, &audit.totals)
-            try audit.readHolds(snapshot)
-            try audit.readWithdrawals(snapshot)
-            try audit.readAccounts(snapshot)
-            try audit.readBudgets(snapshot)
-            try audit.identities.read(snapshot)
-            try audit.packets.read(snapshot, &audit.forward, &audit.payouts, &audit.totals)
-            audit.crossing.departed = audit.packets.departed
-            return (audit.report, audit.crossing, audit.identities.targets)
+    ) throws(StoreError) -> (report: AuditReport, crossing: CrossingAudit.Found) {
+        var audit = Audit(
+            verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
+            reader: LogReader(wrappingKey: keyring.walletWrapping),
+            packets: PacketAudit(keyring: keyring) { shards.index(of: $0) != index }
+        )
+        try audit.learnEpochs(rows)
+        for (budget, leases) in try rows.budgets() {
+            audit.kinds[budget.pool] = budget.kind
+            audit.crossing.leases += leases
         }
+        let known = if let merges { merges } else { try rows.merges() }
+        audit.identities.learn(known, &audit.totals)
+        let mints = try rows.mints()
+        for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, rows) }
+        audit.compareCaps()
+        try audit.readTransfers(rows)
+        try audit.rewards.read(rows, audit.kinds, &audit.totals)
+        try audit.readHolds(rows)
+        try audit.readWithdrawals(rows)
+        try audit.readAccounts(rows)
+        try audit.readBudgets(rows)
+        try audit.identities.read(rows)
+        try audit.packets.read(rows, &audit.forward, &audit.payouts, &audit.totals)
+        audit.crossing.departed = audit.packets.departed
+        audit.crossing.targets = audit.identities.targets
+        return (audit.report, audit.crossing)
     }
 
     private var report: AuditReport {
@@ -231,8 +184,8 @@ package struct Audit {
         )
     }
 
-    private mutating func learnEpochs(_ snapshot: any StoreSnapshot) throws(StoreError) {
-        for epoch in try snapshot.epochs() {
+    private mutating func learnEpochs(_ rows: AuditedRows) throws(StoreError) {
+        for epoch in try rows.epochs() {
             try reader.learn(epoch)
             guard let certificate = MintCertificate(epoch.certificate) else {
                 log.expect(false, "the certificate of epoch \(epoch.epoch) can't be read")
@@ -251,7 +204,7 @@ package struct Audit {
     private mutating func readLog(
         of mint: MintRecord,
         common: UInt64?,
-        _ snapshot: any StoreSnapshot
+        _ rows: AuditedRows
     ) throws(StoreError) {
         var sequence = mint.start
         log.expect(
@@ -259,7 +212,7 @@ package struct Audit {
             "mint \(mint.id.rawValue): its log begins behind \(mint.commonSequence), not behind \(common ?? 0)"
         )
         while true {
-            let batches = try snapshot.batches(of: mint.id, after: sequence, limit: 256)
+            let batches = try rows.batches(of: mint.id, after: sequence, limit: 256)
             guard let last = batches.last else { break }
             for batch in batches {
                 log.expect(
@@ -327,10 +280,10 @@ package struct Audit {
         }
     }
 
-    private mutating func readTransfers(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readTransfers(_ rows: AuditedRows) throws(StoreError) {
         var last: TransferID?
         while true {
-            let page = try snapshot.transfers(after: last, limit: Self.page)
+            let page = try rows.transfers(after: last, limit: Self.page)
             for transfer in page { read(transfer) }
             guard let end = page.last else { break }
             last = end.id
@@ -378,10 +331,10 @@ package struct Audit {
         )
     }
 
-    private mutating func readHolds(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readHolds(_ rows: AuditedRows) throws(StoreError) {
         var last: TransferID?
         while true {
-            let page = try snapshot.holds(after: last, limit: Self.page)
+            let page = try rows.holds(after: last, limit: Self.page)
             for hold in page {
                 holds[hold.id] = hold
                 if hold.state == .pending {
@@ -394,10 +347,10 @@ package struct Audit {
         }
     }
 
-    private mutating func readWithdrawals(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readWithdrawals(_ rows: AuditedRows) throws(StoreError) {
         var last: WithdrawalKey?
         while true {
-            let page = try snapshot.withdrawals(after: last, limit: Self.page)
+            let page = try rows.withdrawals(after: last, limit: Self.page)
             for withdrawal in page {
                 let hold = holds.removeValue(forKey: withdrawal.transferID)
                 let expected: Hold.State =
@@ -434,13 +387,13 @@ package struct Audit {
         payouts.expect(paidOut.isEmpty, "\(paidOut.count) transfers that no withdrawal asked for")
     }
 
-    private mutating func readAccounts(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func readAccounts(_ rows: AuditedRows) throws(StoreError) {
         var last: AccountID?
         var debits = Int128(0)
         var credits = Int128(0)
         var books: [BookID: Int128] = [:]
         while true {
-            let page = try snapshot.accounts(after: last, limit: Self.page)
+            let page = try rows.accounts(after: last, limit: Self.page)
             for account in page {
                 let sum = sums.removeValue(forKey: account.id) ?? (0, 0, 0)
                 identities.note(account)
@@ -464,8 +417,8 @@ package struct Audit {
         for (book, sum) in books { oneBook.expect(sum == 0, "book \(book.rawValue) has \(sum) fen of other books") }
     }
 
-    private mutating func readBudgets(_ snapshot: any StoreSnapshot) throws(StoreError) {
-        for (budget, leases) in try snapshot.budgets() {
+    private mutating func readBudgets(_ rows: AuditedRows) throws(StoreError) {
+        for (budget, leases) in try rows.budgets() {
             var allotted = Int128(0)
             for lease in leases {
                 allotted += Int128(lease.allotted.fen)

@@ -13,6 +13,8 @@ struct CrossingAudit {
         /// What has come to it.
         var arrived: [Transfer] = []
         var leases: [Lease] = []
+        /// Into whom who was merged.
+        var targets: [PersonID: PersonID] = [:]
     }
 
     private(set) var promises = AuditCheck(invariant: "M15", title: "what leaves a database comes to another, once")
@@ -22,9 +24,9 @@ struct CrossingAudit {
 
     init(_ shards: Shards) { self.shards = shards }
 
-    mutating func read(_ found: Found, of index: Int, _ targets: [PersonID: PersonID]) async throws(StoreError) {
+    mutating func read(_ found: Found, of index: Int) async throws(StoreError) {
         try await readDeparted(found.departed)
-        try await readArrived(found.arrived, targets)
+        try await readArrived(found.arrived, found.targets)
         guard index > 0, !found.leases.isEmpty else { return }
         let home = try await shards.home.read { (snapshot) throws(StoreError) in
             try snapshot.budgets().flatMap(\.1)

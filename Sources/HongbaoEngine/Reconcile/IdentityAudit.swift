@@ -74,11 +74,11 @@ struct IdentityAudit {
         )
     }
 
-    mutating func read(_ snapshot: any StoreSnapshot) throws(StoreError) {
+    mutating func read(_ rows: AuditedRows) throws(StoreError) {
         var persons: [PhoneKey: PersonID] = [:]
         var last: UserKey?
         while true {
-            let page = try snapshot.identities(after: last, limit: Self.page)
+            let page = try rows.identities(after: last, limit: Self.page)
             for identity in page {
                 let onPhone = identity.phone.map { persons.updateValue(identity.person, forKey: $0) ?? identity.person }
                 check.expect(

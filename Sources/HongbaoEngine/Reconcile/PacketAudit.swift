@@ -29,19 +29,19 @@ struct PacketAudit {
     mutating func note(_ transfer: Transfer) { transfers[transfer.id] = transfer }
 
     mutating func read(
-        _ snapshot: any StoreSnapshot,
+        _ rows: AuditedRows,
         _ forward: inout AuditCheck,
         _ agreed: inout AuditCheck,
         _ totals: inout AuditReport.Totals
     ) throws(StoreError) {
-        try subsidies.read(snapshot, &totals)
+        try subsidies.read(rows, &totals)
         var last: RedPacketID?
         while true {
-            let page = try snapshot.packets(after: last, limit: Self.page)
+            let page = try rows.packets(after: last, limit: Self.page)
             for packet in page {
-                let refunds = try snapshot.refunds(of: packet.id)
+                let refunds = try rows.refunds(of: packet.id)
                 check(refunds, of: packet, &agreed, &forward)
-                try read(packet, snapshot)
+                try read(packet, rows)
                 checkStates(packet, &forward)
                 subsidies.compare(packet)
                 guard packet.state.isFunded else { continue }
@@ -57,7 +57,7 @@ struct PacketAudit {
         settled.expect(transfers.isEmpty, "\(transfers.count) transfers of escrows that no packet accounts for")
     }
 
-    private mutating func read(_ packet: RedPacket, _ snapshot: any StoreSnapshot) throws(StoreError) {
+    private mutating func read(_ packet: RedPacket, _ rows: AuditedRows) throws(StoreError) {
         let place = "packet \(packet.id.rawValue)"
         var tally = Tally()
         let draws: KeyedDraws?
@@ -69,7 +69,7 @@ struct PacketAudit {
         }
         var position = 0
         while true {
-            let claims = try snapshot.claims(of: packet.id, from: position, limit: Self.page)
+            let claims = try rows.claims(of: packet.id, from: position, limit: Self.page)
             for claim in claims { read(claim, of: packet, draws, &tally) }
             guard let end = claims.last else { break }
             position = end.position + 1
@@ -89,7 +89,7 @@ struct PacketAudit {
             tally.luckiest == packet.luckiest,
             "\(place): the luckiest is at \(tally.luckiest?.position ?? -1), not at \(packet.luckiest?.position ?? -1)"
         )
-        checkMoney(packet, tally, try snapshot.account(packet.escrow), place)
+        checkMoney(packet, tally, try rows.account(packet.escrow), place)
     }
 
     /// M7: of all refunds one is done or may yet be, the last one, of what is owed. M9: it's done when, and only when,

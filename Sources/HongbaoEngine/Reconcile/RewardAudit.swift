@@ -20,13 +20,13 @@ struct RewardAudit {
     }
 
     mutating func read(
-        _ snapshot: any StoreSnapshot,
+        _ rows: AuditedRows,
         _ kinds: [PoolID: RewardKind],
         _ totals: inout AuditReport.Totals
     ) throws(StoreError) {
         var last: OrderNumber?
         while true {
-            let page = try snapshot.rewards(after: last, limit: Self.page)
+            let page = try rows.rewards(after: last, limit: Self.page)
             for reward in page {
                 totals.rewardsPosted += 1
                 if reward.isDone { totals.rewardsGiven += 1 }

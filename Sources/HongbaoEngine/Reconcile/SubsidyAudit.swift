@@ -14,12 +14,12 @@ struct SubsidyAudit {
     mutating func note(_ transfer: Transfer, _ order: OrderNumber) { booked[order] = transfer.amount }
 
     mutating func read(
-        _ snapshot: any StoreSnapshot,
+        _ rows: AuditedRows,
         _ totals: inout AuditReport.Totals
     ) throws(StoreError) {
         var last: OrderNumber?
         while true {
-            let page = try snapshot.subsidies(after: last, limit: Self.page)
+            let page = try rows.subsidies(after: last, limit: Self.page)
             for subsidy in page {
                 let amount = booked.removeValue(forKey: subsidy.order)
                 check.expect(

@@ -130,6 +130,15 @@ package protocol Store: Sendable {
     func read<Answer: Sendable>(
         _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
     ) async throws(StoreError) -> Answer
+
+    /// `read` for what one process at a time is enough for; `nil` when another one is at it. It saves work, and nothing
+    /// may depend on it.
+    func readAlone<Answer: Sendable>(
+        _ body: @Sendable (any StoreSnapshot) throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer?
+
+    /// Whether some process is at that.
+    func isReadAlone() async throws(StoreError) -> Bool
 }
 
 extension Store {

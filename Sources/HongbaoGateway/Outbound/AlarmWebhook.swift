@@ -178,5 +178,6 @@ extension Alarms.Kind {
         .orderRefused: "It goes on by itself. Ask the system's operators why it refused, if it comes again.",
         .totalsDiffer: "Screens may stand still, no money is concerned. Look why a hot state lost data.",
         .breakerOpen: "Nothing is lost, orders wait. Look at hongbao_outside_reports_total, ask its operators.",
+        .auditBreach: "Books or log contradict themselves. Run `hongbao audit`, keep the data, call the developers.",
     ]
 }

@@ -7,12 +7,14 @@ struct ClusterCommand: AsyncParsableCommand {
         commandName: "cluster",
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
-            Starts MariaDB with a replica, two Redis, NATS, core nodes, gateways, async nodes and a payout channel on \
-            loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: members are killed, \
-            stopped for longer than the others wait, restarted, and switched over. Its clients write down every \
-            answer. In the end every acknowledged grant must be booked exactly once with its amount, nothing else may \
-            be booked that was never sent, every withdrawal must be final and the same in the channel's file, and \
-            `hongbao audit` must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, \
+            Starts MariaDB with a replica, a Redis Cluster of three masters and another Redis, NATS, core nodes, \
+            gateways, async nodes, a reconcile node and a payout channel on loopback, loads the gateways with grants \
+            and withdrawals over HTTP, and strikes: members are killed, stopped for longer than the others wait, \
+            restarted, upgraded, and switched over. Its clients write down every answer. In the end every \
+            acknowledged grant must be booked exactly once with its amount, nothing else may be booked that was never \
+            sent, every withdrawal must be final and the same in the channel's file, all nodes must show the same \
+            running total as the ledger, no audit of the reconcile node may have found anything, and `hongbao audit` \
+            must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, \
             1 something doesn't, 2 could not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
@@ -29,6 +31,10 @@ struct ClusterCommand: AsyncParsableCommand {
     var gateways = 2
     @Option(help: "Nodes that post for the core nodes, told by NATS; 0: core nodes post themselves.")
     var asyncs = ClusterWorld.asyncsByDefault
+    @Option(help: "Nodes that audit all the time.")
+    var reconcilers = 1
+    @Option(help: "The `hongbao` that nodes are upgraded to. Default: a copy of the one that they run.")
+    var upgradeTo: String?
     @Option(help: "How long whatever is stopped is stopped, in seconds.")
     var stall = 2 * ClusterWorld.silenceSeconds
     @Option(help: "How long the load goes on at least.")
@@ -45,6 +51,10 @@ struct ClusterCommand: AsyncParsableCommand {
         guard (2...16).contains(cores) else { throw ValidationError("--cores: 2 to 16") }
         guard (1...16).contains(gateways) else { throw ValidationError("--gateways: 1 to 16") }
         guard (0...16).contains(asyncs) else { throw ValidationError("--asyncs: 0 to 16") }
+        guard (0...16).contains(reconcilers) else { throw ValidationError("--reconcilers: 0 to 16") }
+        if let upgradeTo, !FileManager.default.isExecutableFile(atPath: upgradeTo) {
+            throw ValidationError("--upgrade-to \(upgradeTo): that can't be run")
+        }
         guard (0...86_400).contains(seconds) else { throw ValidationError("--seconds: 0 to 86400") }
         guard (1...600).contains(stall) else { throw ValidationError("--stall: 1 to 600") }
         for blow in blows where ClusterRun.Blow(rawValue: blow) == nil {
@@ -62,13 +72,15 @@ struct ClusterCommand: AsyncParsableCommand {
             options.cores = cores
             options.gateways = gateways
             options.asyncs = asyncs
+            options.reconcilers = reconcilers
+            options.upgradeTo = upgradeTo
             options.stallSeconds = stall
             options.seconds = seconds
             options.seed = seed
             if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
             var cluster = ClusterRun(options: options)
             cluster.onBlow = { blow, recovery, acknowledged in
-                say("\(blow.text): \(blow.recovered) after \(recovery.milliseconds) ms; \(acknowledged) grants so far")
+                say("\(blow.text): \(blow.recovered) \(recovery.milliseconds) ms; \(acknowledged) grants so far")
             }
             report = try await interruptible { [cluster] in try await cluster.run() }
         } catch {
@@ -84,9 +96,9 @@ extension ClusterRun.Report {
     var text: String {
         let rows = ClusterRun.Blow.allCases.compactMap { blow -> String? in
             guard let times = recoveries[blow], let longest = times.last else { return nil }
-            let name = blow.text.padding(toLength: 36, withPad: " ", startingAt: 0)
+            let name = blow.text.padding(toLength: 42, withPad: " ", startingAt: 0)
             let (median, most) = (times[times.count / 2].milliseconds, longest.milliseconds)
-            return "\(name)\(times.count) times, \(blow.recovered) after \(median) ms (median), \(most) ms (longest)"
+            return "\(name)\(times.count) times, \(blow.recovered) \(median) ms (median), \(most) ms (longest)"
         }
         return """
             \(rows.joined(separator: "\n"))

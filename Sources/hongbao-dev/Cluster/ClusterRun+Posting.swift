@@ -5,15 +5,24 @@ import HongbaoTesting
 
 extension ClusterRun.Blow {
     var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
-    /// What is waited for.
-    var recovered: String { isToPosting ? "all is posted" : "all are served" }
+    /// What is measured.
+    var recovered: String {
+        switch self {
+        case .hotMasterKilled: "totals have caught up after"
+        case .reconcilerKilled: "an audit is clean after"
+        case .upgraded: "nobody asked in vain for longer than"
+        default: isToPosting ? "all is posted after" : "all are served after"
+        }
+    }
 }
 
 /// Blows to those who post for others, and to the queue that tells them what (DP-4, FC-5).
 extension ClusterRun {
     /// Those that there is somebody for.
     var blows: [Blow] {
-        options.blows.filter { options.asyncs > 0 || !$0.isToPosting }
+        options.blows.filter { blow in
+            (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
+        }
     }
 
     /// Does it, and answers how long it was until all that was accepted by then was posted. Then everything is as

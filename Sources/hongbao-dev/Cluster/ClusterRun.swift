@@ -26,12 +26,18 @@ struct ClusterRun: Sendable {
         /// SIGKILL to the replica: nothing is acknowledged until it's back.
         case replicaKilled
         case replicaStalled
+        /// The Redis that is by itself.
         case hotStateKilled
+        /// A master of the Redis Cluster, one that has a running total.
+        case hotMasterKilled
         /// Whichever leads the stream of hints.
         case queueLeaderKilled
         /// All servers of the queue, for as long as a core node is stopped.
         case queueKilled
         case asyncKilled
+        case reconcilerKilled
+        /// Every node in turn, SIGTERM and started with another program.
+        case upgraded
 
         var text: String {
             switch self {
@@ -49,6 +55,9 @@ struct ClusterRun: Sendable {
             case .queueLeaderKilled: "the leader of the queue is killed"
             case .queueKilled: "all of the queue is killed"
             case .asyncKilled: "an async node is killed"
+            case .hotMasterKilled: "a master of the Redis Cluster is killed"
+            case .reconcilerKilled: "a reconcile node is killed"
+            case .upgraded: "all nodes are upgraded in turn"
             }
         }
     }
@@ -61,6 +70,10 @@ struct ClusterRun: Sendable {
         var gateways = 2
         /// Nodes that post for the core nodes, over a queue; 0: core nodes post themselves.
         var asyncs = 0
+        /// Nodes that audit.
+        var reconcilers = 1
+        /// The program that nodes are upgraded to; `nil`: a copy of the one that they run.
+        var upgradeTo: String?
         /// How often each of them.
         var times = 5
         var blows = Blow.allCases
@@ -96,7 +109,8 @@ struct ClusterRun: Sendable {
                 clients,
                 cores: options.cores,
                 gateways: options.gateways,
-                asyncs: options.asyncs
+                asyncs: options.asyncs,
+                reconcilers: options.reconcilers
             )
             return try await run(world)
         }
@@ -124,6 +138,8 @@ struct ClusterRun: Sendable {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         report.acknowledgedPerSecond = Double(world.clients.grants.counts.acknowledged) / seconds
         try await world.settle(addresses[0], &random)
+        try await world.checkTotals()
+        try await world.checkAudits()
         try await world.stopMembers()
         report.verdict = try await world.verdict()
         return report
@@ -178,11 +194,13 @@ struct ClusterRun: Sendable {
         case .databaseKilled, .databaseLost, .databaseSwitched, .databaseStalled, .replicaKilled, .replicaStalled:
             return try await strikeDatabase(blow, world, &random)
         case .hotStateKilled:
-            let redis = try one(of: world.hotStates, &random)
-            try await redis.kill()
+            try await world.secondHotState.kill()
             let recovery = try await untilAllAnswer(world, addresses, &random)
-            try await redis.start()
+            try await world.secondHotState.start()
             return recovery
+        case .hotMasterKilled: return try await strikeHotMaster(world, &random)
+        case .reconcilerKilled: return try await strikeReconciler(world, &random)
+        case .upgraded: return try await upgrade(world, random.next())
         case .queueLeaderKilled, .queueKilled, .asyncKilled:
             return try await strikePosting(blow, world, &random)
         }
@@ -229,7 +247,7 @@ struct ClusterRun: Sendable {
     }
 
     /// How long it takes.
-    private func untilAllAnswer(
+    func untilAllAnswer(
         _ world: ClusterWorld,
         _ addresses: [String],
         _ random: inout Seeded,

@@ -6,12 +6,13 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, two Redis for running totals,
-/// nodes that have the people divided among them, gateways that have none, and the sandbox outside.
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, for running totals a Redis
+/// Cluster of three masters and another Redis, nodes that have the people divided among them, gateways that have none,
+/// a node that audits, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
-        enum Role: String, Sendable { case core, gateway, async }
+        enum Role: String, Sendable { case core, gateway, async, reconcile }
 
         let role: Role
         let name: String
@@ -26,21 +27,29 @@ final class ClusterWorld: Sendable {
     /// Of which one is the primary and the other its replica.
     private let databases: [MariaDBServer]
     private let primaryIndex = Mutex(0)
-    let hotStates: [RedisProcess]
+    let hotCluster: RedisTrio
+    /// Beside that, with the same in it.
+    let secondHotState: RedisProcess
     /// `nil` when core nodes post themselves.
     let queue: NATSCluster?
     let members: [Member]
     private let sandbox: FaultWorld.Sandbox
     private let programs = Mutex<[Member: StartedProgram]>([:])
+    /// The program that members are started with.
+    let server: Mutex<String>
 
     var primary: MariaDBServer { databases[primaryIndex.withLock { $0 }] }
     var replica: MariaDBServer { databases[1 - primaryIndex.withLock { $0 }] }
     var cores: [Member] { members.filter { $0.role == .core } }
     var gateways: [Member] { members.filter { $0.role == .gateway } }
 
-    init(_ clients: FaultWorld, cores: Int, gateways: Int, asyncs: Int) async throws {
+    init(_ clients: FaultWorld, cores: Int, gateways: Int, asyncs: Int, reconcilers: Int) async throws {
         databases = try await MariaDBServer.pair(in: clients.folder)
-        hotStates = [try await RedisProcess(), try await RedisProcess()]
+        // Without the slots of one that is gone, the others go on.
+        hotCluster = try await RedisTrio.started([
+            ("cluster-node-timeout", "2000"), ("cluster-require-full-coverage", "no"),
+        ])
+        secondHotState = try await RedisProcess()
         queue = asyncs > 0 ? try await NATSCluster() : nil
         // The sandbox calls back where the clients' only server would be: that's the first gateway.
         var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
@@ -53,7 +62,11 @@ final class ClusterWorld: Sendable {
         for number in 0..<asyncs {
             members.append(Member(role: .async, name: "async\(number + 1)", port: try freePort()))
         }
+        for number in 0..<reconcilers {
+            members.append(Member(role: .reconcile, name: "reconcile\(number + 1)", port: try freePort()))
+        }
         self.members = members
+        server = Mutex(clients.programs.server)
         let (user, operatorUser) = (MariaDBServer.storeUser, MariaDBServer.operatorUser)
         let places = databases.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
         let url = "mysql://\(user.name):\(user.password)@\(places)/hongbao"
@@ -119,11 +132,12 @@ final class ClusterWorld: Sendable {
         settings["HONGBAO_CLUSTER_SILENCE_SECONDS"] = "\(Self.silenceSeconds)"
         settings["HONGBAO_ROLES"] = roles(member)
         settings["HONGBAO_QUEUE_URL"] = queue?.address
+        settings["HONGBAO_RECONCILE_EVERY"] = "1s"
         settings["HONGBAO_LOG_LEVEL"] = "notice"
-        settings["HONGBAO_TOTALS_MAIN_URL"] = "redis://127.0.0.1:\(hotStates[0].port)"
-        settings["HONGBAO_TOTALS_BACKUP_URL"] = "redis://127.0.0.1:\(hotStates[1].port)"
+        settings["HONGBAO_TOTALS_MAIN_URL"] = hotCluster.address
+        settings["HONGBAO_TOTALS_BACKUP_URL"] = "redis://127.0.0.1:\(secondHotState.port)"
         let program = try StartedProgram(
-            clients.programs.server,
+            server.withLock { $0 },
             ["serve", "--data", folder, "--port", "\(member.port)", "--campaign", clients.campaignFile, "--rehearse"],
             environment: settings,
             errorFile: "\(folder)/log"
@@ -206,7 +220,7 @@ final class ClusterWorld: Sendable {
         try await clients.audit("at the end")
         let verdict = try await clients.compare(with: try await sandbox.dailyFile(FaultWorld.days()))
         try await sandbox.stop()
-        for redis in hotStates { try await redis.kill() }
+        for redis in hotCluster.servers + [secondHotState] { try await redis.kill() }
         try await queue?.killAll()
         for database in databases { try await database.stop() }
         return verdict

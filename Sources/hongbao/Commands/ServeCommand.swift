@@ -17,7 +17,8 @@ struct ServeCommand: AsyncParsableCommand {
 
             With store.url the books are in MariaDB, and with cluster.address this is one of several nodes that have \
             the people divided among them; any of them can be asked for anybody. A node without the role async \
-            leaves it to others to post what it accepts, and tells them over queue.url. docs/cluster.md has the steps.
+            leaves it to others to post what it accepts, and tells them over queue.url. One with the role reconcile \
+            proves all the time that no fen was lost, as `hongbao audit` does. docs/cluster.md has the steps.
 
             SIGHUP reads all campaign files anew. When all are valid and fit what was issued, they are put in force \
             together; otherwise the running configuration stays, and the log names every problem. \
@@ -39,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port: Int?
-    @Option(help: "What this node of a cluster does: core, async, gateway, several of them, or all (all).")
+    @Option(help: "What this node of a cluster does: core, async, reconcile, gateway, several, or all (all).")
     var roles: String?
     @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
     var campaigns: [String] = []
