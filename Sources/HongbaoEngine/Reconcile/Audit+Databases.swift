@@ -1,4 +1,4 @@
-package import HongbaoCore
+import HongbaoCore
 
 // All databases of a cluster, one after the other, and what crosses from one to another.
 extension Audit {

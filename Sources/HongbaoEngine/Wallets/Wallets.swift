@@ -124,7 +124,12 @@ package final class Wallets: Sendable {
                 subsidies = snapshot.subsidies
                 rewards = snapshot.rewards
                 let orders = posted.compactMap(\.id.order) + rewards.map(\.id)
-                sent.judge(by: snapshot.log, posted: Set(orders))
+                if snapshot.isWhole {
+                    sent.judge(by: snapshot.log, posted: Set(orders))
+                } else {
+                    missing.append(.ledger)
+                    sent.setAside()
+                }
             } else {
                 if !Mutant.isOn(.hidesMissingLedger) { missing.append(.ledger) }
                 sent.setAside()
@@ -165,6 +170,8 @@ package final class Wallets: Sendable {
         var rewards: [GivenReward] = []
         /// What the log has at the places that the client's tokens name.
         var log: [ThinToken: ClientTokens.Logged] = [:]
+        /// Whether all databases have answered.
+        var isWhole = true
 
         mutating func add(_ other: Snapshot) {
             posted += other.posted
@@ -176,28 +183,48 @@ package final class Wallets: Sendable {
         }
     }
 
-    /// `nil` when the store fails or takes too long.
+    /// What all databases have; `nil` when one that has the person's own things fails or takes too long.
     private func read(
         _ names: [PersonID],
         _ book: BookID,
         _ open: [OpenGrant],
         _ sent: ClientTokens
     ) async -> Snapshot? {
+        let own = shards.indices(of: names)
+        guard var all = await read(names, book, open, sent, at: own) else { return nil }
+        let others = shards.stores.indices.filter { !own.contains($0) }
+        guard !others.isEmpty else { return all }
+        if let found = await read(names, book, open, sent, at: others) {
+            all.add(found)
+        } else {
+            all.isWhole = false
+        }
+        return all
+    }
+
+    /// - Parameter indices: all of the person's own databases, or none of them: then only what others have, too.
+    private func read(
+        _ names: [PersonID],
+        _ book: BookID,
+        _ open: [OpenGrant],
+        _ sent: ClientTokens,
+        at indices: [Int]
+    ) async -> Snapshot? {
         let kinds = kinds
         let reader = reader
         let shards = shards
         let alarms = alarms
-        let own = Set(shards.indices(of: names))
+        let isOwn = shards.indices(of: names) == indices
         return await withDeadline(deadline, on: clock.timer) {
             do throws(StoreError) {
                 var all = Snapshot()
-                for index in shards.stores.indices {
+                for index in indices {
                     let found = try await shards.stores[index].read { (snapshot) throws(StoreError) in
                         var found = Snapshot()
-                        // Of a red packet that is in another database the shares are there, too.
+                        // Shares are where their packet is.
                         for name in names { found.claims += try snapshot.claims(of: name, in: book) }
                         found.log = try sent.lookUp(in: snapshot, reader) { shards.index(of: $0) == index }
-                        guard own.contains(index) else { return found }
+                        guard isOwn else { return found }
                         try kinds.learn(of: open + found.log.values.map(\.grant), snapshot)
                         // Whatever else a person can have comes here, too: it's theirs under each of their names.
                         for name in names {
