@@ -102,6 +102,8 @@ package struct ClusterSettings: Hashable, Sendable {
     package var takesMints = true
     /// Whether it posts the logs of other nodes, too, and its own.
     package var posts = true
+    /// Whether it shows the wallets of everybody, from the hot state of tokens.
+    package var shows = false
     /// What says where there is something to post; `nil`: nothing does between nodes, and the logs are read.
     package var queue: QueueSettings?
 
@@ -116,7 +118,11 @@ package struct ClusterSettings: Hashable, Sendable {
         ("cluster.address", "makes this a node of a cluster: where the others reach it, as http://10.0.0.7:8080"),
         ("cluster.mints", "how many parts the people are divided into, the same for ever and in all nodes (needed)"),
         ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
-        ("roles", "list of what a node does: core has parts of the people, async posts, gateway neither; all (all)"),
+        (
+            "roles",
+            "list of what a node does: core has parts of the people, async posts, query shows wallets, gateway none of "
+                + "these; all is core and async (all)"
+        ),
     ]
 
     /// What `roles` may be.
@@ -148,11 +154,12 @@ package struct ClusterSettings: Hashable, Sendable {
         if let seconds = try settings.int("cluster.silence-seconds", in: 3...3600) { silence = .seconds(seconds) }
         takesMints = !roles.isDisjoint(with: [.core, .all])
         posts = !roles.isDisjoint(with: [.async, .all])
+        shows = roles.contains(.query)
     }
 
     /// What a node does besides passing requests on, which each of them does.
     private enum Role: String, CaseIterable {
-        case all, core, async, gateway
+        case all, core, async, query, gateway
 
         static func all(_ settings: Settings) throws(ServerConfiguration.Invalid) -> Set<Role> {
             let list = settings.list("roles")
@@ -160,7 +167,7 @@ package struct ClusterSettings: Hashable, Sendable {
             var roles: Set<Role> = []
             for word in words.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
                 guard let role = Role(rawValue: String(word)) else {
-                    throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core, async or gateway")
+                    throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core, async, query or gateway")
                 }
                 roles.insert(role)
             }

@@ -22,8 +22,11 @@ struct Town: Sendable {
     let store: SQLiteStore
     let division = Division(mints: 4)
 
-    init() async throws {
-        rig = try EngineRig()
+    /// - Parameter hotTokens: where nodes put their tokens.
+    init(hotTokens: (any HotTokens)? = nil) async throws {
+        var rig = try EngineRig()
+        rig.hotTokens = hotTokens
+        self.rig = rig
         store = try await SQLiteStore.reopened(folder: rig.folder.path)
     }
 
