@@ -94,7 +94,8 @@ package struct RedisTokens: HotTokens {
         return try await each(writes) { (write) throws(HotTokensFault) in try await self.write(write, by: deadline) }
     }
 
-    private func write(_ write: TokenWrite, by deadline: NIODeadline) async throws(HotTokensFault) -> TokenWriteOutcome {
+    private func write(_ write: TokenWrite, by deadline: NIODeadline) async throws(HotTokensFault) -> TokenWriteOutcome
+    {
         let marker = marker(write.part)
         var keys = [marker]
         let step = (write.begins ? "begin" : "") + (write.completes ? "complete" : "")

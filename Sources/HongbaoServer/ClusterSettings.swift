@@ -167,7 +167,8 @@ package struct ClusterSettings: Hashable, Sendable {
             var roles: Set<Role> = []
             for word in words.flatMap({ $0.split(separator: ",", omittingEmptySubsequences: false) }) {
                 guard let role = Role(rawValue: String(word)) else {
-                    throw ServerConfiguration.Invalid(key: "roles", reason: "must be all, core, async, query or gateway")
+                    let reason = "must be all, core, async, query or gateway"
+                    throw ServerConfiguration.Invalid(key: "roles", reason: reason)
                 }
                 roles.insert(role)
             }

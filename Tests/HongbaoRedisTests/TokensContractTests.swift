@@ -31,7 +31,7 @@ import Testing
     /// Persons of one part.
     static func persons(_ count: Int) -> [UInt64] {
         let number = TokenPart.number(of: PersonID(1))
-        return Array((1 as UInt64...).lazy.filter { TokenPart.number(of: PersonID($0)) == number }.prefix(count))
+        return Array(((1 as UInt64)...).lazy.filter { TokenPart.number(of: PersonID($0)) == number }.prefix(count))
     }
 
     static let part = TokenPart(of: PersonID(1), mint: mint)
@@ -70,7 +70,7 @@ import Testing
             #expect(try await Self.read(open, persons[1]) == [first[3]])
             #expect(try await Self.read(open, persons[2]) == [])
             // Another part of the mint, and the same of another mint, aren't there.
-            let elsewhere = try #require((2 as UInt64...).first { !persons.contains($0) })
+            let elsewhere = try #require(((2 as UInt64)...).first { !persons.contains($0) })
             #expect(await Self.isUnreadable(open, elsewhere))
             await #expect(throws: HotTokensFault.self) { try await Self.read(open, mint: MintID(4)) }
             let all = [1, persons[2], persons[1]].map { TokenQuestion(PersonID($0), in: Self.book, mint: Self.mint) }

@@ -69,8 +69,8 @@ package final class TokenLists: Sendable {
     /// All of a person's tokens in one book, whether posted or not: who merges them with the ledger drops the posted.
     package func tokens(of person: PersonID, in book: BookID) -> [OpenGrant] {
         stripe(person).lists.withLock { lists in
-            lists.tokens[person, default: []].lazy.filter { $0.grant.order.book == book || Mutant.isOn(.listsAllPhases) }
-                .map(\.grant)
+            let own = lists.tokens[person, default: []]
+            return own.lazy.filter { $0.grant.order.book == book || Mutant.isOn(.listsAllPhases) }.map(\.grant)
         }
     }
 

@@ -39,7 +39,7 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port: Int?
-    @Option(help: "What this node of a cluster does: core, async, gateway, several of them, or all (all).")
+    @Option(help: "What this node of a cluster does: core, async, query, gateway, several of them, or all (all).")
     var roles: String?
     @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
     var campaigns: [String] = []

@@ -114,7 +114,7 @@ import Testing
         let bench = Bench()
         #expect(await bench.mirror.flush())
         let number = TokenPart.number(of: PersonID(1))
-        let persons = (1 as UInt64...).lazy.filter { TokenPart.number(of: PersonID($0)) == number }
+        let persons = ((1 as UInt64)...).lazy.filter { TokenPart.number(of: PersonID($0)) == number }
             .prefix(TokenChanges.countMax)
         for person in persons { bench.add(person) }
         #expect(bench.lists.takeChanges(of: number)?.count == TokenChanges.countMax)
