@@ -148,7 +148,9 @@ import Testing
     @Test func aliasesGoWhereThePersonIs() async throws {
         var nodes = TwoNodes()
         nodes.person = { $0 == PersonID(7) ? PersonID(8) : $0 }
-        nodes.place = { concern, second in concern == .person(PersonID(8)) ? .at(second) : .here }
+        nodes.place = { concern, second in
+            [.person(PersonID(8)), .wallet(PersonID(8))].contains(concern) ? .at(second) : .here
+        }
         try await nodes.run { nodes in
             for person in [7, 9] as [UInt64] {
                 _ = try await nodes.first.send(.get, "/v1/wallet?campaign=test", token: try nodes.first.jwt(person))
