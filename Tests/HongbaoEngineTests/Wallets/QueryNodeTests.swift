@@ -140,6 +140,48 @@ import Testing
         }
     }
 
+    /// M11: what is posted, and taken out of the hot state, around the reading of the ledger is shown once all the same.
+    @Test(arguments: [true, false])
+    func postingAroundTheReadingCantBeSeen(isBeforeTheSnapshot: Bool) async throws {
+        var rig = try EngineRig()
+        let hot = MemoryTokens(Self.terms)
+        rig.hotTokens = hot
+        try await rig.runByHand { [rig] engine in
+            let mirror = try #require(engine.tokenMirror)
+            let inBetween = Mutex<(@Sendable () async -> Void)?>(nil)
+            let hook = { @Sendable in
+                let run = inBetween.withLock { $0.take() }
+                await run?()
+            }
+            let base = try #require(engine.store as? SQLiteStore)
+            let store =
+                isBeforeTheSnapshot
+                ? AroundReads(base: base, before: hook) : AroundReads(base: base, before: {}, after: hook)
+            let node = Self.node(rig, store, hot)
+            try await node.look()
+            let requests = (1...5 as ClosedRange<UInt16>).map { GrantRequest.forTests(person: 1, rain: $0, amount: 20) }
+            _ = await engine.granting.grant(requests)
+            let open = engine.tokens.unposted(of: PersonID(1), in: Self.book)
+            for count in 0...5 {
+                #expect(await mirror.flush())
+                inBetween.withLock { hook in
+                    hook = {
+                        do {
+                            try await engine.poster.postFirst(Array(open[..<count]))
+                        } catch {
+                            Issue.record(error)
+                        }
+                        #expect(await mirror.flush())
+                    }
+                }
+                let shown = try await Self.shown(node, 1)
+                #expect(shown.view.balance == 100 && shown.view.income.fen == 100 && shown.missing.isEmpty)
+                #expect(shown.view.page(after: nil, limit: 10).entries.count == 5)
+                #expect(inBetween.withLock { $0 == nil })
+            }
+        }
+    }
+
     /// WL-3: without the hot state the rest is shown, and what is missing is said. The client's copy is enough (TK-4).
     @Test func withoutTheHotStateTheRestIsShown() async throws {
         var rig = try EngineRig()
