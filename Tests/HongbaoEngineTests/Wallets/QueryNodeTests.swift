@@ -140,7 +140,7 @@ import Testing
         }
     }
 
-    /// M11: what is posted, and taken out of the hot state, around the reading of the ledger is shown once all the same.
+    /// M11: what is posted, and taken out of the hot state, around reading the ledger is shown once all the same.
     @Test(arguments: [true, false])
     func postingAroundTheReadingCantBeSeen(isBeforeTheSnapshot: Bool) async throws {
         var rig = try EngineRig()
