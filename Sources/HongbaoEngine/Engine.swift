@@ -17,6 +17,7 @@ package struct Engine: Sendable {
         package var identities = Identities.Configuration()
         package var merges = MergeSweeps.Configuration()
         package var pendingMerges = PendingMerges.Configuration()
+        package var tokenMirror = TokenMirror.Configuration()
         /// How long a wallet waits for the ledger before it's shown without it (WL-3).
         package var walletDeadline = Duration.milliseconds(800)
 
@@ -46,6 +47,8 @@ package struct Engine: Sendable {
     package let mergeSweeps: MergeSweeps
     /// Of a cluster; an engine by itself makes merges at once.
     package let pendingMerges: PendingMerges?
+    /// Where other nodes show wallets from a hot state of tokens.
+    package let tokenMirror: TokenMirror?
 
     package var payouts: Payouts { outside.payouts }
     package var transfers: Transfers { outside.transfers }
@@ -56,7 +59,8 @@ package struct Engine: Sendable {
     package var services: [any Service] {
         let sweeps: [any Service] = shards.isFirst(granting.mint) ? [packetSweeps, mergeSweeps] : []
         let merges: [any Service] = pendingMerges.map { [$0] } ?? []
-        return [totals, poster, outside] + sweeps + merges + [granting]
+        let mirror: [any Service] = tokenMirror.map { [$0] } ?? []
+        return mirror + [totals, poster, outside] + sweeps + merges + [granting]
     }
 
     /// Recovers from the store: funds the budgets, takes a new key epoch, reads the log into memory.
@@ -65,6 +69,7 @@ package struct Engine: Sendable {
     ///   - seed: random, for the hash of the order table and for jitter.
     ///   - signatures: what earlier processes have verified.
     ///   - hotTotals: where nodes bring their running totals together.
+    ///   - hotTokens: where other nodes read the tokens of this engine's people; `nil` when none do.
     ///   - hints: where others are told that there is something to post.
     ///   - alarms: `nil` makes some that are only counted and logged.
     /// - Throws: `corrupt` when the log or the keys don't fit together; `fenced` when another process takes over
@@ -79,6 +84,7 @@ package struct Engine: Sendable {
         signatures: VerifiedSignatures = VerifiedSignatures(),
         configuration: Configuration = Configuration(),
         hotTotals: HotTotalsPair = .inMemory,
+        hotTokens: (any HotTokens)? = nil,
         hints: PostingHints? = nil,
         alarms: Alarms? = nil,
         logger: Logger
@@ -223,11 +229,10 @@ package struct Engine: Sendable {
         let wallets = Wallets(
             shards: shards,
             campaigns: campaigns,
-            tokens: tokens,
+            tokens: .own(tokens, poster),
             kinds: kinds,
             verifier: verifier,
             reader: reader,
-            poster: poster,
             clock: clock,
             alarms: alarms,
             aliases: aliases,
@@ -318,7 +323,18 @@ package struct Engine: Sendable {
                 configuration: configuration.identities
             ),
             mergeSweeps: mergeSweeps,
-            pendingMerges: pendingMerges
+            pendingMerges: pendingMerges,
+            tokenMirror: hotTokens.map { hot in
+                TokenMirror(
+                    tokens,
+                    to: hot,
+                    seat: seat,
+                    epoch: opened.record.epoch,
+                    clock: clock,
+                    configuration: configuration.tokenMirror,
+                    logger: logger
+                )
+            }
         )
     }
 
@@ -346,7 +362,7 @@ package struct Engine: Sendable {
 
     /// Answers all epochs that are known now.
     @discardableResult
-    private static func learnEpochs(
+    static func learnEpochs(
         _ store: any Store,
         _ reader: LogReader,
         _ verifier: TokenVerifier,

@@ -19,11 +19,21 @@ extension Redis {
         _ arguments: [String],
         by deadline: NIODeadline
     ) async throws(RedisFault) -> RESPValue {
+        try await run(script, keys: [key], arguments.map { Array($0.utf8) }, by: deadline)
+    }
+
+    /// The same of several keys, which are in one slot, and of arguments that needn't be text.
+    package func run(
+        _ script: RedisScript,
+        keys: [String],
+        _ arguments: [[UInt8]],
+        by deadline: NIODeadline
+    ) async throws(RedisFault) -> RESPValue {
         do throws(RedisFault) {
-            return try await call(script.byDigest(key, arguments), by: deadline)
+            return try await call(script.byDigest(keys, arguments), by: deadline)
         } catch {
             guard error.kind == .refused(code: "NOSCRIPT") else { throw error }
-            return try await call(script.byText(key, arguments), by: deadline)
+            return try await call(script.byText(keys, arguments), by: deadline)
         }
     }
 }

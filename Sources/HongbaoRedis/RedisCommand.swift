@@ -9,14 +9,23 @@ package struct RedisCommand: Hashable, Sendable {
 
     /// - Parameters:
     ///   - words: the command's name and its arguments.
-    ///   - key: the one of the words that is its key. Commands of several keys aren't needed so far.
+    ///   - key: the one of the words that is its key, or the first of several in one slot.
     package init(_ words: [String], key: String? = nil, isIdempotent: Bool) {
+        self.init(words.lazy.map(\.utf8), key: key, isIdempotent: isIdempotent)
+    }
+
+    /// The same, of words that needn't be text.
+    package init(bytes words: [[UInt8]], key: String? = nil, isIdempotent: Bool) {
+        self.init(words, key: key, isIdempotent: isIdempotent)
+    }
+
+    private init(_ words: some Collection<some Collection<UInt8>>, key: String?, isIdempotent: Bool) {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(words.reduce(16) { $0 + $1.utf8.count + 16 })
+        bytes.reserveCapacity(words.reduce(16) { $0 + $1.count + 16 })
         bytes.append(contentsOf: "*\(words.count)\r\n".utf8)
         for word in words {
-            bytes.append(contentsOf: "$\(word.utf8.count)\r\n".utf8)
-            bytes.append(contentsOf: word.utf8)
+            bytes.append(contentsOf: "$\(word.count)\r\n".utf8)
+            bytes.append(contentsOf: word)
             bytes.append(contentsOf: "\r\n".utf8)
         }
         self.bytes = bytes

@@ -1,7 +1,7 @@
 import Crypto
 import HongbaoCore
 
-/// A script in Lua with one key, which a server runs with nothing else in between.
+/// A script in Lua, which a server runs with nothing else in between. Its keys are in one slot.
 package struct RedisScript: Sendable {
     private let text: String
     private let digest: String
@@ -15,11 +15,19 @@ package struct RedisScript: Sendable {
         self.isIdempotent = isIdempotent
     }
 
-    func byDigest(_ key: String, _ arguments: [String]) -> RedisCommand {
-        RedisCommand(["EVALSHA", digest, "1", key] + arguments, key: key, isIdempotent: isIdempotent)
+    func byDigest(_ keys: [String], _ arguments: [[UInt8]]) -> RedisCommand {
+        command("EVALSHA", digest, keys, arguments)
     }
 
-    func byText(_ key: String, _ arguments: [String]) -> RedisCommand {
-        RedisCommand(["EVAL", text, "1", key] + arguments, key: key, isIdempotent: isIdempotent)
+    func byText(_ keys: [String], _ arguments: [[UInt8]]) -> RedisCommand { command("EVAL", text, keys, arguments) }
+
+    private func command(
+        _ name: String,
+        _ script: String,
+        _ keys: [String],
+        _ arguments: [[UInt8]]
+    ) -> RedisCommand {
+        let words = ([name, script, "\(keys.count)"] + keys).map { Array($0.utf8) }
+        return RedisCommand(bytes: words + arguments, key: keys.first, isIdempotent: isIdempotent)
     }
 }

@@ -103,6 +103,8 @@ package struct ClusterSettings: Hashable, Sendable {
     /// Whether it posts the logs of other nodes, too, and its own.
     package var posts = true
     var reconciling = Reconciling.ifAsked
+    /// Whether it shows the wallets of everybody, from the hot state of tokens.
+    package var shows = false
     /// What says where there is something to post; `nil`: nothing does between nodes, and the logs are read.
     package var queue: QueueSettings?
 
@@ -124,8 +126,8 @@ package struct ClusterSettings: Hashable, Sendable {
         ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
         (
             "roles",
-            "list of what a node does: core has parts of the people, async posts, reconcile audits, gateway nothing of "
-                + "that; all (all)"
+            "list of what a node does: core has parts of the people, async posts, query shows wallets, reconcile audits, "
+                + "gateway nothing of that; all is core and async (all)"
         ),
     ]
 
@@ -159,6 +161,7 @@ package struct ClusterSettings: Hashable, Sendable {
         takesMints = !roles.isDisjoint(with: [.core, .all])
         posts = !roles.isDisjoint(with: [.async, .all])
         reconciling = roles.contains(.reconcile) ? .always : roles.contains(.all) ? .ifAsked : .never
+        shows = roles.contains(.query)
     }
 
     /// Whether a process audits everything while it serves: with the role `reconcile`, or with `all` when a setting
@@ -167,7 +170,7 @@ package struct ClusterSettings: Hashable, Sendable {
 
     /// What a node does besides passing requests on, which each of them does.
     private enum Role: String, CaseIterable {
-        case all, core, async, reconcile, gateway
+        case all, core, async, query, reconcile, gateway
 
         static func all(_ settings: Settings) throws(ServerConfiguration.Invalid) -> Set<Role> {
             let list = settings.list("roles")

@@ -29,7 +29,7 @@ package struct HotStateAddresses: Hashable, Sendable {
         self.init(main: main, backup: backup)
     }
 
-    private static func address(
+    static func address(
         _ key: String,
         _ settings: Settings
     ) throws(ServerConfiguration.Invalid) -> RedisAddress? {
@@ -42,13 +42,24 @@ package struct HotStateAddresses: Hashable, Sendable {
     }
 }
 
-/// The hot states of running totals, as the settings say: in Redis, or in memory.
+/// The hot states of a process, as the settings say: those of running totals in Redis, or in memory; that of tokens in
+/// Redis, or nowhere.
 struct HotStates {
+    /// A wallet waits no longer for its tokens.
+    private static let tokensTimeout = Duration.milliseconds(400)
+
     let totals: HotTotalsPair
     private let connected: [RedisTotals]
+    private let tokensRedis: (any Redis)?
 
     /// - Throws: when a file that an address names can't be read.
     init(_ configuration: ServerConfiguration) throws(StartFault) {
+        do {
+            let address = configuration.hotTokens
+            tokensRedis = try address.map { try RedisTokens.redis($0, timeout: Self.tokensTimeout) }
+        } catch {
+            throw StartFault("hot-tokens.url: \(error)")
+        }
         guard let addresses = configuration.hotStates else {
             totals = .inMemory
             connected = []
@@ -69,7 +80,13 @@ struct HotStates {
         connected = [main, backup]
     }
 
+    /// `nil` when no other node shows wallets.
+    func tokens(_ keyring: Keyring) -> RedisTokens? {
+        tokensRedis.map { RedisTokens($0, vault: TokenVault(keyring), timeout: Self.tokensTimeout) }
+    }
+
     func close() async {
         for totals in connected { await totals.close() }
+        await tokensRedis?.close()
     }
 }

@@ -39,6 +39,9 @@ package enum Server {
         if let (main, backup) = configuration.hotStates.map({ ("\($0.main)", "\($0.backup)") }) {
             logger.info("running totals in Redis", metadata: ["main": "\(main)", "backup": "\(backup)"])
         }
+        if let address = configuration.hotTokens {
+            logger.info("tokens for query nodes in Redis", metadata: ["servers": "\(address)"])
+        }
         let (opened, keyring) = try await open(configuration, logger)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .init(for: configuration))
         let forwarding = configuration.cluster.map { _ in
@@ -51,6 +54,7 @@ package enum Server {
             let channels = Channels(configuration, client: client, logger: logger)
             let alarms = Alarms(logger: logger) { webhook?.raise($0, $1) }
             let totals = hotStates.totals
+            let tokens = hotStates.tokens(keyring)
             let posting = try NodePosting(configuration.cluster, logger)
             let (engines, services) = try await engines(
                 configuration.cluster,
@@ -69,6 +73,7 @@ package enum Server {
                     seed: .random(in: 0...UInt64.max),
                     configuration: own,
                     hotTotals: totals,
+                    hotTokens: tokens,
                     hints: posting.hints,
                     alarms: alarms,
                     logger: logger
@@ -77,7 +82,8 @@ package enum Server {
             let reloads = CampaignReloads(loading, engines, hangUps: hangUps, logger: logger)
             // The chat is told of alarms before all else begins and after all else has ended.
             let worker = posting.worker(opened.shards, keyring, engines, configuration, alarms, logger)
-            let before: [(any Service)?] = [webhook, posting.hints, worker]
+            let query = QueryNode(configuration, opened.shards, tokens, keyring, engines, alarms, logger)
+            let before: [(any Service)?] = [webhook, posting.hints, worker, query]
             let reconciler = configuration.reconcile.map {
                 Reconciler(
                     opened.shards,
@@ -97,8 +103,11 @@ package enum Server {
                 Readiness.Check("cluster") { engines.isInTouch },
             ]
             if let worker { checks.append(Readiness.Check("posting") { worker.isInTouch }) }
+            if let query { checks.append(Readiness.Check("query") { query.isInTouch }) }
             let readiness = Readiness(checks: checks)
-            try await serve(engines, background, readiness, gateway, configuration, keyring, registry, logger, onReady)
+            var offered = GatewayServices(engines, readiness: readiness, metrics: registry)
+            if let query { offered.show(by: query, engines) }
+            try await serve(offered, background, gateway, configuration, keyring, logger, onReady)
             await posting.close()
         } catch {
             await hotStates.close()
@@ -161,17 +170,15 @@ package enum Server {
     }
 
     private static func serve(
-        _ engines: Engines,
+        _ services: GatewayServices,
         _ background: [any Service],
-        _ readiness: Readiness,
         _ gateway: GatewayConfiguration,
         _ configuration: ServerConfiguration,
         _ keyring: Keyring,
-        _ registry: PrometheusRegistry,
         _ logger: Logger,
         _ onReady: @escaping @Sendable (_ port: Int) async -> Void
     ) async throws {
-        var services = GatewayServices(engines, readiness: readiness, metrics: registry)
+        var services = services
         if configuration.outside[.payouts] == nil {
             let request = services.requestWithdrawal
             // Nobody could pay it out. What was accepted before is still answered.
@@ -196,7 +203,7 @@ package enum Server {
             configuration: .init(
                 services: background.map { .init(service: $0) } + [
                     .init(service: application),
-                    .init(service: Drain(readiness: readiness, seconds: configuration.unreadySeconds)),
+                    .init(service: Drain(readiness: services.readiness, seconds: configuration.unreadySeconds)),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger

@@ -3,6 +3,7 @@ import Foundation
 package import HongbaoCore
 package import HongbaoEngine
 package import HongbaoGateway
+package import HongbaoRedis
 package import Logging
 
 /// Everything that an operator can set for `hongbao serve`: flags over environment over file over defaults.
@@ -33,6 +34,8 @@ package struct ServerConfiguration: Sendable {
     package var rewards: [RewardKind: DownstreamSettings] = [:]
     /// Where running totals are brought together; `nil`: in this process.
     package var hotStates: HotStateAddresses?
+    /// Where nodes put their tokens for those that only show wallets; `nil`: nowhere.
+    package var hotTokens: RedisAddress?
     /// Where alarms are told; `nil`: in the log and the metrics only.
     package var webhook: AlarmWebhook.Configuration?
     package var logLevel = Logger.Level.info
@@ -93,6 +96,7 @@ package struct ServerConfiguration: Sendable {
             ("totals.main-url", "Redis that keeps running totals, as redis://host:6379; a secret, too (in memory)"),
             ("totals.backup-url", "another Redis that keeps the same; both or neither"),
             ("totals.read-backup", "show what the backup hot state says of running totals (false)"),
+            ("hot-tokens.url", "Redis where core nodes put tokens for query nodes; a secret, too (nowhere)"),
             ("log.level", "trace, debug, info, notice, warning, error or critical (info)"),
             ("shutdown.seconds", "how long a graceful shutdown may take (30)"),
             ("shutdown.unready-seconds", "how long /readyz says 503 before requests are turned away (1)"),
@@ -151,6 +155,7 @@ package struct ServerConfiguration: Sendable {
         }
         engine.totals.readsBackup = try settings.bool("totals.read-backup") ?? false
         hotStates = try HotStateAddresses(settings)
+        hotTokens = try RedisAddress(tokensOf: settings, cluster: cluster)
         if let text = settings.string("log.level") {
             guard let level = Logger.Level(rawValue: text) else {
                 throw Invalid(key: "log.level", reason: "\(text) isn't a level")

@@ -23,6 +23,8 @@ package struct EngineRig: Sendable {
     package var channels = Channels(payouts: InstantChannel())
     /// `nil`: some in memory, new ones at each start.
     package var hotTotals: HotTotalsPair?
+    /// Where tokens are put for others; `nil`: nowhere.
+    package var hotTokens: (any HotTokens)?
     /// Where others are told to post.
     package var hints: PostingHints?
     /// Wraps the store, to put faults between it and the engine.
@@ -89,6 +91,7 @@ package struct EngineRig: Sendable {
             seed: 42,
             configuration: configuration,
             hotTotals: hotTotals ?? .inMemory,
+            hotTokens: hotTokens,
             hints: hints,
             logger: .silent
         )

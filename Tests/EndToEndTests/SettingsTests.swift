@@ -86,6 +86,12 @@ import Testing
             "rewards.film.concurrency: must be a whole number"
         ),
         ("alarms:\n  webhook: open.feishu.example/hook\n", "alarms.webhook: must be like"),
+        ("hot-tokens:\n  url: redis://127.0.0.1:1\n", "hot-tokens.url: is for a node of a cluster"),
+        ("hot-tokens:\n  url: http://127.0.0.1:1\n", "hot-tokens.url: must be like redis://"),
+        (
+            "store:\n  url: mysql://u:p@h/d\ncluster:\n  address: http://h:1\n  mints: 3\nroles: [query]\n",
+            "hot-tokens.url: is needed when roles has query"
+        ),
         ("totals:\n  main-url: redis://127.0.0.1:1\n", "totals.backup-url: is needed when totals.main-url is set"),
         ("totals:\n  backup-url: redis://127.0.0.1:1\n", "totals.main-url: is needed when totals.backup-url is set"),
         ("totals:\n  main-url: http://127.0.0.1:1\n", "totals.main-url: must be like redis://"),

@@ -75,6 +75,33 @@ import Testing
         }
     }
 
+    /// What only shows a wallet is told from what changes one: query nodes do it themselves (DP-2).
+    @Test func whatShowsAWalletHasAPlaceOfItsOwn() async throws {
+        var two = TwoNodes()
+        two.place = { concern, second in
+            if case .wallet = concern { return .here }
+            return .at(second)
+        }
+        try await two.run { nodes in
+            let jwt = try nodes.first.jwt(42)
+            for path in ["/v1/wallet", "/v1/wallet/statement", "/v1/wallet/rewards", "/v1/subsidies"] {
+                let answer = try await nodes.first.send(.get, "\(path)?campaign=test", token: jwt)
+                #expect(answer.status == .ok, "\(path)")
+            }
+            for path in ["/v1/wallet", "/v1/subsidies"] {
+                let uri = "\(path)?campaign=test"
+                let answer = try await nodes.first.send(.post, uri, json: #"{"tokens":[]}"#, token: jwt)
+                #expect(answer.status == .ok, "\(path)")
+            }
+            let summary = "/v1/persons/42/summary?campaign=test"
+            #expect(try await nodes.first.send(.get, summary, token: GatewayRig.readKey).status == .ok)
+            #expect(nodes.calls.sorted == Array(repeating: "first wallet 42", count: 7))
+            let withdrawal = #"{"campaign":"test","id":"w","amount":1}"#
+            _ = try await nodes.first.send(.post, "/v1/wallet/withdrawals", json: withdrawal, token: jwt)
+            #expect(nodes.calls.sorted.contains("second withdraw 42"))
+        }
+    }
+
     /// Who isn't let in isn't passed on, and what can't be read is refused where it's read.
     @Test func whatIsRefusedStaysHere() async throws {
         try await TwoNodes().run { nodes in
@@ -121,7 +148,9 @@ import Testing
     @Test func aliasesGoWhereThePersonIs() async throws {
         var nodes = TwoNodes()
         nodes.person = { $0 == PersonID(7) ? PersonID(8) : $0 }
-        nodes.place = { concern, second in concern == .person(PersonID(8)) ? .at(second) : .here }
+        nodes.place = { concern, second in
+            [.person(PersonID(8)), .wallet(PersonID(8))].contains(concern) ? .at(second) : .here
+        }
         try await nodes.run { nodes in
             for person in [7, 9] as [UInt64] {
                 _ = try await nodes.first.send(.get, "/v1/wallet?campaign=test", token: try nodes.first.jwt(person))

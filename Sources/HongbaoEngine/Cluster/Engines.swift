@@ -143,7 +143,7 @@ extension Division {
     fileprivate func mint(of concern: Concern) -> MintID? {
         switch concern {
         case .anybody: nil
-        case .person(let person): mint(of: person)
+        case .person(let person), .wallet(let person): mint(of: person)
         case .packet(let packet): mint(of: packet)
         }
     }

@@ -12,6 +12,8 @@ package enum Placement: Hashable, Sendable {
 /// What a placement goes by.
 package enum Concern: Hashable, Sendable {
     case person(PersonID)
+    /// Only shown: a query node does that, too.
+    case wallet(PersonID)
     case packet(RedPacketID)
     /// What is in the store alone: whoever has a mint can do it.
     case anybody

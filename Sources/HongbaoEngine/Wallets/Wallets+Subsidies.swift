@@ -18,7 +18,7 @@ extension Wallets {
     /// Puts a subsidy into the ledger that isn't in it yet. Nothing else is posted (SU-2), and nothing that can't be
     /// proven; the ledger's word counts afterwards.
     func postSubsidy(_ order: OrderNumber, tokens sent: [[UInt8]]) async throws(StoreError) {
-        guard let open = try await openSubsidy(order, tokens: sent) else { return }
+        guard case .own(_, let poster) = tokens, let open = try await openSubsidy(order, tokens: sent) else { return }
         try await poster.postFirst([open])
     }
 
@@ -26,8 +26,8 @@ extension Wallets {
     /// that is in the log proves it.
     private func openSubsidy(_ order: OrderNumber, tokens sent: [[UInt8]]) async throws(StoreError) -> OpenGrant? {
         var open: OpenGrant?
-        if !sourcesSwitchedOff.contains(.tokens) {
-            open = tokens.unposted(of: order.person, in: order.book).first { $0.order == order }
+        if case .own(let lists, _) = tokens, !sourcesSwitchedOff.contains(.tokens) {
+            open = lists.unposted(of: order.person, in: order.book).first { $0.order == order }
         }
         if open == nil { open = try await proven(order, by: sent) }
         guard let open else { return nil }

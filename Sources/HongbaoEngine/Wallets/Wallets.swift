@@ -1,4 +1,5 @@
 package import HongbaoCore
+import Metrics
 import Synchronization
 
 /// Where a wallet's contents come from; each can fail or be switched off alone (WL-3).
@@ -42,13 +43,20 @@ package final class Wallets: Sendable {
     /// How many tokens a client may send along; more are refused.
     package static let clientTokensMax = 200
 
+    /// Where the tokens are read.
+    package enum Tokens: Sendable {
+        /// Those of this engine, whose poster posts what only a client still had.
+        case own(TokenLists, Poster)
+        /// What the engines of other nodes have put there. Nothing is posted.
+        case hot(any HotTokens, Division)
+    }
+
     let shards: Shards
     private let campaigns: Campaigns
-    let tokens: TokenLists
+    let tokens: Tokens
     let kinds: PoolKinds
     let verifier: TokenVerifier
     let reader: LogReader
-    let poster: Poster
     let clock: WallClock
     let alarms: Alarms
     let aliases: KnownAliases
@@ -58,11 +66,10 @@ package final class Wallets: Sendable {
     package init(
         shards: Shards,
         campaigns: Campaigns,
-        tokens: TokenLists,
+        tokens: Tokens,
         kinds: PoolKinds,
         verifier: TokenVerifier,
         reader: LogReader,
-        poster: Poster,
         clock: WallClock,
         alarms: Alarms,
         aliases: KnownAliases = KnownAliases(),
@@ -74,7 +81,6 @@ package final class Wallets: Sendable {
         self.kinds = kinds
         self.verifier = verifier
         self.reader = reader
-        self.poster = poster
         self.clock = clock
         self.alarms = alarms
         self.aliases = aliases
@@ -107,7 +113,10 @@ package final class Wallets: Sendable {
         let off = sourcesSwitchedOff
         var missing = WalletSource.allCases.filter { off.contains($0) }
 
-        var open = off.contains(.tokens) ? [] : names.flatMap { tokens.tokens(of: $0, in: book) }
+        var open: [OpenGrant] = []
+        if !off.contains(.tokens) {
+            if let listed = await listed(names, book) { open = listed } else { missing.append(.tokens) }
+        }
         var sent = ClientTokens(sent, names: names, book: book, verifier: verifier, now: clock.now())
         sent.drop(listed: open)
 
@@ -138,7 +147,7 @@ package final class Wallets: Sendable {
             sent.setAside()
         }
         alarms.raiseForged(sent.forgedIn)
-        if Mutant.isOn(.readsLedgerFirst) { open = names.flatMap { tokens.tokens(of: $0, in: book) } }
+        if Mutant.isOn(.readsLedgerFirst) { open = await listed(names, book) ?? [] }
         open += sent.grants
         let kinds = kinds.known
         func kind(_ grant: OpenGrant) -> RewardKind? { grant.pool.flatMap { kinds[$0] } }
@@ -160,6 +169,24 @@ package final class Wallets: Sendable {
             )
         )
     }
+
+    /// `nil` when the hot state can't tell.
+    private func listed(_ names: [PersonID], _ book: BookID) async -> [OpenGrant]? {
+        switch tokens {
+        case .own(let lists, _): return names.flatMap { lists.tokens(of: $0, in: book) }
+        case .hot(let hot, let division):
+            // Who decides for a person since a merge lists what comes to all of their names.
+            let mint = division.mint(of: names[names.count - 1])
+            do throws(HotTokensFault) {
+                return try await hot.tokens(of: names.map { TokenQuestion($0, in: book, mint: mint) }).flatMap { $0 }
+            } catch {
+                Self.hotFaults.increment()
+                return nil
+            }
+        }
+    }
+
+    private static let hotFaults = Counter(label: "hongbao_hot_tokens_faults_total", dimensions: [("call", "read")])
 
     /// What one database has of a person.
     private struct Snapshot: Sendable {
@@ -248,6 +275,7 @@ package final class Wallets: Sendable {
     /// What only the client still had is posted at once (TK-4). When that fails it's shown all the same, and posted by
     /// the log's poster.
     private func post(_ grants: [OpenGrant]) async {
+        guard case .own(_, let poster) = tokens else { return }
         do {
             try await poster.postFirst(grants)
         } catch {

@@ -43,8 +43,10 @@ struct Route: Sendable {
         case anybody
         /// The person who asks.
         case caller
-        /// The first capture.
-        case capturedPerson
+        /// The same, whose wallet is only shown.
+        case callersWallet
+        /// The first capture, whose wallet is only shown.
+        case capturedPersonsWallet
         /// The person in the order number that is the first capture.
         case capturedOrder
         /// The red packet that is the first capture. Any node can do it, but there it's fast.
@@ -101,8 +103,9 @@ struct Route: Sendable {
         case .nobody, .body: nil
         case .anybody: .anybody
         case .caller: caller.map { .person($0) }
-        case .capturedPerson:
-            captures.first.flatMap { UInt64(canonicalDecimal: $0.utf8) }.map { .person(person(PersonID($0))) }
+        case .callersWallet: caller.map { .wallet($0) }
+        case .capturedPersonsWallet:
+            captures.first.flatMap { UInt64(canonicalDecimal: $0.utf8) }.map { .wallet(person(PersonID($0))) }
         case .capturedOrder:
             captures.first.flatMap { OrderNumber(String($0)) }.map { .person(person($0.person)) }
         case .capturedPacket:

@@ -9,7 +9,7 @@ struct RewardRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/v1/wallet/rewards", isCutOff: false, .person(list)),
+            Route(.get, "/v1/wallet/rewards", isCutOff: false, about: .callersWallet, .person(list)),
             Route(.post, "/v1/wallet/rewards/{id}/use", .person(use)),
         ]
     }

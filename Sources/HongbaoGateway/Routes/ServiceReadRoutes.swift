@@ -14,7 +14,7 @@ struct ServiceReadRoutes: Sendable {
                 .get,
                 "/v1/persons/{person}/summary",
                 isCutOff: false,
-                about: .capturedPerson,
+                about: .capturedPersonsWallet,
                 .service(.read, summary)
             ),
         ]

@@ -9,8 +9,8 @@ struct SubsidyRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/v1/subsidies", isCutOff: false, .person(list)),
-            Route(.post, "/v1/subsidies", body: .json, isCutOff: false, .person(list)),
+            Route(.get, "/v1/subsidies", isCutOff: false, about: .callersWallet, .person(list)),
+            Route(.post, "/v1/subsidies", body: .json, isCutOff: false, about: .callersWallet, .person(list)),
         ]
     }
 

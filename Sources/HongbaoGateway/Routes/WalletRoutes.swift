@@ -18,9 +18,9 @@ struct WalletRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/v1/wallet", isCutOff: false, .person(wallet)),
-            Route(.post, "/v1/wallet", body: .json, isCutOff: false, .person(wallet)),
-            Route(.get, "/v1/wallet/statement", isCutOff: false, .person(statement)),
+            Route(.get, "/v1/wallet", isCutOff: false, about: .callersWallet, .person(wallet)),
+            Route(.post, "/v1/wallet", body: .json, isCutOff: false, about: .callersWallet, .person(wallet)),
+            Route(.get, "/v1/wallet/statement", isCutOff: false, about: .callersWallet, .person(statement)),
         ]
     }
 

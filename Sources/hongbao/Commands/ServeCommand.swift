@@ -40,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
     var host: String?
     @Option(help: "Port to listen on; 0 takes any that is free.")
     var port: Int?
-    @Option(help: "What this node of a cluster does: core, async, reconcile, gateway, several, or all (all).")
+    @Option(help: "What a cluster's node does: core, async, query, reconcile, gateway, several, or all (all).")
     var roles: String?
     @Option(name: .customLong("campaign"), help: "Campaign file; may be repeated. Default: campaigns/*.yaml.")
     var campaigns: [String] = []

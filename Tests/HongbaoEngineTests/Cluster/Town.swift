@@ -29,13 +29,18 @@ struct Town: Sendable {
     let division = Division(mints: 4)
     private let folders: [TemporaryFolder]
 
-    /// - Parameter wrap: puts faults between the engines and a database.
+    /// - Parameters:
+    ///   - hotTokens: where nodes put their tokens.
+    ///   - wrap: puts faults between the engines and a database.
     init(
         databases: Int = 1,
         _ campaigns: [Campaign] = [.forTests()],
+        hotTokens: (any HotTokens)? = nil,
         wrap: (Int, SQLiteStore) -> any Store = { $1 }
     ) async throws {
-        rig = try EngineRig(campaigns)
+        var rig = try EngineRig(campaigns)
+        rig.hotTokens = hotTokens
+        self.rig = rig
         folders = try (1..<databases).map { _ in try TemporaryFolder() }
         var stores = [try await SQLiteStore.reopened(folder: rig.folder.path)]
         for folder in folders { stores.append(try await SQLiteStore.reopened(folder: folder.path)) }

@@ -245,7 +245,7 @@ import Testing
 }
 
 /// A store in which something happens around each read.
-private struct AroundReads: Store {
+struct AroundReads: Store {
     let base: SQLiteStore
     let before: @Sendable () async -> Void
     var after: @Sendable () async -> Void = {}
