@@ -126,8 +126,8 @@ package struct ClusterSettings: Hashable, Sendable {
         ("cluster.silence-seconds", "after so long without a sign of life a node's parts are taken over (10)"),
         (
             "roles",
-            "list of what a node does: core has parts of the people, async posts, query shows wallets, reconcile audits, "
-                + "gateway nothing of that; all is core and async (all)"
+            "list of what a node does: core has parts of the people, async posts, query shows wallets, reconcile "
+                + "audits, gateway nothing of that; all is core and async (all)"
         ),
     ]
 

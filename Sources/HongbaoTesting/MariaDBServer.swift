@@ -59,6 +59,15 @@ package actor MariaDBServer {
         return servers
     }
 
+    /// A server without a replica, with the same database and users.
+    package static func single(in parent: String = temporaryFolder) async throws -> MariaDBServer {
+        let server = try MariaDBServer([], in: parent)
+        try await server.install()
+        try await server.write(users)
+        try await server.start()
+        return server
+    }
+
     private static func replicating(_ number: Int) -> [String] {
         [
             "--server-id=\(number)", "--log-bin=log", "--relay-log=relay", "--log-slave-updates", "--sync-binlog=1",

@@ -80,58 +80,58 @@ package final class ClusterNode: Service {
     }
 
     /// Until graceful shutdown, and then until the last engine has ended, so that nobody takes over what still works.
+    ///
+    /// At each database by itself: one that doesn't answer stops nothing but what is done in it.
     private func look(_ take: @escaping @Sendable (Seat) -> Void) async {
+        await withDiscardingTaskGroup { group in
+            for index in shards.stores.indices { group.addTask { await self.look(at: index, take) } }
+        }
+    }
+
+    private func look(at index: Int, _ take: @escaping @Sendable (Seat) -> Void) async {
         await cancelOnShutdown {
             while !Task.isCancelled {
-                for seat in await self.look() { take(seat) }
+                for seat in await self.look(at: index) { take(seat) }
                 await self.clock.pause(self.configuration.beat)
             }
         }
         state.withLock { $0.isEnding = true }
-        while state.withLock({ !$0.running.isEmpty }) {
-            _ = await look()
+        while state.withLock({ $0.running.keys.contains { shards.index(of: $0) == index } }) {
+            _ = await look(at: index)
             await clock.pause(configuration.beat)
         }
     }
 
-    /// Beats, and does what follows from what the databases say of all mints. Answers those that are to be taken.
-    ///
-    /// A database that can't be seen stops nothing but what is done in it.
-    private func look() async -> [Seat] {
-        held.record(state.withLock { $0.running.count })
-        let looks = await withTaskGroup(of: (Int, [MintRecord]?).self) { group in
-            for index in shards.stores.indices { group.addTask { (index, await self.look(at: index)) } }
-            return await group.reduce(into: [Int: [MintRecord]]()) { $0[$1.0] = $1.1 }
-        }
-        guard !looks.isEmpty else { return [] }
-        let (actions, addresses) = state.withLock { state in
-            let isSeen = Set(looks.keys)
-            for (index, records) in looks { state.records[index] = records }
-            let records = state.records.sorted { $0.key < $1.key }.flatMap(\.value)
-            let actions = state.seating.look(at: records, held: Set(state.running.keys), now: clock.uptime())
-                .filter { isSeen.contains(shards.index(of: $0.mint)) }
-            return (actions, state.seating.addresses)
-        }
-        engines.note(addresses)
-        return await perform(actions)
-    }
-
-    /// Beats in one of the databases, and reads what it says; `nil` when it can't be seen.
-    private func look(at index: Int) async -> [MintRecord]? {
+    /// Beats in one of the databases, and does what follows from what it says of its mints. Answers those that are to be
+    /// taken.
+    private func look(at index: Int) async -> [Seat] {
         let began = clock.uptime()
         do throws(StoreError) {
             try await beat(at: index)
             engines.own(at: index, until: began + configuration.silence)
-            return try await shards.mints(at: index)
+            let records = try await shards.mints(at: index)
+            shards.saw(index)
+            let (actions, addresses) = state.withLock { state in
+                state.records[index] = records
+                let all = state.records.sorted { $0.key < $1.key }.flatMap(\.value)
+                let actions = state.seating.look(at: all, held: Set(state.running.keys), now: clock.uptime())
+                // What another one said may be old by now.
+                return (actions.filter { shards.index(of: $0.mint) == index }, state.seating.addresses)
+            }
+            engines.note(addresses)
+            return await perform(actions)
         } catch {
             let metadata: Logger.Metadata = ["error": "\(error)", "database": "\(index + 1)"]
             logger.error("this node can't see the cluster", metadata: metadata)
-            return nil
+            return []
         }
     }
 
     private func beat(at index: Int) async throws(StoreError) {
-        let mints = state.withLock { $0.running.keys.filter { shards.index(of: $0) == index }.sorted() }
+        let (all, mints) = state.withLock { state in
+            (state.running.count, state.running.keys.filter { shards.index(of: $0) == index }.sorted())
+        }
+        held.record(all)
         guard !mints.isEmpty else { return }
         try await write(mints) { books, address in
             // Which are no longer its own, `Seating` finds out.

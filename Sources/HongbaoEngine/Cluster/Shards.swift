@@ -1,4 +1,5 @@
 package import HongbaoCore
+import Synchronization
 
 /// The databases of a cluster, in the order in which its settings name them (DP-3). A mint's log is in one of them, and
 /// with it all that its people have; what concerns everybody is in the first, the home: budgets and what of them is
@@ -11,6 +12,7 @@ package struct Shards: Sendable {
 
     package let stores: [any Store]
     package let division: Division
+    private let sightings = Sightings()
 
     /// - Precondition: there is at least one store, and a mint for each.
     package init(_ stores: [any Store], in division: Division) {
@@ -25,10 +27,12 @@ package struct Shards: Sendable {
     package var isOne: Bool { stores.count == 1 }
     package var home: any Store { stores[0] }
 
+    package func index(of mint: MintID) -> Int { Self.index(of: mint, in: division, among: stores.count) }
+
     /// Mints in equal ranges, as slots among mints.
-    package func index(of mint: MintID) -> Int {
+    package static func index(of mint: MintID, in division: Division, among databases: Int) -> Int {
         let place = Int(clamping: mint.rawValue) - 1
-        return isOne || place < 0 ? 0 : min(place * stores.count / division.mints, stores.count - 1)
+        return databases == 1 || place < 0 ? 0 : min(place * databases / division.mints, databases - 1)
     }
 
     package func index(of person: PersonID) -> Int { isOne ? 0 : index(of: division.mint(of: person)) }
@@ -41,6 +45,25 @@ package struct Shards: Sendable {
 
     /// Whether a mint is the first of its database: its engine sweeps there.
     package func isFirst(_ mint: MintID) -> Bool { mint == .first || index(of: mint) != index(of: mint.before) }
+
+    // MARK: Which of them are away
+
+    /// After so long without an answer nobody waits for a database who can do without.
+    private static let awayAfter = Duration.seconds(3)
+
+    /// Whoever asks a database all the time has an answer.
+    func saw(_ index: Int) { sightings.last.withLock { $0[index] = .now } }
+
+    /// Whether a database hasn't answered for a while; `false` where nobody asks it all the time.
+    func isAway(_ index: Int) -> Bool {
+        sightings.last.withLock { $0[index] }.map { ContinuousClock.now - $0 > Self.awayAfter } ?? false
+    }
+
+    private final class Sightings: Sendable {
+        let last = Mutex<[Int: ContinuousClock.Instant]>([:])
+    }
+
+    // MARK: Asking several
 
     /// Where there may be something that came to a person under these names: mostly in one database, but whoever was
     /// merged may have something in any (ID-3).

@@ -204,7 +204,8 @@ package final class MergeSweeps: Service {
         if moves.isEmpty { return }
         if shards.isOne { return try await move(moves, in: [book], at: own) }
         for move in moves {
-            for index in shards.stores.indices {
+            // What is in a database that is away comes later.
+            for index in shards.stores.indices where !shards.isAway(index) {
                 try await self.move([move], in: [book], at: index)
                 try await bring(move, in: [book], from: index)
             }
@@ -226,7 +227,7 @@ package final class MergeSweeps: Service {
     /// Brings what has left a database by a move into that of whoever it's for, unless it's there.
     private func bring(_ move: Move, in books: [BookID], from index: Int) async throws(StoreError) {
         let place = shards.index(of: move.target)
-        guard place != index else { return }
+        guard place != index, !shards.isAway(place) else { return }
         let now = clock.now()
         let known = state.withLock { $0.brought }
         for book in books {

@@ -94,7 +94,8 @@ package final class PacketSweeps: Service {
     /// Moves all shares of one person that stay inside into their wallet, and returns when they are there: before a
     /// withdrawal (WD-2).
     package func settle(_ person: PersonID, in book: BookID) async throws(StoreError) {
-        for index in shards.stores.indices {
+        // What is in a database that is away comes later.
+        for index in shards.stores.indices where index == own || !shards.isAway(index) {
             let claims = try await shards.stores[index].read { (snapshot) throws(StoreError) in
                 try snapshot.claims(of: person, in: book)
             }
@@ -112,13 +113,14 @@ package final class PacketSweeps: Service {
         let retryAfterSeconds = configuration.retryAfterSeconds
         let shards = shards
         let isElsewhere: @Sendable (Claim) -> Bool = { shards.index(of: $0.key.person) != index }
-        try await bring(claims.filter(isElsewhere), now)
+        let waiting = await bring(claims.filter(isElsewhere), now)
         let footprint = Footprint(settling: claims, isElsewhere: isElsewhere)
         let settled = try await shards.stores[index].transact(footprint) { books in
             claims.count { claim in
                 books.settle(
                     claim.key,
-                    by: .paid(claim.share),
+                    // What waits for another database goes behind the others.
+                    by: waiting.contains(shards.index(of: claim.key.person)) ? .unreachable : .paid(claim.share),
                     isElsewhere: isElsewhere(claim),
                     now: now,
                     retryAfterSeconds: retryAfterSeconds
@@ -129,17 +131,27 @@ package final class PacketSweeps: Service {
     }
 
     /// Brings shares into the databases of those who claimed them. Each claim is the promise of it, and names the
-    /// transfer, so that doing it again moves nothing twice.
-    private func bring(_ claims: [Claim], _ now: Timestamp) async throws(StoreError) {
+    /// transfer, so that doing it again moves nothing twice. Answers where it wasn't possible.
+    private func bring(_ claims: [Claim], _ now: Timestamp) async -> Set<Int> {
+        var waiting: Set<Int> = []
         for (index, claims) in Dictionary(grouping: claims, by: { shards.index(of: $0.key.person) }) {
-            let arrivals = claims.map { $0.arrival(at: now) }
-            let outcomes = try await shards.stores[index].transact(Footprint(posting: arrivals)) { books in
-                arrivals.map { books.ledger.post($0) }
-            }
-            guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
-                throw StoreError(.corrupt, "shares of red packets can't be brought into database \(index + 1)")
+            do throws(StoreError) {
+                guard !shards.isAway(index) else { throw StoreError(.unavailable, "the database is away") }
+                let arrivals = claims.map { $0.arrival(at: now) }
+                let outcomes = try await shards.stores[index].transact(Footprint(posting: arrivals)) { books in
+                    arrivals.map { books.ledger.post($0) }
+                }
+                guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
+                    throw StoreError(.corrupt, "\(outcomes)")
+                }
+            } catch {
+                waiting.insert(index)
+                faults.increment()
+                let metadata: Logger.Metadata = ["error": "\(error)", "database": "\(index + 1)"]
+                logger.error("shares wait for another database", metadata: metadata)
             }
         }
+        return waiting
     }
 
     /// Takes packets that are due as far as they go without the outside. Answers whether there may be more.

@@ -34,7 +34,7 @@ package final class PostingWorker: Service {
         var busy: Set<MintID> = []
         var posters: [MintID: Poster] = [:]
         var lookedAt: Duration?
-        var oldestToldAt: Duration?
+        var oldestToldAt: [Int: Duration] = [:]
     }
 
     private struct Job: Sendable {
@@ -96,7 +96,10 @@ package final class PostingWorker: Service {
     /// Until graceful shutdown; then finishes the transactions that are under way.
     package func run() async throws {
         await withDiscardingTaskGroup { group in
-            group.addTask { await cancelOnShutdown { await self.lookAtIntervals() } }
+            // At each database by itself, so that one that doesn't answer stops nobody but its own.
+            for index in shards.stores.indices {
+                group.addTask { await cancelOnShutdown { await self.lookAtIntervals(index) } }
+            }
             group.addTask { await cancelOnShutdown { await self.hear() } }
             await withGracefulShutdownHandler {
                 for await job in jobs { group.addTask { await self.perform(job) } }
@@ -108,10 +111,10 @@ package final class PostingWorker: Service {
 
     // MARK: What there is to do
 
-    private func lookAtIntervals() async {
+    private func lookAtIntervals(_ index: Int) async {
         while !Task.isCancelled {
             do throws(StoreError) {
-                let mints = try await look()
+                let mints = try await look(at: index)
                 for mint in mints { line(mint, []) }
             } catch {
                 logger.error("this node can't see the logs", metadata: ["error": "\(error)"])
@@ -120,18 +123,17 @@ package final class PostingWorker: Service {
         }
     }
 
-    private func look() async throws(StoreError) -> [MintID] {
+    private func look(at index: Int) async throws(StoreError) -> [MintID] {
         let now = clock.uptime()
         let tells = state.withLock { state in
-            guard state.oldestToldAt.map({ now - $0 >= .seconds(1) }) ?? true else { return false }
-            state.oldestToldAt = now
+            guard state.oldestToldAt[index].map({ now - $0 >= .seconds(1) }) ?? true else { return false }
+            state.oldestToldAt[index] = now
             return true
         }
-        var records: [MintRecord] = []
-        for index in shards.stores.indices { records += try await shards.mints(at: index) }
+        let records = try await shards.mints(at: index)
         var oldest: [MintID: Timestamp] = [:]
         for record in records where tells && record.postedSequence < record.lastSequence {
-            let next = try await shards.store(of: record.id).read { (snapshot) throws(StoreError) in
+            let next = try await shards.stores[index].read { (snapshot) throws(StoreError) in
                 try snapshot.batches(of: record.id, after: record.postedSequence, limit: 1).first
             }
             oldest[record.id] = next?.at
@@ -177,7 +179,9 @@ package final class PostingWorker: Service {
         let records: [MintRecord]
         do throws(StoreError) {
             var found: [MintRecord] = []
-            for index in shards.stores.indices { found += try await shards.mints(at: index) }
+            for index in Set(deliveries.compactMap { PostingHint($0.item) }.map { shards.index(of: $0.mint) }) {
+                found += try await shards.mints(at: index)
+            }
             records = found
         } catch {
             for delivery in deliveries { queue.giveBack(delivery, after: .seconds(1)) }

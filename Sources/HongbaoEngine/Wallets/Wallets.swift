@@ -221,7 +221,8 @@ package final class Wallets: Sendable {
         guard var all = await read(names, book, open, sent, at: own) else { return nil }
         let others = shards.stores.indices.filter { !own.contains($0) }
         guard !others.isEmpty else { return all }
-        if let found = await read(names, book, open, sent, at: others) {
+        let isThere = !others.contains { shards.isAway($0) }
+        if isThere, let found = await read(names, book, open, sent, at: others) {
             all.add(found)
         } else {
             all.isWhole = false

@@ -7,7 +7,7 @@ struct ClusterCommand: AsyncParsableCommand {
         commandName: "cluster",
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
-            Starts MariaDB with a replica, a Redis Cluster of three masters and another Redis, NATS, core nodes, \
+            Starts MariaDB with a replica, another one for another part of the people, a Redis Cluster of three masters and another Redis, NATS, core nodes, \
             gateways, async nodes, a reconcile node and a payout channel on loopback, loads the gateways with grants \
             and withdrawals over HTTP, and strikes: members are killed, stopped for longer than the others wait, \
             restarted, upgraded, and switched over. Its clients write down every answer. In the end every \
@@ -31,6 +31,8 @@ struct ClusterCommand: AsyncParsableCommand {
     var gateways = 2
     @Option(help: "Nodes that post for the core nodes, told by NATS; 0: core nodes post themselves.")
     var asyncs = ClusterWorld.asyncsByDefault
+    @Option(help: "Databases, each for a part of the people; the first has a replica.")
+    var databases = 2
     @Option(help: "Nodes that audit all the time.")
     var reconcilers = 1
     @Option(help: "The `hongbao` that nodes are upgraded to. Default: a copy of the one that they run.")
@@ -52,6 +54,7 @@ struct ClusterCommand: AsyncParsableCommand {
         guard (1...16).contains(gateways) else { throw ValidationError("--gateways: 1 to 16") }
         guard (0...16).contains(asyncs) else { throw ValidationError("--asyncs: 0 to 16") }
         guard (0...16).contains(reconcilers) else { throw ValidationError("--reconcilers: 0 to 16") }
+        guard (1...ClusterWorld.mints).contains(databases) else { throw ValidationError("--databases: 1 to 6") }
         if let upgradeTo, !FileManager.default.isExecutableFile(atPath: upgradeTo) {
             throw ValidationError("--upgrade-to \(upgradeTo): that can't be run")
         }
@@ -73,6 +76,7 @@ struct ClusterCommand: AsyncParsableCommand {
             options.gateways = gateways
             options.asyncs = asyncs
             options.reconcilers = reconcilers
+            options.databases = databases
             options.upgradeTo = upgradeTo
             options.stallSeconds = stall
             options.seconds = seconds

@@ -10,6 +10,7 @@ extension ClusterRun.Blow {
         switch self {
         case .hotMasterKilled: "totals have caught up after"
         case .reconcilerKilled: "an audit is clean after"
+        case .shardKilled, .shardStalled: "the other people are served after"
         case .upgraded: "nobody asked in vain for longer than"
         default: isToPosting ? "all is posted after" : "all are served after"
         }
@@ -22,6 +23,7 @@ extension ClusterRun {
     var blows: [Blow] {
         options.blows.filter { blow in
             (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
+                && (options.databases > 1 || blow != .shardKilled && blow != .shardStalled)
         }
     }
 

@@ -26,6 +26,9 @@ struct ClusterRun: Sendable {
         /// SIGKILL to the replica: nothing is acknowledged until it's back.
         case replicaKilled
         case replicaStalled
+        /// SIGKILL to the database of another part of the people, and back when the others were served.
+        case shardKilled
+        case shardStalled
         /// The Redis that is by itself.
         case hotStateKilled
         /// A master of the Redis Cluster, one that has a running total.
@@ -51,6 +54,8 @@ struct ClusterRun: Sendable {
             case .databaseStalled: "MariaDB is stopped, and goes on"
             case .replicaKilled: "MariaDB's replica is killed"
             case .replicaStalled: "the replica is stopped, and goes on"
+            case .shardKilled: "another part's MariaDB is killed"
+            case .shardStalled: "another part's MariaDB is stopped"
             case .hotStateKilled: "a Redis is killed, and is empty"
             case .queueLeaderKilled: "the leader of the queue is killed"
             case .queueKilled: "all of the queue is killed"
@@ -68,6 +73,8 @@ struct ClusterRun: Sendable {
         var campaignFile = "campaigns/spring-festival-2022.yaml"
         var cores = 3
         var gateways = 2
+        /// Databases, each for a part of the people.
+        var databases = 2
         /// Nodes that post for the core nodes, over a queue; 0: core nodes post themselves.
         var asyncs = 0
         /// Nodes that audit.
@@ -105,13 +112,7 @@ struct ClusterRun: Sendable {
                 campaignFile: options.campaignFile,
                 client: client
             )
-            let world = try await ClusterWorld(
-                clients,
-                cores: options.cores,
-                gateways: options.gateways,
-                asyncs: options.asyncs,
-                reconcilers: options.reconcilers
-            )
+            let world = try await ClusterWorld(clients, options)
             return try await run(world)
         }
     }
@@ -193,6 +194,7 @@ struct ClusterRun: Sendable {
             return recovery
         case .databaseKilled, .databaseLost, .databaseSwitched, .databaseStalled, .replicaKilled, .replicaStalled:
             return try await strikeDatabase(blow, world, &random)
+        case .shardKilled, .shardStalled: return try await strikeShard(blow, world, &random)
         case .hotStateKilled:
             try await world.secondHotState.kill()
             let recovery = try await untilAllAnswer(world, addresses, &random)
@@ -251,10 +253,11 @@ struct ClusterRun: Sendable {
         _ world: ClusterWorld,
         _ addresses: [String],
         _ random: inout Seeded,
-        since began: ContinuousClock.Instant = .now
+        since began: ContinuousClock.Instant = .now,
+        isAsked: @Sendable (MintID) -> Bool = { _ in true }
     ) async throws -> Duration {
         for address in addresses {
-            while try await !world.answersAll(address, &random) {
+            while try await !world.answersAll(address, &random, isAsked: isAsked) {
                 guard ContinuousClock.now - began < .seconds(120) else {
                     throw KillTestFault("after two minutes some people get no answer from \(address)")
                 }

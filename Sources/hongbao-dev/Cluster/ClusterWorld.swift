@@ -6,9 +6,9 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, for running totals a Redis
-/// Cluster of three masters and another Redis, nodes that have the people divided among them, gateways that have none,
-/// a node that audits, and the sandbox outside.
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, and another one for another
+/// part of the people; for running totals a Redis Cluster of three masters and another Redis; nodes that have the
+/// people divided among them, gateways that have none, a node that audits, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
@@ -27,12 +27,16 @@ final class ClusterWorld: Sendable {
     /// Of which one is the primary and the other its replica.
     private let databases: [MariaDBServer]
     private let primaryIndex = Mutex(0)
+    /// Those of the other parts of the people.
+    let shards: [MariaDBServer]
     let hotCluster: RedisTrio
     /// Beside that, with the same in it.
     let secondHotState: RedisProcess
     /// `nil` when core nodes post themselves.
     let queue: NATSCluster?
     let members: [Member]
+    /// Of all databases, in their order.
+    private let urls: [String]
     private let sandbox: FaultWorld.Sandbox
     private let programs = Mutex<[Member: StartedProgram]>([:])
     /// The program that members are started with.
@@ -43,39 +47,52 @@ final class ClusterWorld: Sendable {
     var cores: [Member] { members.filter { $0.role == .core } }
     var gateways: [Member] { members.filter { $0.role == .gateway } }
 
-    init(_ clients: FaultWorld, cores: Int, gateways: Int, asyncs: Int, reconcilers: Int) async throws {
+    init(_ clients: FaultWorld, _ options: ClusterRun.Options) async throws {
         databases = try await MariaDBServer.pair(in: clients.folder)
+        var shards: [MariaDBServer] = []
+        for _ in 1..<options.databases { shards.append(try await MariaDBServer.single(in: clients.folder)) }
+        self.shards = shards
         // Without the slots of one that is gone, the others go on.
         hotCluster = try await RedisTrio.started([
             ("cluster-node-timeout", "2000"), ("cluster-require-full-coverage", "no"),
         ])
         secondHotState = try await RedisProcess()
-        queue = asyncs > 0 ? try await NATSCluster() : nil
+        queue = options.asyncs > 0 ? try await NATSCluster() : nil
         // The sandbox calls back where the clients' only server would be: that's the first gateway.
         var members = [Member(role: .gateway, name: "gateway1", port: clients.port)]
-        for number in 2..<(gateways + 1) {
+        for number in 2..<(options.gateways + 1) {
             members.append(Member(role: .gateway, name: "gateway\(number)", port: try freePort()))
         }
-        for number in 1...cores {
+        for number in 1...options.cores {
             members.append(Member(role: .core, name: "core\(number)", port: try freePort()))
         }
-        for number in 0..<asyncs {
+        for number in 0..<options.asyncs {
             members.append(Member(role: .async, name: "async\(number + 1)", port: try freePort()))
         }
-        for number in 0..<reconcilers {
+        for number in 0..<options.reconcilers {
             members.append(Member(role: .reconcile, name: "reconcile\(number + 1)", port: try freePort()))
         }
         self.members = members
         server = Mutex(clients.programs.server)
         let (user, operatorUser) = (MariaDBServer.storeUser, MariaDBServer.operatorUser)
         let places = databases.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
-        let url = "mysql://\(user.name):\(user.password)@\(places)/hongbao"
+        let others = shards.map { "127.0.0.1:\($0.port)" }
+        let urls = ([places] + others).map { "mysql://\(user.name):\(user.password)@\($0)/hongbao" }
         var clients = clients
-        clients.environment["HONGBAO_STORE_URL"] = url
+        clients.environment["HONGBAO_STORE_URL"] = urls[0]
+        // For the audit, too, which has to know who is where.
+        clients.environment["HONGBAO_CLUSTER_ADDRESS"] = members[0].address
+        clients.environment["HONGBAO_CLUSTER_MINTS"] = "\(Self.mints)"
+        if urls.count > 1 { clients.environment["HONGBAO_STORE_SHARDS"] = urls.dropFirst().joined(separator: ",") }
+        self.urls = urls
         clients.environment["HONGBAO_SWITCH_OVER_USER"] = operatorUser.name
         clients.environment["HONGBAO_SWITCH_OVER_PASSWORD"] = operatorUser.password
         clients.dataFolder = "\(clients.folder)/core1"
-        clients.readRows = { try await Self.reading(url) { try await FaultWorld.rows(in: $0) } }
+        clients.readRows = {
+            var rows = FaultWorld.Rows()
+            for url in urls { rows.add(try await Self.reading(url) { try await FaultWorld.rows(in: $0) }) }
+            return rows
+        }
         self.clients = clients
         sandbox = try await clients.startSandbox()
         let keyring = Keyring()
@@ -128,7 +145,6 @@ final class ClusterWorld: Sendable {
         var settings = try clients.settings(payingOver: sandbox)
         settings.merge(clients.environment) { _, new in new }
         settings["HONGBAO_CLUSTER_ADDRESS"] = member.address
-        settings["HONGBAO_CLUSTER_MINTS"] = "\(Self.mints)"
         settings["HONGBAO_CLUSTER_SILENCE_SECONDS"] = "\(Self.silenceSeconds)"
         settings["HONGBAO_ROLES"] = roles(member)
         settings["HONGBAO_QUEUE_URL"] = queue?.address
@@ -173,19 +189,26 @@ final class ClusterWorld: Sendable {
     // MARK: What there is
 
     /// Sends grants to people of every mint; whether all are answered.
-    func answersAll(_ address: String, _ random: inout Seeded) async throws -> Bool {
+    ///
+    /// - Parameter isAsked: whether anybody of a mint is asked; of all, if it isn't said.
+    func answersAll(
+        _ address: String,
+        _ random: inout Seeded,
+        isAsked: @Sendable (MintID) -> Bool = { _ in true }
+    ) async throws -> Bool {
         let book = clients.grants
         var places = Set<Int>()
         var asked: [GrantBook.Asked] = []
         let division = Division(mints: Self.mints)
         // People come one after the other, each with hundreds of grants; so those of some time ago are asked, too.
-        for one in book.sample(400, &random) + book.take(50, &random)
-        where places.insert(Int(division.mint(of: one.order.person).rawValue)).inserted || !one.wasAcknowledged {
+        for one in book.sample(400, &random) + book.take(50, &random) {
+            let mint = division.mint(of: one.order.person)
+            guard isAsked(mint), places.insert(Int(mint.rawValue)).inserted || !one.wasAcknowledged else { continue }
             asked.append(one)
         }
         do {
             let answered = try await clients.grantCaller(address).send(asked, as: .batches(100))
-            return answered == asked.count && places.count == Self.mints
+            return answered == asked.count && places.count == division.all.count(where: isAsked)
         } catch is GrantCaller.Unanswered {
             return false
         }
@@ -207,12 +230,15 @@ final class ClusterWorld: Sendable {
     }
 
     private func left() async throws -> (unposted: UInt64, pending: Int) {
-        try await Self.reading(clients.environment["HONGBAO_STORE_URL"] ?? "") { store in
-            let unposted = try await store.read { (snapshot) throws(StoreError) in
-                try snapshot.mints().reduce(0) { $0 + $1.lastSequence - $1.postedSequence }
+        var unposted: UInt64 = 0
+        for url in urls {
+            unposted += try await Self.reading(url) { store in
+                try await store.read { (snapshot) throws(StoreError) in
+                    try snapshot.mints().reduce(0) { $0 + $1.lastSequence - $1.postedSequence }
+                }
             }
-            return (unposted, try await FaultWorld.rows(in: store).withdrawals.count { $0.state == .pending })
         }
+        return (unposted, try await clients.readRows().withdrawals.count { $0.state == .pending })
     }
 
     /// `hongbao audit`, and clients = ledger = channel; then all the rest ends.
@@ -222,7 +248,7 @@ final class ClusterWorld: Sendable {
         try await sandbox.stop()
         for redis in hotCluster.servers + [secondHotState] { try await redis.kill() }
         try await queue?.killAll()
-        for database in databases { try await database.stop() }
+        for database in databases + shards { try await database.stop() }
         return verdict
     }
 }

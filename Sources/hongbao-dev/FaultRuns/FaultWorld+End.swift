@@ -122,6 +122,13 @@ extension FaultWorld {
         var withdrawals: [Withdrawal] = []
         /// What all payouts accounts have received, in fen.
         var paidOut: Int64 = 0
+
+        /// The same of another database.
+        mutating func add(_ other: Rows) {
+            grants.merge(other.grants) { first, _ in first }
+            withdrawals += other.withdrawals
+            paidOut += other.paidOut
+        }
     }
 
     /// The ledger's rows in a data folder, also while a server uses it: in one snapshot.
