@@ -157,7 +157,7 @@ package enum Server {
         if cluster.takesMints, !cluster.posts {
             logger.notice("this node doesn't post what it accepts: some node must have the role async")
         }
-        let engines = Engines(in: cluster.division, campaigns: campaigns, clock: .system)
+        let engines = Engines(on: shards, campaigns: campaigns, clock: .system)
         let node = ClusterNode(
             cluster.node,
             shards: shards,

@@ -21,6 +21,7 @@ package final class Engines: Sendable {
     }
 
     package let division: Division
+    private let shards: Shards
     /// The engine of a process by itself.
     private let sole: Engine?
     private let uptime: @Sendable () -> Duration
@@ -29,14 +30,16 @@ package final class Engines: Sendable {
     /// One for all people.
     package init(_ engine: Engine) {
         division = .whole
+        shards = engine.shards
         sole = engine
         uptime = engine.clock.uptime
         state = Mutex(State(engines: [engine.granting.mint: engine], campaigns: engine.campaigns.current))
     }
 
     /// None yet: a `ClusterNode` brings them.
-    package init(in division: Division, campaigns: CampaignSet, clock: WallClock) {
-        self.division = division
+    package init(on shards: Shards, campaigns: CampaignSet, clock: WallClock) {
+        division = shards.division
+        self.shards = shards
         sole = nil
         uptime = clock.uptime
         state = Mutex(State(engines: [:], campaigns: campaigns))
@@ -76,6 +79,8 @@ package final class Engines: Sendable {
                 return state.addresses.min { $0.key < $1.key }.map { .at($0.value) } ?? .nowhere
             }
             if own[mint] != nil { return .here }
+            // Whoever has that mint couldn't do anything: nobody waits for it.
+            if shards.isAway(shards.index(of: mint)) { return .nowhere }
             return state.addresses[mint].map { .at($0) } ?? .nowhere
         }
     }

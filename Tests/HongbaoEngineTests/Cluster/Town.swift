@@ -55,7 +55,7 @@ struct Town: Sendable {
 
     /// - Parameter silence: how long others wait before they take over; a busy machine delays beats.
     func house(_ name: String, silence: Duration = .seconds(60)) -> House {
-        let engines = Engines(in: division, campaigns: rig.campaigns, clock: .system)
+        let engines = Engines(on: shards, campaigns: rig.campaigns, clock: .system)
         var configuration = ClusterNode.Configuration(address: "http://\(name)", division: division)
         configuration.beat = .milliseconds(20)
         configuration.silence = silence
