@@ -115,8 +115,10 @@ extension GatewayServices {
             packets: PacketServices(engines),
             total: { engines.any?.totals.read(campaign: $0) ?? .unavailable },
             identities: IdentityServices(engines),
-            callback: { engines.any?.callback($0, order: $1) ?? false },
-            rewardCallback: { engines.any?.outside.callback($0, order: $1) ?? false },
+            callback: { system, order in engines.ofEachDatabase.count { $0.callback(system, order: order) } > 0 },
+            rewardCallback: { kind, order in
+                engines.ofEachDatabase.count { $0.outside.callback(kind, order: order) } > 0
+            },
             readiness: readiness,
             metrics: metrics,
             now: now

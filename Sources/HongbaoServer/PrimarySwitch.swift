@@ -11,12 +11,14 @@ package struct PrimarySwitch: Sendable {
 
     /// - Parameter target: as `host:port`.
     package init(_ configuration: ServerConfiguration, to target: String) throws {
-        guard var servers = configuration.store else {
+        guard let home = configuration.store else {
             throw StartFault("store.url isn't set: books in a data folder have no replica")
         }
         guard let target = DatabaseAddress.Server(target) else {
             throw StartFault("--to \(target): must be like b:3306")
         }
+        // Of several databases, the one that has that server.
+        var servers = configuration.shards.first { $0.servers.contains(target) } ?? home
         if let login = configuration.switchOver {
             servers.user = login.user
             servers.password = login.password

@@ -33,6 +33,10 @@ package struct PromotionSettings: Sendable {
         self.store = store
         division = Division(mints: mints)
         var configuration = try ServerConfiguration(reader: reader)
+        guard configuration.shards.isEmpty else {
+            let reason = "a pilot's data go into one database: leave it out"
+            throw ServerConfiguration.Invalid(key: "store.shards", reason: reason)
+        }
         configuration.campaignFolder = "campaigns"
         campaigns = CampaignLoading(configuration, now: WallClock.system.now())
     }

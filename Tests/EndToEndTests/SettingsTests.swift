@@ -63,6 +63,9 @@ import Testing
         }
     }
 
+    static let clusterFile =
+        "cluster:\n  address: http://h:1\n  mints: 3\nstore:\n  url: mysql://u:p@h/d\n"
+
     @Test(arguments: [
         ("http:\n  port: 0\n  colour: red\n", "settings.yaml:3: unknown setting http.colour"),
         ("colour: red\n", "settings.yaml:1: unknown setting colour"),
@@ -87,6 +90,13 @@ import Testing
         ),
         ("alarms:\n  webhook: open.feishu.example/hook\n", "alarms.webhook: must be like"),
         ("hot-tokens:\n  url: redis://127.0.0.1:1\n", "hot-tokens.url: is for a node of a cluster"),
+        ("store:\n  url: mysql://u:p@h/d\n  shards: [mysql://u:p@i/d]\n", "store.shards: are parts of a cluster"),
+        (SettingsTests.clusterFile + "  shards: [mysql://u:p@i/d, nonsense]\n", "store.shards: must each be like mysql://"),
+        (SettingsTests.clusterFile + "  shards: [mysql://u:p@h/d]\n", "store.shards: name a database twice"),
+        (
+            SettingsTests.clusterFile + "  shards: [mysql://u:p@i/d, mysql://u:p@j/d, mysql://u:p@k/d]\n",
+            "store.shards: are more than there are mints for"
+        ),
         ("hot-tokens:\n  url: http://127.0.0.1:1\n", "hot-tokens.url: must be like redis://"),
         (
             "store:\n  url: mysql://u:p@h/d\ncluster:\n  address: http://h:1\n  mints: 3\nroles: [query]\n",

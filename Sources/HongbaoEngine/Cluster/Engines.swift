@@ -62,6 +62,12 @@ package final class Engines: Sendable {
         }
     }
 
+    /// One of each database that this node has a mint of.
+    package var ofEachDatabase: [Engine] {
+        var seen: Set<Int> = []
+        return all.filter { seen.insert(shards.index(of: $0.granting.mint)).inserted }
+    }
+
     /// `nil` when another node has it, or nobody.
     package func engine(of concern: Concern) -> Engine? {
         if let sole { return sole }

@@ -5,7 +5,7 @@ import HongbaoServer
 struct SwitchOverCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "switch-over",
-        abstract: "Make one of the servers in store.url the primary and the others its replicas.",
+        abstract: "Make one of a database's servers the primary and the others its replicas.",
         discussion: """
             With all servers up it loses nothing and takes a second or two: the old primary takes no more writes, the \
             new one gets all that the old one has, and then the old one follows it. After a loss, --old-is-gone says \
@@ -24,9 +24,9 @@ struct SwitchOverCommand: AsyncParsableCommand {
             """
     )
 
-    @Option(help: "YAML file with the server's settings, of which store.url and switch-over.… are used.")
+    @Option(help: "YAML file with the server's settings, of which store.… and switch-over.… are used.")
     var config: String?
-    @Option(help: "The new primary, as store.url names it: HOST:PORT.")
+    @Option(help: "The new primary, as store.url or store.shards names it: HOST:PORT.")
     var to: String
     @Flag(help: "The server that doesn't answer is off and stays off.")
     var oldIsGone = false
