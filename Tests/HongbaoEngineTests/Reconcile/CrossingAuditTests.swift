@@ -18,7 +18,7 @@ import Testing
             for number in 1...20 as ClosedRange<UInt64> {
                 _ = try #require(try await [house].grant(PersonID(number), rain: 1, 100).granted)
             }
-            try await eventually { try await house.engines.all.allSatisfy { $0.granting.backlog == 0 } }
+            try await eventually { house.engines.all.allSatisfy { $0.granting.backlog == 0 } }
         }
         try await town.expectSound(20)
         return town
