@@ -102,8 +102,8 @@ package final class ClusterNode: Service {
         }
     }
 
-    /// Beats in one of the databases, and does what follows from what it says of its mints. Answers those that are to be
-    /// taken.
+    /// Beats in one of the databases, and does what follows from what it says of its mints. Answers those that are to
+    /// be taken.
     private func look(at index: Int) async -> [Seat] {
         let began = clock.uptime()
         do throws(StoreError) {

@@ -30,7 +30,7 @@ struct CrossingAudit {
         if index > 0, !found.leases.isEmpty { try await readLeases(found.leases, of: index) }
     }
 
-    /// How often a lease is looked at that seems too large: it shrinks before the home's does, which is read afterwards.
+    /// How often a lease is looked at that seems too large: it shrinks before the home's does, which is read later.
     private static let looksMax = 3
 
     private mutating func readLeases(_ leases: [Lease], of index: Int) async throws(StoreError) {

@@ -4,8 +4,8 @@ import HongbaoEngine
 import HongbaoTesting
 
 extension ClusterRun {
-    /// A database that is away must stop its own people only (DP-3): the others are to be served while it is, and all of
-    /// them when it's back. Answers how long it was until the others were served.
+    /// A database that is away must stop its own people only (DP-3): the others are to be served while it is, and all
+    /// of them when it's back. Answers how long it was until the others were served.
     func strikeShard(_ blow: Blow, _ world: ClusterWorld, _ random: inout Seeded) async throws -> Duration {
         let addresses = world.gateways.map(\.address)
         let index = Int.random(in: 0..<world.shards.count, using: &random)
