@@ -34,7 +34,7 @@ import Testing
         let town = try await Town(databases: 2)
         let houses = [town.house("a"), town.house("b")]
         try await running(houses.flatMap(\.services)) {
-            try await House.untilAll(houses, have: 4)
+            try await House.until(houses, have: [2, 2])
             for number in 1...60 as ClosedRange<UInt64> {
                 for rain in [1, 2] as [UInt16] {
                     _ = try #require(try await houses.grant(PersonID(number), rain: rain, 100).granted)
@@ -152,7 +152,7 @@ import Testing
         #expect(Set(persons.map { town.shards.index(of: $0) }) == [0, 1])
         let houses = [town.house("a"), town.house("b")]
         try await running(houses.flatMap(\.services)) {
-            try await House.untilAll(houses, have: 4)
+            try await House.until(houses, have: [2, 2])
             for sender in [PersonID(1), PersonID(2), PersonID(3)] {
                 let packet = try await Self.send(houses, sender, shares: 30)
                 #expect(town.shards.index(of: packet) == town.shards.index(of: sender))
@@ -188,7 +188,7 @@ import Testing
         }
         let houses = [town.house("a"), town.house("b")]
         let count = try await running(houses.flatMap(\.services)) {
-            try await House.untilAll(houses, have: 4)
+            try await House.until(houses, have: [2, 2])
             var count = 0
             for number in 1...4 {
                 try await Self.merge(number, town, houses)
@@ -232,7 +232,7 @@ import Testing
         let houses = [town.house("a"), town.house("b")]
         let (here, there) = try #require(Self.onePersonEach(town))
         try await running(houses.flatMap(\.services)) {
-            try await House.untilAll(houses, have: 4)
+            try await House.until(houses, have: [2, 2])
             for person in [here, there] { _ = try #require(try await houses.grant(person, rain: 1, 100).granted) }
             away.set(true)
             for rain in 2...20 as ClosedRange<UInt16> {
