@@ -96,7 +96,8 @@ package final class ClusterNode: Service {
             }
         }
         state.withLock { $0.isEnding = true }
-        while state.withLock({ $0.running.keys.contains { shards.index(of: $0) == index } }) {
+        // Whoever is cancelled takes none of those any more that were to be taken.
+        while !Task.isCancelled, state.withLock({ $0.running.keys.contains { shards.index(of: $0) == index } }) {
             _ = await look(at: index)
             await clock.pause(configuration.beat)
         }
@@ -227,10 +228,17 @@ package final class ClusterNode: Service {
 
     /// Others needn't wait until this node counts as dead. Does nothing when another has the mint.
     private func leave(_ mint: MintID) async {
-        do throws(StoreError) {
-            try await write([mint]) { $0.leave(mint, by: $1) }
-        } catch {
-            logger.warning("mint not left", metadata: ["mint": "\(mint.rawValue)", "error": "\(error)"])
+        let end = clock.uptime() + configuration.silence
+        while true {
+            do throws(StoreError) {
+                return try await write([mint]) { $0.leave(mint, by: $1) }
+            } catch {
+                guard clock.uptime() < end, !Task.isCancelled else {
+                    logger.warning("mint not left", metadata: ["mint": "\(mint.rawValue)", "error": "\(error)"])
+                    return
+                }
+            }
+            await clock.pause(configuration.beat)
         }
     }
 }

@@ -105,7 +105,7 @@ extension Granting {
         var footprint = Footprint()
         footprint.budgets = pools
         let mint = mint
-        for _ in 0..<Self.extensionsMax {
+        for attempt in 1...Self.extensionsMax {
             let epoch = sealer.withLock { $0.sealer.epoch }
             let now = clock.now()
             let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
@@ -127,6 +127,7 @@ extension Granting {
             if !shards.isHome(mint) { leases = try await matched(leases, pools, epoch, now, expiresAt) }
             let isOfThisEpoch = leases.allSatisfy { $0.lease.map { $0.epoch <= epoch } ?? true }
             if isOfThisEpoch { return (leases, epoch) }
+            if attempt == 1 { noteOvertaken() }
             await clock.pause(.milliseconds(10))
         }
         return nil

@@ -39,6 +39,7 @@ extension Granting: Service {
         await withTaskGroup(of: Void.self) { writes in
             while !Task.isCancelled {
                 putChangeInForce()
+                await overtake(writes: &writes)
                 let (batches, generation, isOver) = state.withLock { state in
                     (
                         state.mint.takeBatches(limit: configuration.groupBatchesMax), state.generation,
@@ -69,6 +70,19 @@ extension Granting: Service {
             await writes.waitForAll()
         }
         stop()
+    }
+
+    /// Begins an epoch that is newer than any that the home knows of this mint, when one there is ahead of this
+    /// process's: somebody began to take the mint over and didn't come to its log, or has taken back leases that had
+    /// expired. Who has the log decides: if that is another process by now, this one is fenced off.
+    private func overtake(writes: inout TaskGroup<Void>) async {
+        let isOvertaken = state.withLock { state in
+            defer { state.isOvertaken = false }
+            return state.isOvertaken
+        }
+        guard isOvertaken else { return }
+        await writes.waitForAll()
+        if await rotateEpoch()?.code == .fenced { fence() }
     }
 
     /// Puts campaigns in force and tries again what had used up its budget; `false` when the process comes to its end

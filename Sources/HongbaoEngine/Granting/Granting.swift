@@ -57,6 +57,8 @@ package final class Granting: Sendable {
         var allotted: [PoolID: Amount]
         /// How often budgets were reopened; an extension begun before says nothing of what is there now.
         var reopenings = 0
+        /// The home knows a newer epoch of this mint.
+        var isOvertaken = false
         /// Waits for the loop; `Reloads` asks for one at a time.
         var change: Change?
     }
@@ -191,6 +193,12 @@ package final class Granting: Sendable {
 
     /// The key epoch that is minted in now.
     var epoch: UInt32 { sealer.withLock { $0.sealer.epoch } }
+
+    /// Tells that the home knows a newer epoch of this mint, so that nothing is done there in this process's.
+    func noteOvertaken() {
+        state.withLock { $0.isOvertaken = true }
+        work.ring()
+    }
 
     /// Up to where this mint's grants are in the token lists; `nil` for another mint, whose grants aren't listed here.
     func listedSequence(of id: MintID) -> UInt64? {

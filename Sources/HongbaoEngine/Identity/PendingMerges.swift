@@ -171,11 +171,13 @@ package final class PendingMerges: Service {
             orders = settled
         }
         let footprint = Footprint(acknowledging: merge, by: mint, names: orders.isEmpty ? [] : names)
-        _ = try await store.transactOnceMore(footprint) { [orders] books in
+        let isOvertaken = try await store.transactOnceMore(footprint) { [orders] books in
             // Whoever took the mint over acknowledges itself.
-            guard books.mint(mint)?.epoch == epoch else { return }
+            guard let known = books.mint(mint)?.epoch, known == epoch else { return true }
             books.acknowledge(merge.source, by: mint, layingOpen: orders, now: now)
-        }
+            return false
+        }.answer
+        if isOvertaken { granting.noteOvertaken() }
         work.ring()
     }
 

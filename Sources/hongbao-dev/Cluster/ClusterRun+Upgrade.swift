@@ -40,16 +40,17 @@ extension ClusterRun {
     /// The bound of the upgrade: whoever asks again for so long is served.
     private static let refusedMax = Duration.seconds(15)
 
-    /// The one that was asked for, or a copy; and back, if they run that.
+    /// The one that was asked for, or a second name of the same one; and back, if they run that. Not a copy: Linux
+    /// doesn't start a file that was written just now while a process begun meanwhile still has it open (ETXTBSY).
     private func newProgram(_ world: ClusterWorld) throws -> String {
         let own = options.programs.server
         guard world.server.withLock({ $0 }) == own else { return own }
         if let path = options.upgradeTo { return path }
-        let copy = "\(options.folder)/hongbao-upgraded"
-        if !FileManager.default.fileExists(atPath: copy) {
-            try FileManager.default.copyItem(atPath: own, toPath: copy)
+        let second = "\(options.folder)/hongbao-upgraded"
+        if !FileManager.default.fileExists(atPath: second) {
+            try FileManager.default.createSymbolicLink(atPath: second, withDestinationPath: own)
         }
-        return copy
+        return second
     }
 
     private final class Watch: Sendable {
