@@ -188,7 +188,7 @@ package struct ClusterSettings: Hashable, Sendable {
     }
 
     var node: ClusterNode.Configuration {
-        var node = ClusterNode.Configuration(address: address, division: division)
+        var node = ClusterNode.Configuration(address: address)
         node.silence = silence
         node.takesMints = takesMints
         return node

@@ -90,7 +90,7 @@ extension Client {
         let wasFunded = world.auditor.isFunded(packet.id)
         let wasAcknowledged = world.auditor.isAcknowledged(key)
         let jumps = world.jumps
-        let target = world.draw(4) == 0 ? staleProcess() : process()
+        let target = world.happens(world.faults.strays) ? staleProcess() : process()
         // One that was taken over doesn't know of later merges.
         let hadShare = target === process() && world.auditor.isAcknowledgedToAnyName(key)
         let answer = await target.call { engine in await engine.packets.claim(packet.id, by: person) }

@@ -135,7 +135,7 @@ struct Client: Sendable {
             }
             memory.keep(request)
         }
-        let target = world.draw(4) == 0 ? staleProcess() : process()
+        let target = world.happens(world.faults.strays) ? staleProcess() : process()
         let hadEarned = orders.map { order in
             target === process() && (order.map { world.auditor.isAcknowledgedToOtherName($0) } ?? false)
         }

@@ -61,7 +61,7 @@ struct Setup: Sendable {
     static let packetLifeSeconds: Int64 = 3
     static let payWithinSeconds: Int64 = 2
 
-    static let totalsInterval = Duration.milliseconds(500)
+    static let totalsInterval = Duration.milliseconds(200)
     /// An interval, a flush that just began before, and the calls of both.
     static let totalsLateness = Duration.milliseconds(1_200)
 

@@ -220,7 +220,10 @@ private final class Course: Sendable {
         let (current, started, kills) = state.withLock { ($0.current, $0.started, $0.kills) }
         switch mishap {
         case .kill: if kills < Self.killsMax { replace(keepingOld: false) }
-        case .takeOver: if started < Self.startsMax { replace(keepingOld: true) }
+        case .takeOver:
+            guard started < Self.startsMax else { return }
+            replace(keepingOld: true)
+            if world.faults.emptiedTotals > 0 { loseTotalsSoon() }
         case .shutDown: if started < Self.startsMax { current.shutDown() }
         case .clockJump: world.jump(milliseconds: Int64(world.draw(20_000)) - 10_000)
         case .detour: world.beginDetour()
@@ -245,6 +248,16 @@ private final class Course: Sendable {
         Task(executorPreference: world.scheduler) {
             await self.world.pause(milliseconds: self.world.draw(20))
             self.replace(keepingOld: false)
+        }
+    }
+
+    /// While one process has given more than the other one, which still tells what it has given, knows of.
+    private func loseTotalsSoon() {
+        Task(executorPreference: world.scheduler) {
+            for _ in 0..<8 {
+                await self.world.pause(milliseconds: self.world.draw(250))
+                self.hot.loseOne(self.world)
+            }
         }
     }
 

@@ -21,6 +21,8 @@ struct Faults: Sendable {
     var failedPayouts = 0.0
     var wrongPayouts = 0.0
     var callbacks = 0.5
+    /// A request reaches a process that was replaced.
+    var strays = 0.25
     /// A process is asked to end.
     var shutDowns = 0.0
     /// Another mint leases a part of a budget and is never heard of again.
@@ -56,6 +58,7 @@ struct Faults: Sendable {
         wrongPayouts = rate(0.2)
         callbacks = rate(1)
         detours = rate(0.000_5)
+        strays = rate(0.5)
         shutDowns = rate(0.000_5)
         deadMints = rate(0.000_5)
         revocations = rate(0.000_5)

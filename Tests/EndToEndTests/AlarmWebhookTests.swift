@@ -133,6 +133,8 @@ import Testing
                 for number in 0..<10_000 { alarms.raise(.orderConflict, "number \(number)") }
                 alarms.raise(.fenced, "another kind")
                 try await BuiltProgram.until("the chat is told of the other kind") { bot.texts.count == 2 }
+                // As above: what may not have arrived would be told again.
+                try await BuiltProgram.until("it's known") { Self.count(metrics, Self.sent) == 2 }
             }
         }
         let texts = bot.texts

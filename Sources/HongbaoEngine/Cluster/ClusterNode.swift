@@ -10,17 +10,13 @@ package final class ClusterNode: Service {
     package struct Configuration: Sendable {
         /// Where the other nodes reach this one.
         package var address: String
-        package var division: Division
         package var beat: Duration = .seconds(1)
         /// After so long without a beat a node counts as dead, and its mints are taken over.
         package var silence: Duration = .seconds(10)
         /// Without, it only passes requests on.
         package var takesMints = true
 
-        package init(address: String, division: Division) {
-            self.address = address
-            self.division = division
-        }
+        package init(address: String) { self.address = address }
     }
 
     private struct State {
@@ -60,7 +56,7 @@ package final class ClusterNode: Service {
         self.logger = logger
         let seating = Seating(
             configuration.address,
-            in: configuration.division,
+            in: shards.division,
             silence: configuration.silence,
             takesMints: configuration.takesMints
         )
@@ -162,8 +158,8 @@ package final class ClusterNode: Service {
                     state.running[mint] = .some(nil)
                     return true
                 }
-                let (division, address) = (configuration.division, configuration.address)
-                if isNew { taking.append(Seat(mint: mint, in: division, at: address, succeeding: epoch)) }
+                let address = configuration.address
+                if isNew { taking.append(Seat(mint: mint, in: shards.division, at: address, succeeding: epoch)) }
             case .want(let mint): await want(mint)
             case .handOver(let mint): await end(mint, "handed over")
             case .lost(let mint):

@@ -34,9 +34,6 @@ package struct Seat: Hashable, Sendable {
 
     /// Of the metrics of which each engine of a process has its own.
     var dimensions: [(String, String)] { division == .whole ? [] : [("mint", "\(mint.rawValue)")] }
-
-    /// Whether what is to be done once for all is this engine's: sweeps over the whole store.
-    package var isFirst: Bool { mint == .first || division == .whole }
 }
 
 extension Division {

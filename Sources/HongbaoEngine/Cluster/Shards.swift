@@ -88,6 +88,17 @@ package struct Shards: Sendable {
         return records.filter { self.index(of: $0.id) == index }
     }
 
+    /// The first of these databases in which something is so; asked one after the other.
+    package func first(
+        of indices: [Int],
+        where isSo: @Sendable (any StoreSnapshot) throws(StoreError) -> Bool
+    ) async throws(StoreError) -> Int? {
+        for index in indices {
+            if try await stores[index].read(isSo) { return index }
+        }
+        return nil
+    }
+
     /// Asks each of these databases, one after the other, and puts the answers together.
     package func read<Answer: Sendable>(
         _ indices: [Int],
@@ -96,6 +107,20 @@ package struct Shards: Sendable {
         var all: [Answer] = []
         for index in indices { all += try await stores[index].read(body) }
         return all
+    }
+
+    // MARK: Crossing
+
+    /// Posts what left another database, where the promise of it is. The transfers' numbers follow from that promise,
+    /// so doing it again moves nothing twice (M15).
+    func bring(_ arrivals: [Transfer], to index: Int) async throws(StoreError) {
+        guard !isAway(index) else { throw StoreError(.unavailable, "the database is away") }
+        let outcomes = try await stores[index].transactOnceMore(Footprint(posting: arrivals)) { books in
+            arrivals.map { books.ledger.post($0) }
+        }.answer
+        guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
+            throw StoreError(.corrupt, "what crosses can't be brought into database \(index + 1): \(outcomes)")
+        }
     }
 }
 

@@ -182,6 +182,10 @@ package struct Identities: Sendable {
         footprint.mints = [mint]
         // From here on nobody earns under either name until it's known what has come of it.
         sweeps.aliases.doubt(merging)
+        guard await nothingIsUnderWay(merging) else {
+            sweeps.settle(merging, nil)
+            throw StoreError(.unavailable, "something of a person who is to be merged isn't in the store yet")
+        }
         let outcome: IdentityOutcome?
         do throws(StoreError) {
             outcome = try await store.transact(footprint) { books in
@@ -208,6 +212,18 @@ package struct Identities: Sendable {
         }
         return outcome
     }
+
+    /// Waits until it's in the store what these persons have begun under either name; `false` when that takes long.
+    private func nothingIsUnderWay(_ persons: [PersonID]) async -> Bool {
+        for _ in 0..<Self.looksMax {
+            if !sweeps.aliases.isUnderWay(persons) { return true }
+            await clock.pause(.milliseconds(5))
+        }
+        return false
+    }
+
+    /// Looks, 5 ms apart.
+    private static let looksMax = 400
 
     /// Has all mints know of a merge, and waits until it's made.
     private func announce(

@@ -5,6 +5,8 @@ import Synchronization
 /// its outcome is known. From before the transaction until then it's in doubt who these persons are.
 package final class KnownAliases: Sendable {
     private let state: Mutex<Aliases>
+    /// How much goes on under a name that a merge has to wait for.
+    private let underWay = Mutex<[PersonID: Int]>([:])
 
     /// - Parameter pending: merges of whose persons it isn't known yet.
     package init(_ merges: [Merge] = [], pending: [PendingMerge] = []) {
@@ -29,6 +31,29 @@ package final class KnownAliases: Sendable {
     /// Whether both are names of one person.
     package func areSame(_ a: PersonID, _ b: PersonID) -> Bool {
         a == b || state.withLock { $0.person(a) == $0.person(b) }
+    }
+
+    /// Begins what depends on who this is until it's in the store: a merge waits for `end`. `false`, and nothing is
+    /// begun, while that is in doubt.
+    func begin(_ name: PersonID) -> Bool {
+        // Counted before it's looked: whoever doubts afterwards finds it.
+        underWay.withLock { $0[name, default: 0] += 1 }
+        guard isDoubtful(name) else { return true }
+        end(name)
+        return false
+    }
+
+    func end(_ name: PersonID) {
+        underWay.withLock { underWay in
+            guard let count = underWay[name], count > 1 else { return underWay[name] = nil }
+            underWay[name] = count - 1
+        }
+    }
+
+    /// Whether something that was begun under a name of any of these persons goes on.
+    func isUnderWay(_ persons: [PersonID]) -> Bool {
+        let names = state.withLock { aliases in persons.flatMap { aliases.all($0) } }
+        return underWay.withLock { underWay in names.contains { underWay[$0] != nil } }
     }
 
     func isDoubtful(_ name: PersonID) -> Bool { state.withLock { $0.isDoubtful(name) } }

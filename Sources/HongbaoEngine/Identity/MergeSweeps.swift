@@ -238,12 +238,7 @@ package final class MergeSweeps: Service {
                 Arrival(of: departure, from: index)?.transfer(departure, to: move.target, at: now)
             }.filter { !known.contains($0.id) }
             guard !arrivals.isEmpty else { continue }
-            let outcomes = try await shards.stores[place].transactOnceMore(Footprint(posting: arrivals)) { rows in
-                arrivals.map { rows.ledger.post($0) }
-            }.answer
-            guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
-                throw StoreError(.corrupt, "what a merge moves can't be brought into database \(place + 1)")
-            }
+            try await shards.bring(arrivals, to: place)
             state.withLock { $0.brought.formUnion(arrivals.map(\.id)) }
         }
     }

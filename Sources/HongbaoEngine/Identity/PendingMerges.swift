@@ -163,6 +163,7 @@ package final class PendingMerges: Service {
     // MARK: Acknowledging
 
     private func acknowledge(_ merge: PendingMerge) async throws(StoreError) {
+        guard !aliases.isUnderWay(merge.persons) else { return }
         let (mint, epoch, now) = (granting.mint, granting.epoch, clock.now())
         let names = aliases.all(merge.source)
         var orders: [MergedOrder] = []

@@ -136,14 +136,7 @@ package final class PacketSweeps: Service {
         var waiting: Set<Int> = []
         for (index, claims) in Dictionary(grouping: claims, by: { shards.index(of: $0.key.person) }) {
             do throws(StoreError) {
-                guard !shards.isAway(index) else { throw StoreError(.unavailable, "the database is away") }
-                let arrivals = claims.map { $0.arrival(at: now) }
-                let outcomes = try await shards.stores[index].transact(Footprint(posting: arrivals)) { books in
-                    arrivals.map { books.ledger.post($0) }
-                }
-                guard outcomes.allSatisfy({ $0 == .posted || $0 == .alreadyPosted }) else {
-                    throw StoreError(.corrupt, "\(outcomes)")
-                }
+                try await shards.bring(claims.map { $0.arrival(at: now) }, to: index)
             } catch {
                 waiting.insert(index)
                 faults.increment()

@@ -8,38 +8,42 @@ extension Packets {
         _ draft: RedPacketDraft,
         _ subsidy: OrderNumber?
     ) async throws(StoreError) -> (draft: RedPacketDraft, place: Int) {
-        try await certain(draft.key.sender)
         let names = aliases.all(draft.key.sender)
         guard names.count > 1 else { return (draft, own) }
         if let subsidy {
             guard names.contains(subsidy.person) else { return (draft, own) }
             let draft = draft.sent(by: subsidy.person)
-            for index in shards.stores.indices where !shards.isOne {
-                let isThere = try await shards.stores[index].read { (snapshot) throws(StoreError) in
-                    if try snapshot.packet(draft.key) != nil { return true }
-                    return try snapshot.subsidies(of: subsidy.person, in: subsidy.book).contains { $0.order == subsidy }
-                }
-                if isThere { return (draft, index) }
+            let all = shards.isOne ? [] : Array(shards.stores.indices)
+            let place = try await shards.first(of: all) { (snapshot) throws(StoreError) in
+                if try snapshot.packet(draft.key) != nil { return true }
+                return try snapshot.subsidies(of: subsidy.person, in: subsidy.book).contains { $0.order == subsidy }
             }
-            return (draft, own)
+            return (draft, place ?? own)
         }
         let keys = ([draft.key.sender] + names.reversed()).compactMap { draft.sent(by: $0).key }
-        for key in keys {
-            for index in shards.stores.indices {
-                let isThere = try await shards.stores[index].read { (snapshot) throws(StoreError) in
-                    try snapshot.packet(key) != nil
+        var places: [SendKey: Int] = [:]
+        for index in shards.stores.indices {
+            let found = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                var found: [SendKey] = []
+                for key in keys {
+                    if try snapshot.packet(key) != nil { found.append(key) }
                 }
-                if isThere { return (draft.sent(by: key.sender), index) }
+                return found
             }
+            for key in found where places[key] == nil { places[key] = index }
+        }
+        for key in keys {
+            if let place = places[key] { return (draft.sent(by: key.sender), place) }
         }
         return (draft.sent(by: names[names.count - 1]), own)
     }
 
-    /// Waits until it's known who somebody is, in the middle of a merge: what they have under another name isn't known
-    /// before that. It takes a fraction of a second, unless a node is away.
-    private func certain(_ name: PersonID) async throws(StoreError) {
+    /// Begins something under a name, when it's known who that is: in the middle of a merge it isn't known what they
+    /// have under another name. It takes a fraction of a second, unless a node is away. A merge that begins meanwhile
+    /// waits for `aliases.end`.
+    func begin(_ name: PersonID) async throws(StoreError) {
         for _ in 0..<Self.looksMax {
-            if !aliases.isDoubtful(name) { return }
+            if aliases.begin(name) { return }
             await clock.pause(.milliseconds(50))
         }
         throw StoreError(.unavailable, "a merge is under way")
@@ -51,10 +55,11 @@ extension Packets {
     /// listed people, or a sender's friends, is for them under whichever name they are meant by.
     func claimUnderOneName(_ id: RedPacketID, by name: PersonID) async -> ClaimAnswer {
         do throws(StoreError) {
-            try await certain(name)
+            try await begin(name)
         } catch {
             return .unavailable(error)
         }
+        defer { aliases.end(name) }
         let names = aliases.all(name)
         guard names.count > 1 else { return await lanes.claim(id, by: name) }
         let keys = names.map { ClaimKey(packet: id, person: $0) }

@@ -126,6 +126,9 @@ package struct Packets: Sendable {
         tokens: [[UInt8]] = []
     ) async -> SendAnswer {
         do throws(StoreError) {
+            let name = draft.key.sender
+            try await begin(name)
+            defer { aliases.end(name) }
             let (draft, place) = try await named(draft, subsidy)
             // Another person's is refused by its number alone (SU-5).
             if let subsidy, subsidy.person == draft.key.sender, subsidy.book == draft.key.book {

@@ -131,14 +131,17 @@ package final class PostingWorker: Service {
             return true
         }
         let records = try await shards.mints(at: index)
-        var oldest: [MintID: Timestamp] = [:]
-        for record in records where tells && record.postedSequence < record.lastSequence {
-            let next = try await shards.stores[index].read { (snapshot) throws(StoreError) in
-                try snapshot.batches(of: record.id, after: record.postedSequence, limit: 1).first
+        if tells {
+            let oldest = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                var oldest: [MintID: Timestamp] = [:]
+                for record in records where record.postedSequence < record.lastSequence {
+                    let next = try snapshot.batches(of: record.id, after: record.postedSequence, limit: 1).first
+                    oldest[record.id] = next?.at
+                }
+                return oldest
             }
-            oldest[record.id] = next?.at
+            tellAges(records, oldest)
         }
-        if tells { tellAges(records, oldest) }
         return state.withLock { state in
             state.lookedAt = now
             return state.turns.look(at: records, busy: state.busy, now: now)

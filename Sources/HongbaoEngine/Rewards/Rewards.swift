@@ -83,13 +83,11 @@ package struct Rewards: Sendable {
     private func place(of order: OrderNumber) async throws(StoreError) -> any Store {
         let places = shards.isOne ? [] : shards.indices(of: aliases.all(order.person))
         guard places.count > 1 else { return store }
-        for index in places {
-            let found = try await shards.stores[index].read { (snapshot) throws(StoreError) in
-                try snapshot.rewards([order])
-            }
-            if !found.isEmpty { return shards.stores[index] }
+        let found = try await shards.first(of: places) { (snapshot) throws(StoreError) in
+            let rewards = try snapshot.rewards([order])
+            return !rewards.isEmpty
         }
-        return store
+        return found.map { shards.stores[$0] } ?? store
     }
 
     /// Whose coupons are these: as shown to their owner.

@@ -173,7 +173,7 @@ package final class SharedTotals: Service {
             if place == shownPlace { show(sums, in: all) }
         }
         let age = clock.uptime() - lastReading.withLock { $0 }
-        ageGauge.record(Double(age.components.seconds) + Double(age.components.attoseconds) * 1e-18)
+        ageGauge.record(age / .seconds(1))
     }
 
     private func raise(_ parts: [TotalPart], in place: HotTotalsPair.Place) async -> [BookID: Tally]? {

@@ -117,7 +117,7 @@ package final class TokenMirror: Service {
             return time
         }
         let age = clock.uptime() - upToDateAt
-        lag.record(Double(age.components.seconds) + Double(age.components.attoseconds) * 1e-18)
+        lag.record(age / .seconds(1))
         return isWell
     }
 

@@ -10,12 +10,12 @@ struct ClusterCommand: AsyncParsableCommand {
             Starts MariaDB with a replica, another one for another part of the people, a Redis Cluster of three \
             masters and another Redis, NATS, core nodes, gateways, async nodes, a reconcile node and a payout \
             channel on loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: members are \
-            killed, stopped for longer than the others wait, restarted, upgraded, and switched over. Its clients write down every answer. In the end every \
-            acknowledged grant must be booked exactly once with its amount, nothing else may be booked that was never \
-            sent, every withdrawal must be final and the same in the channel's file, all nodes must show the same \
-            running total as the ledger, no audit of the reconcile node may have found anything, and `hongbao audit` \
-            must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, \
-            1 something doesn't, 2 could not run.
+            killed, stopped for longer than the others wait, restarted, upgraded, and switched over. Its clients \
+            write down every answer. In the end every acknowledged grant must be booked exactly once with its \
+            amount, nothing else may be booked that was never sent, every withdrawal must be final and the same in \
+            the channel's file, all nodes must show the same running total as the ledger, no audit of the reconcile \
+            node may have found anything, and `hongbao audit` must confirm it. Needs a build with `--traits \
+            MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
             """

@@ -35,6 +35,31 @@ import Testing
         try await town.store.close()
     }
 
+    /// RP-11: no node acknowledges a merge as long as it does something under either name.
+    @Test func whatIsUnderWayAnywhereIsWaitedFor() async throws {
+        let town = try await Town()
+        let houses = [town.house("a"), town.house("b")]
+        try await running(houses.flatMap(\.services)) {
+            try await House.until(houses, have: [2, 2])
+            let pair = try await Pair(1, try #require(houses[0].engines.any?.identities), town.division)
+            let engine = try #require(houses[1].engines.all.last)
+            #expect(engine.packets.aliases.begin(pair.source))
+            async let bound = pair.bind(houses[0])
+            try await eventually {
+                let pending = try await town.store.read { (snapshot) throws(StoreError) in
+                    try snapshot.pendingMerges()
+                }
+                return pending.first?.waiting == 1
+            }
+            try await eventually { engine.packets.aliases.isDoubtful(pair.target) }
+            #expect(!engine.packets.aliases.begin(pair.target))
+            engine.packets.aliases.end(pair.source)
+            #expect(try await bound.person == pair.target)
+        }
+        try await town.expectSound(0)
+        try await town.close()
+    }
+
     /// FC-8: whoever takes a mint over has read what was merged, and what others laid open for it.
     @Test func whoTakesOverKnowsOfIt() async throws {
         let town = try await Town()

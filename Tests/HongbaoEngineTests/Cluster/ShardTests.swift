@@ -225,7 +225,7 @@ import Testing
     /// Whoever began to take a mint over at home and never came to its log leaves its holder able to lease: the holder
     /// begins an epoch that is newer still.
     @Test func whoHasTheLogHasTheMint() async throws {
-        let town = try await Town(databases: 2, [.forTests(budget: 1_000)])
+        let town = try await Town(databases: 2, [.forTests(budget: 100_000)])
         let (_, there) = try #require(Self.onePersonEach(town))
         let house = town.house("a")
         try await running(house.services) {
@@ -236,7 +236,7 @@ import Testing
                 try await Self.beginEpochAtHome(of: there, town)
             }
             // More than was leased at first.
-            _ = try #require(try await [house].grant(there, rain: 2, 900).granted)
+            _ = try #require(try await [house].grant(there, rain: 2, 20_000).granted)
             #expect(try #require(house.engines.engine(of: .person(there))).granting.epoch == before + 2)
         }
         try await town.expectSound(2)

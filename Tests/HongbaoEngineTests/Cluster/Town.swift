@@ -14,10 +14,6 @@ struct House: Sendable {
     static func until(_ houses: [House], have counts: [Int]) async throws {
         try await eventually { houses.map { $0.engines.all.count }.sorted() == counts }
     }
-
-    static func untilAll(_ houses: [House], have count: Int) async throws {
-        try await eventually { houses.reduce(0) { $0 + $1.engines.all.count } == count }
-    }
 }
 
 /// Nodes that share one store, or several, in one process.
@@ -56,7 +52,7 @@ struct Town: Sendable {
     /// - Parameter silence: how long others wait before they take over; a busy machine delays beats.
     func house(_ name: String, silence: Duration = .seconds(60)) -> House {
         let engines = Engines(on: shards, campaigns: rig.campaigns, clock: .system)
-        var configuration = ClusterNode.Configuration(address: "http://\(name)", division: division)
+        var configuration = ClusterNode.Configuration(address: "http://\(name)")
         configuration.beat = .milliseconds(20)
         configuration.silence = silence
         let (rig, shards) = (rig, shards)

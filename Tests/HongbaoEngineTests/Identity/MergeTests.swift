@@ -66,6 +66,52 @@ import Testing
         #expect(report.totals.personsMerged == merged)
     }
 
+    // MARK: What is under way
+
+    /// RP-11, M14: a merge waits until it's in the store what was begun under either name; or isn't made.
+    @Test func whatIsUnderWayIsWaitedFor() async throws {
+        let rig = try EngineRig()
+        try await rig.run { engine in
+            let (a, b) = try await Self.two(engine)
+            let aliases = engine.packets.aliases
+            for name in [a, b] {
+                #expect(aliases.begin(name) && aliases.begin(name))
+                aliases.end(name)
+                guard case .unavailable = await Self.bind(engine) else { throw Unexpected("merged meanwhile") }
+                aliases.end(name)
+            }
+            #expect(aliases.begin(a))
+            async let bound = Self.bind(engine)
+            try await eventually { aliases.isDoubtful(b) }
+            #expect(!aliases.begin(b))
+            aliases.end(a)
+            #expect(try await Self.person(bound) == b)
+            #expect(!aliases.isUnderWay([a, b]))
+        }
+    }
+
+    /// RP-11: a claim is under way until its transaction has ended.
+    @Test func claimsAreUnderWay() async throws {
+        var rig = try EngineRig()
+        let (send, sent) = AsyncStream.makeStream(of: FaultyStore<SQLiteStore>.self)
+        rig.wrap = { store in
+            let faulty = FaultyStore(store, script: [:])
+            sent.yield(faulty)
+            return faulty
+        }
+        try await rig.run { engine in
+            let store = try #require(await send.first { _ in true })
+            let aliases = engine.packets.aliases
+            store.hold()
+            async let answer = engine.packets.claim(RedPacketID(5), by: PersonID(1))
+            try await eventually { store.heldCount > 0 }
+            #expect(aliases.isUnderWay([PersonID(1)]) && !aliases.isUnderWay([PersonID(2)]))
+            store.letGo()
+            guard case .decided(.unknown) = await answer else { throw Unexpected("a share of no packet") }
+            #expect(!aliases.isUnderWay([PersonID(1)]))
+        }
+    }
+
     // MARK: What is whose
 
     @Test func allIsOnePersons() async throws {

@@ -14,7 +14,7 @@ import Testing
         let town = try await Town(databases: 2)
         let house = town.house("a", silence: .seconds(1))
         try await running(house.services) {
-            try await House.untilAll([house], have: 4)
+            try await House.until([house], have: [4])
             for number in 1...20 as ClosedRange<UInt64> {
                 _ = try #require(try await [house].grant(PersonID(number), rain: 1, 100).granted)
             }

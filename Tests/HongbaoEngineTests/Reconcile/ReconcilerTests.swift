@@ -29,23 +29,6 @@ import Testing
         )
     }
 
-    /// Makes paces and keeps them, so that a test sees how many audits began and how far each came.
-    private final class Paces: Sendable {
-        private let all = Mutex<[AuditPace]>([])
-        private let rowsPerSecond: Int
-
-        init(rowsPerSecond: Int = 0) { self.rowsPerSecond = rowsPerSecond }
-
-        func make() -> AuditPace {
-            let pace = AuditPace(rowsPerSecond: rowsPerSecond)
-            all.withLock { $0.append(pace) }
-            return pace
-        }
-
-        var count: Int { all.withLock(\.count) }
-        var rows: Int { all.withLock { $0.reduce(0) { $0 + $1.rows } } }
-    }
-
     private static func until(_ condition: @Sendable () async throws -> Bool) async throws {
         while try await !condition() { try await Task.sleep(for: .milliseconds(1)) }
     }

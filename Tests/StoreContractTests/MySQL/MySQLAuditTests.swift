@@ -3,30 +3,12 @@
     import HongbaoCore
     import HongbaoEngine
     import HongbaoTesting
-    import Synchronization
     import Testing
 
     @testable import HongbaoMySQL
 
     /// Audits of a database that several processes use (DP-2, RC-5).
     @Suite(.timeLimit(.minutes(15))) struct MySQLAuditTests {
-        /// Audits of one process, and how far they came.
-        private final class Paces: Sendable {
-            private let all = Mutex<[AuditPace]>([])
-            private let rowsPerSecond: Int
-
-            init(rowsPerSecond: Int = 0) { self.rowsPerSecond = rowsPerSecond }
-
-            func make() -> AuditPace {
-                let pace = AuditPace(rowsPerSecond: rowsPerSecond)
-                all.withLock { $0.append(pace) }
-                return pace
-            }
-
-            var count: Int { all.withLock(\.count) }
-            var rows: Int { all.withLock { $0.reduce(0) { $0 + $1.rows } } }
-        }
-
         private static func until(_ condition: () async throws -> Bool) async throws {
             while try await !condition() { try await Task.sleep(for: .milliseconds(5)) }
         }
