@@ -35,7 +35,7 @@ struct ClusterCommand: AsyncParsableCommand {
     var databases = 2
     @Option(help: "Nodes that audit all the time.")
     var reconcilers = 1
-    @Option(help: "The `hongbao` that nodes are upgraded to. Default: a copy of the one that they run.")
+    @Option(help: "The `hongbao` that nodes are upgraded to. Default: the one that they run, by another name.")
     var upgradeTo: String?
     @Option(help: "How long whatever is stopped is stopped, in seconds.")
     var stall = 2 * ClusterWorld.silenceSeconds

@@ -79,7 +79,7 @@ struct ClusterRun: Sendable {
         var asyncs = 0
         /// Nodes that audit.
         var reconcilers = 1
-        /// The program that nodes are upgraded to; `nil`: a copy of the one that they run.
+        /// The program that nodes are upgraded to; `nil`: the one that they run, by another name.
         var upgradeTo: String?
         /// How often each of them.
         var times = 5
