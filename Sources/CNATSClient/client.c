@@ -36,6 +36,12 @@ static void on_told(jsCtx *stream, natsMsg *message, jsPubAck *taken, jsPubAckEr
     (void)stream;
 }
 
+// With somebody to tell, connecting doesn't keep who asks for it until a server is there; nobody could end that.
+static void on_connected(natsConnection *connection, void *closure) {
+    (void)connection;
+    (void)closure;
+}
+
 static natsStatus configure(natsOptions *o, const nats_client_options *options) {
     natsStatus s = natsOptions_SetServers(o, (const char **)options->servers, options->server_count);
     if (s == NATS_OK) s = natsOptions_SetName(o, options->name);
@@ -43,7 +49,7 @@ static natsStatus configure(natsOptions *o, const nats_client_options *options) 
     if (s == NATS_OK) s = natsOptions_SetMaxReconnect(o, -1);
     if (s == NATS_OK) s = natsOptions_SetReconnectWait(o, 100);
     if (s == NATS_OK) s = natsOptions_SetReconnectJitter(o, 100, 100);
-    if (s == NATS_OK) s = natsOptions_SetRetryOnFailedConnect(o, true, NULL, NULL);
+    if (s == NATS_OK) s = natsOptions_SetRetryOnFailedConnect(o, true, on_connected, NULL);
     // Nothing is kept for servers that are away: who publishes is told that they are.
     if (s == NATS_OK) s = natsOptions_SetReconnectBufSize(o, 1);
     if (s == NATS_OK) s = natsOptions_SetFailRequestsOnDisconnect(o, true);

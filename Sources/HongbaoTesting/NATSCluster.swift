@@ -29,8 +29,13 @@ package final class NATSCluster: Sendable {
     /// `nats://127.0.0.1:…,127.0.0.1:…`
     package var address: String { "nats://\(places.map { "127.0.0.1:\($0.port)" }.joined(separator: ","))" }
 
+    private let options: [String]
+
     /// Starts them, and waits until each can be talked to.
-    package init(count: Int = 3) async throws {
+    ///
+    /// - Parameter options: what each `nats-server` is started with, in addition.
+    package init(count: Int = 3, _ options: [String] = []) async throws {
+        self.options = options
         folder = try TemporaryFolder()
         var places: [Place] = []
         for _ in 0..<count {
@@ -69,7 +74,7 @@ package final class NATSCluster: Sendable {
             arguments += ["--cluster_name", "hongbao", "--cluster", "nats://127.0.0.1:\(place.routePort)"]
             arguments += ["--routes", routes]
         }
-        let program = try StartedProgram(path, arguments, errorFile: folder.file("log\(index)"))
+        let program = try StartedProgram(path, arguments + options, errorFile: folder.file("log\(index)"))
         // This process may be killed, too.
         let watchdog = try StartedProgram(
             "/bin/sh",

@@ -31,51 +31,28 @@ import Testing
         await user.close()
     }
 
-    /// Files of an authority of its own, made by openssl.
-    private static func certificates(in folder: TemporaryFolder) async throws {
-        let openssl = try #require(RedisProcess.find("openssl"), "install Debian's package openssl")
-        let path = folder.path
-        let commands = [
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority"
-                + " -keyout \(path)/ca.key -out \(path)/ca.pem",
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=stranger"
-                + " -keyout \(path)/stranger.key -out \(path)/stranger.pem",
-            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=redis"
-                + " -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout \(path)/redis.key -out \(path)/redis.csr",
-            "x509 -req -in \(path)/redis.csr -CA \(path)/ca.pem -CAkey \(path)/ca.key -days 2 -copy_extensions copy"
-                + " -out \(path)/redis.pem",
-        ]
-        for command in commands {
-            let (code, _, errors) = try await StartedProgram.run(
-                openssl,
-                command.split(separator: " ").map(String.init)
-            )
-            try #require(code == 0, "openssl: \(errors)")
-        }
-    }
-
     @Test func connectionsAreEncrypted() async throws {
-        let folder = try TemporaryFolder()
-        try await Self.certificates(in: folder)
+        let authority = try await TestAuthority()
+        let own = authority.certified
         let tls = try freePort()
         let server = try await RedisProcess([
-            ("tls-port", "\(tls)"), ("tls-cert-file", folder.file("redis.pem")),
-            ("tls-key-file", folder.file("redis.key")), ("tls-ca-cert-file", folder.file("ca.pem")),
+            ("tls-port", "\(tls)"), ("tls-cert-file", own.certificate), ("tls-key-file", own.key),
+            ("tls-ca-cert-file", authority.file),
         ])
-        let authority = "ca=\(folder.file("ca.pem"))"
-        let client = "certificate=\(folder.file("redis.pem"))&key=\(folder.file("redis.key"))"
+        let believed = "ca=\(authority.file)"
+        let client = "certificate=\(own.certificate)&key=\(own.key)"
         for host in ["127.0.0.1", "localhost"] {
-            let node = try RedisNode(Self.address("rediss://\(host):\(tls)?\(authority)&\(client)"))
+            let node = try RedisNode(Self.address("rediss://\(host):\(tls)?\(believed)&\(client)"))
             #expect(try await node.call("ECHO", "a") == .text("a"))
             await node.close()
         }
         // One that believes others, one that shows nothing, one that shows what the server doesn't believe, and one
         // that speaks TLS to who doesn't.
-        let stranger = "certificate=\(folder.file("stranger.pem"))&key=\(folder.file("stranger.key"))"
+        let stranger = "certificate=\(authority.stranger.certificate)&key=\(authority.stranger.key)"
         let wrong = [
-            "rediss://127.0.0.1:\(tls)?ca=\(folder.file("stranger.pem"))&\(client)",
-            "rediss://127.0.0.1:\(tls)?\(client)", "rediss://127.0.0.1:\(tls)?\(authority)",
-            "rediss://127.0.0.1:\(tls)?\(authority)&\(stranger)", "rediss://127.0.0.1:\(server.port)?\(authority)",
+            "rediss://127.0.0.1:\(tls)?ca=\(authority.stranger.certificate)&\(client)",
+            "rediss://127.0.0.1:\(tls)?\(client)", "rediss://127.0.0.1:\(tls)?\(believed)",
+            "rediss://127.0.0.1:\(tls)?\(believed)&\(stranger)", "rediss://127.0.0.1:\(server.port)?\(believed)",
             "redis://127.0.0.1:\(tls)",
         ]
         for text in wrong {

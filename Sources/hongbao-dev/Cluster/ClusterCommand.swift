@@ -41,6 +41,8 @@ struct ClusterCommand: AsyncParsableCommand {
     var stall = 2 * ClusterWorld.silenceSeconds
     @Option(help: "How long the load goes on at least.")
     var seconds = 0
+    @Option(help: "Milliseconds that each client waits between two requests for grants.")
+    var wait = 0
     @Option(help: "Seed of who is struck and what is sent.")
     var seed: UInt64 = 1
     @Option(help: "Campaign file.")
@@ -59,6 +61,7 @@ struct ClusterCommand: AsyncParsableCommand {
             throw ValidationError("--upgrade-to \(upgradeTo): that can't be run")
         }
         guard (0...86_400).contains(seconds) else { throw ValidationError("--seconds: 0 to 86400") }
+        guard (0...60_000).contains(wait) else { throw ValidationError("--wait: 0 to 60000") }
         guard (1...600).contains(stall) else { throw ValidationError("--stall: 1 to 600") }
         for blow in blows where ClusterRun.Blow(rawValue: blow) == nil {
             throw ValidationError("--blow \(blow): there is no such blow")
@@ -80,6 +83,7 @@ struct ClusterCommand: AsyncParsableCommand {
             options.upgradeTo = upgradeTo
             options.stallSeconds = stall
             options.seconds = seconds
+            options.wait = .milliseconds(wait)
             options.seed = seed
             if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
             var cluster = ClusterRun(options: options)

@@ -89,6 +89,8 @@ struct ClusterRun: Sendable {
         var seed: UInt64 = 1
         /// How long the load goes on at least.
         var seconds = 0
+        /// How long each client waits between two requests for grants.
+        var wait = Duration.zero
         /// Of quiet between two blows.
         var pauseSeconds = 2
     }
@@ -106,12 +108,13 @@ struct ClusterRun: Sendable {
 
     func run() async throws -> Report {
         try await FaultWorld.withClient { client in
-            let clients = try FaultWorld(
+            var clients = try FaultWorld(
                 programs: options.programs,
                 folder: options.folder,
                 campaignFile: options.campaignFile,
                 client: client
             )
+            clients.wait = options.wait
             let world = try await ClusterWorld(clients, options)
             return try await run(world)
         }

@@ -33,6 +33,8 @@ struct FaultWorld: Sendable {
     let accounts: DemoAccounts
     /// Outside the range from which systems give ports to clients, so that it's free again after each kill.
     let port: Int
+    /// How long each caller of grants waits between an answer and its next request.
+    var wait = Duration.zero
     /// In addition to what every server gets.
     var environment: [String: String] = [:]
     /// A program and its first arguments, which runs the server.
@@ -177,7 +179,7 @@ struct FaultWorld: Sendable {
         server.kill(SIGKILL)
         let code = try await server.exitCode()
         guard code == -SIGKILL else {
-            throw KillTestFault("the server ended by itself with \(code): \(server.errors.suffix(2000))")
+            throw KillTestFault("the server ended by itself with \(code): \(Self.ends(of: server.errors))")
         }
     }
 
@@ -185,8 +187,13 @@ struct FaultWorld: Sendable {
         server.kill(SIGTERM)
         let code = try await server.exitCode()
         guard code == 0 else {
-            throw KillTestFault("SIGTERM: the server ended with \(code): \(server.errors.suffix(2000))")
+            throw KillTestFault("SIGTERM: the server ended with \(code): \(Self.ends(of: server.errors))")
         }
+    }
+
+    /// A crash says why first, and then much.
+    private static func ends(of text: String) -> String {
+        text.count <= 6_000 ? text : "\(text.prefix(4_000))\n…\n\(text.suffix(2_000))"
     }
 
     // MARK: The clients
@@ -242,7 +249,10 @@ struct FaultWorld: Sendable {
             case .batches(let most): count = Int.random(in: 1...most, using: &random)
             case .single: count = 1
             }
-            try await untilCutOff { try await caller.send(grants.take(count, &random), as: form) }
+            try await untilCutOff {
+                try await caller.send(grants.take(count, &random), as: form)
+                try await Task.sleep(for: wait)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
     import HongbaoCore
     import HongbaoEngine
     import HongbaoTesting
+    import Synchronization
     import Testing
 
     @testable import HongbaoMySQL
