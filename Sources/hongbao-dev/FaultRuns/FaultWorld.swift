@@ -249,10 +249,8 @@ struct FaultWorld: Sendable {
             case .batches(let most): count = Int.random(in: 1...most, using: &random)
             case .single: count = 1
             }
-            try await untilCutOff {
-                try await caller.send(grants.take(count, &random), as: form)
-                try await Task.sleep(for: wait)
-            }
+            try await untilCutOff { try await caller.send(grants.take(count, &random), as: form) }
+            if wait > .zero { await pause(wait, on: ContinuousClock()) }
         }
     }
 
