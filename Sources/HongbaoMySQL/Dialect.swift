@@ -49,6 +49,9 @@ extension Query {
         " ON DUPLICATE KEY UPDATE " + columns.map { "\($0) = VALUES(\($0))" }.joined(separator: ", ")
     }
 
+    /// The index to read by, where the optimiser might take another one.
+    static func index(_ name: String) -> String { " FORCE INDEX (\(name))" }
+
     /// Rows whose key compares to the parameters, in order of key; the last parameter is the limit.
     ///
     /// MariaDB reads a whole index to compare rows, `(a, b) > (?, ?)`, so it's told column by column.

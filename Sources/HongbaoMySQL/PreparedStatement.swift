@@ -130,9 +130,12 @@ final class PreparedStatement {
     }
 
     /// Reads the rows with these keys, many at a time, in the order of the table's own key.
+    ///
+    /// - Parameter common: binds a parameter that all keys have in common, if the statement begins with one.
     func rows<Key, Row>(
         for keys: [Key],
         _ bind: (PreparedStatement, Key) -> Void,
+        behind common: ((PreparedStatement) -> Void)? = nil,
         _ read: (borrowing PreparedStatement) throws(StoreError) -> Row
     ) throws(StoreError) -> [Row] {
         guard let query else { preconditionFailure("a statement without keys") }
@@ -142,9 +145,11 @@ final class PreparedStatement {
             let some = rest.prefix(Connection.keysMax)
             let size = Connection.keyCounts.first { $0 >= some.count } ?? Connection.keysMax
             let statement = try connection.prepared(query, keys: size, locks: locks)
-            let width = Int32(statement.parameterCount / size)
+            common?(statement)
+            let first = common == nil ? 0 : 1
+            let width = (statement.parameterCount - first) / size
             for index in 0..<size {
-                statement.shift = Int32(index) * width
+                statement.shift = Int32(first + index * width)
                 // A key that is named twice is found once.
                 bind(statement, index < some.count ? some[some.startIndex + index] : last)
             }

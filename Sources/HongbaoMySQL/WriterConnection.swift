@@ -120,6 +120,18 @@ final class WriterConnection {
         for id in ids where !loaded.accountsFound.contains(id) { loaded.accounts.append(Account(id: id)) }
     }
 
+    /// Claims of one packet, as a batch of claimants asks for them, are found at half the cost.
+    func loadClaims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
+        guard let packet = keys.first?.packet, keys.allSatisfy({ $0.packet == packet }) else {
+            return try loading(.claim).rows(for: keys, { $0.bind($1) }) { row throws(StoreError) in try row.claim() }
+        }
+        return try loading(.claimsByPersons).rows(
+            for: keys,
+            { $0.bind(1, bits: $1.person.rawValue) },
+            behind: { $0.bind(1, bits: packet.rawValue) }
+        ) { row throws(StoreError) in try row.claim() }
+    }
+
     /// Adds rows, or changes those that a key names. That each was changed is checked: rows that are loaded are locked,
     /// and none is ever deleted.
     func write<Row>(_ rows: [Row], _ query: Query, _ bind: (PreparedStatement, Row) -> Void) throws(StoreError) {

@@ -16,6 +16,10 @@ extension Query {
         case .packet: Self.rows(of: "packet", Self.packetColumns, keys, "id")
         case .sentPacket: Self.rows(of: "packet", Self.packetColumns, keys, "sender", "book", "send_id")
         case .claim: Self.rows(of: "claim", Self.claimColumns, keys, "person", "packet")
+        case .claimsByPersons:
+            // In order of person, there are few; a packet may have a million.
+            "SELECT \(Self.claimColumns) FROM claim\(Self.index("person")) WHERE packet = ? AND person IN ("
+                + Array(repeating: "?", count: keys).joined(separator: ", ") + ")"
         case .addPacket:
             """
             INSERT INTO packet (\(Self.packetColumns))

@@ -2,14 +2,14 @@
 ///
 /// What differs between databases is in each one's `dialect`.
 enum Query: Int, CaseIterable {
-    /// `keyedAccount` is for databases that load many accounts at once.
+    /// `keyedAccount` and `claimsByPersons` are for databases that load many rows at once.
     case account, keyedAccount, transfer, hold, withdrawal, budget, leases, mint
     case putAccount, addTransfer, putHold, putWithdrawal, putBudget, putLease, putMint, addEpoch, revokeEpoch
     case advanceMint, issueFromLease, addBatch
     case transfersOfPerson, withdrawalsOfPerson, withdrawalsToCheck
     case mints, epochs, budgets, allLeases, batches
     case accountPage, transferPage, holdPage, withdrawalPage
-    case packet, sentPacket, claim, addPacket, putPacket, addClaim, putClaim
+    case packet, sentPacket, claim, claimsByPersons, addPacket, putPacket, addClaim, putClaim
     case packetsToCheck, packetsToPay, packetPage, claimsToTransfer, claimsOfPacket, claimsOfPerson
     case addRefund, putRefund, refundsOfPacket, refundsToCheck
     case subsidy, addSubsidy, useSubsidy, subsidiesOfPerson, subsidyPage

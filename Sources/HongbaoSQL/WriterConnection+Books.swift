@@ -91,9 +91,7 @@ extension WriterConnection {
         loaded.packets += try loading(.sentPacket).rows(for: footprint.sends, { $0.bind($1) }) {
             row throws(StoreError) in try row.packet()
         }
-        loaded.claims = try loading(.claim).rows(for: footprint.claims, { $0.bind($1) }) { row throws(StoreError) in
-            try row.claim()
-        }
+        loaded.claims = try loadClaims(footprint.claims)
         for packet in Set(footprint.refunds) {
             let statement = try loading(.refundsOfPacket)
             statement.bind(1, bits: packet.rawValue)

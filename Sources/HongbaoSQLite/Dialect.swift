@@ -55,6 +55,9 @@ extension Query {
         }
     }
 
+    /// SQLite finds the right one by itself.
+    static func index(_: String) -> String { "" }
+
     /// Rows whose key compares to the parameters, in order of key; the last parameter is the limit.
     static func page(of table: String, _ columns: String, key: String, _ comparison: String) -> String {
         let marks = key.split(separator: ",").map { _ in "?" }.joined(separator: ", ")

@@ -106,6 +106,10 @@ final class WriterConnection {
         }
     }
 
+    func loadClaims(_ keys: [ClaimKey]) throws(StoreError) -> [Claim] {
+        try prepared(.claim).rows(for: keys, { $0.bind($1) }) { row throws(StoreError) in try row.claim() }
+    }
+
     @inline(__always)
     func write<Row>(
         _ rows: [Row],

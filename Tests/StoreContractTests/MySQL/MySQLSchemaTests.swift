@@ -62,6 +62,29 @@
             )
         }
 
+        /// M7: what the trigger keeps of the packet for the rows of one statement lets no other one pass.
+        @Test func aBatchHidesNoBadClaim() async throws {
+            typealias Rows = SQLitePacketSchemaTests
+            let second = [
+                "(1, 1, 74, 31, 1, 101, 15, 1, 0, 15, NULL)", "(1, 1, 74, 31, 1, 20, 20, 1, 0, 15, NULL)",
+                "(1, 1, 74, 32, 1, 20, 15, 1, 0, 15, NULL)", "(1, 1, 74, 31, 2, 20, 15, 1, 0, 15, NULL)",
+                "(1, 3, 74, 31, 1, 20, 15, 1, 0, 15, NULL)", "(2, 1, 74, 31, 1, 20, 15, 1, 0, 15, NULL)",
+                "(99, 1, 74, 31, 1, 20, 15, 1, 0, 15, NULL)",
+            ]
+            let first = "INSERT INTO claim VALUES (1, 0, 73, 31, 1, 20, 15, 1, 0, 15, NULL)"
+            try await Self.check(
+                valid: Rows.validBeforeClaims,
+                refused: second.map { "M7 | M7 | \(first), \($0)" }.joined(separator: "\n"),
+                allowed: "\(first), (1, 1, 74, 31, 1, 20, 15, 1, 0, 15, NULL)"
+            )
+            // On one connection: what was so for the batch before isn't for the next one.
+            try await Self.check(
+                valid: Rows.validBeforeClaims + Rows.claims,
+                refused: "M7 | M7 | INSERT INTO claim VALUES (1, 1, 73, 31, 1, 20, 15, 1, 0, 15, NULL)",
+                allowed: "INSERT INTO claim VALUES (1, 2, 73, 31, 1, 20, 15, 1, 0, 15, NULL)"
+            )
+        }
+
         @Test func badUsersAreRefused() async throws {
             typealias Rows = SQLiteIdentitySchemaTests
             try await Self.check(valid: Rows.valid, refused: Rows.refused, allowed: Rows.allowed)
