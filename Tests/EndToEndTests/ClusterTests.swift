@@ -4,8 +4,8 @@
 
     @testable import hongbao_dev
 
-    /// A cluster of real processes on a real MariaDB (DP-2, FC-8). One at a time: each is twenty processes, and holds how
-    /// long people were refused, which six clusters on a machine can't keep.
+    /// A cluster of real processes on a real MariaDB (DP-2, FC-8). One at a time: each is twenty processes, and bounds
+    /// how long people are refused, which six clusters on a machine can't keep.
     @Suite(.serialized, .timeLimit(.minutes(15))) struct ClusterTests {
         private static func run(
             _ blows: [ClusterRun.Blow],

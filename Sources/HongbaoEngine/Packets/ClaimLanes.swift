@@ -22,11 +22,22 @@ package final class ClaimLanes: Sendable {
     package typealias Limits = LaneTable<CheckedContinuation<Signal, Never>>.Limits
 
     package enum Signal: Sendable {
-        case lead
+        /// Carry out the next batch, and tell those of the one before.
+        case lead(after: Ended?)
         case answer(ClaimAnswer)
     }
 
-    private typealias Continuation = CheckedContinuation<Signal, Never>
+    /// A batch that is decided, whose claimants but for the first wait to be told.
+    package struct Ended: Sendable {
+        fileprivate let batch: [LaneTable<Continuation>.Entry]
+        fileprivate let answer: @Sendable (Int) -> ClaimAnswer
+
+        func tell() {
+            for (index, entry) in batch.enumerated() { entry.waiter?.resume(returning: .answer(answer(index))) }
+        }
+    }
+
+    fileprivate typealias Continuation = CheckedContinuation<Signal, Never>
 
     private let claiming: Claiming
     private let relate: Relate
@@ -60,7 +71,7 @@ package final class ClaimLanes: Sendable {
                     return admission
                 }
                 switch admission {
-                case .lead: continuation.resume(returning: .lead)
+                case .lead: continuation.resume(returning: .lead(after: nil))
                 case .tryLater: continuation.resume(returning: .answer(.tryLater))
                 case .wait: break
                 }
@@ -73,33 +84,65 @@ package final class ClaimLanes: Sendable {
         }
         switch signal {
         case .answer(let answer): return answer
-        case .lead: return await lead(packet)
+        case .lead(let ended): return await lead(packet, after: ended)
         }
     }
 
     /// Carries out one batch, the own claim among them, and hands on.
-    private func lead(_ packet: RedPacketID) async -> ClaimAnswer {
-        let known = table.withLock { $0.facts(of: packet) }
-        let facts: PacketFacts?
+    private func lead(_ packet: RedPacketID, after ended: Ended?) async -> ClaimAnswer {
+        if let facts = table.withLock({ $0.facts(of: packet) }) {
+            return await lead(packet, facts, take(packet), after: ended)
+        }
+        ended?.tell()
         do throws(StoreError) {
-            if let known { facts = known } else { facts = try await claiming.facts(of: packet) }
+            guard let facts = try await claiming.facts(of: packet) else {
+                return end(packet, take(packet), nil) { _ in .decided(.unknown) }
+            }
+            turnAway(facts, packet)
+            return await lead(packet, facts, take(packet), after: nil)
         } catch {
             return end(packet, take(packet), nil) { _ in .unavailable(error) }
         }
-        guard let facts else { return end(packet, take(packet), nil) { _ in .decided(.unknown) } }
-        if known == nil { turnAway(facts, packet) }
-        let batch = take(packet)
-        guard let claimants = await relations(of: batch, to: facts.packet) else {
-            let error = StoreError(.unavailable, "nobody can say now who may claim it")
-            return end(packet, batch, facts) { _ in .unavailable(error) }
+    }
+
+    /// Those of the batch before are told while this one is on its way: there may be as many of them, and the store
+    /// would stand idle meanwhile.
+    private func lead(
+        _ packet: RedPacketID,
+        _ facts: PacketFacts,
+        _ batch: [LaneTable<Continuation>.Entry],
+        after ended: Ended?
+    ) async -> ClaimAnswer {
+        let result: Result<Decided, StoreError>
+        if let ended {
+            async let told: Void = ended.tell()
+            result = await decide(facts, batch)
+            await told
+        } else {
+            result = await decide(facts, batch)
         }
-        do throws(StoreError) {
-            let (outcomes, now) = try await claiming.carryOut(facts, claimants)
+        switch result {
+        case .success((let outcomes, let now)):
             metrics.batchSize.record(Int64(batch.count))
             let isMixedUp = Mutant.isOn(.mixesUpClaims)
             return end(packet, batch, now) { .decided(outcomes[isMixedUp ? outcomes.count - 1 - $0 : $0]) }
+        case .failure(let error): return end(packet, batch, nil) { _ in .unavailable(error) }
+        }
+    }
+
+    private typealias Decided = (outcomes: [ClaimOutcome], facts: PacketFacts)
+
+    private func decide(
+        _ facts: PacketFacts,
+        _ batch: [LaneTable<Continuation>.Entry]
+    ) async -> Result<Decided, StoreError> {
+        guard let claimants = await relations(of: batch, to: facts.packet) else {
+            return .failure(StoreError(.unavailable, "nobody can say now who may claim it"))
+        }
+        do throws(StoreError) {
+            return .success(try await claiming.carryOut(facts, claimants))
         } catch {
-            return end(packet, batch, nil) { _ in .unavailable(error) }
+            return .failure(error)
         }
     }
 
@@ -113,13 +156,13 @@ package final class ClaimLanes: Sendable {
         }
     }
 
-    /// Wakes the next leader first, so that the next transaction begins while answers go out. The leader's own answer
-    /// is that of the first in the batch.
+    /// Hands the lane and those who wait for this batch's answers to the next leader, if there is one. The leader's own
+    /// answer is that of the first in the batch.
     private func end(
         _ packet: RedPacketID,
         _ batch: [LaneTable<Continuation>.Entry],
         _ facts: PacketFacts?,
-        _ answer: (Int) -> ClaimAnswer
+        _ answer: @escaping @Sendable (Int) -> ClaimAnswer
     ) -> ClaimAnswer {
         // What nobody has paid for yet will change; what is known of it isn't worth keeping.
         let kept = facts.flatMap { $0.packet.state.isFunded ? $0 : nil }
@@ -127,9 +170,9 @@ package final class ClaimLanes: Sendable {
             let leader = table.finish(packet, facts: kept)
             return (leader, table.laneCount, table.idleCount)
         }
-        leader?.resume(returning: .lead)
+        let ended = Ended(batch: batch, answer: answer)
+        if let leader { leader.resume(returning: .lead(after: ended)) } else { ended.tell() }
         metrics.note(lanes: lanes, idle: idle)
-        for (index, entry) in batch.enumerated() { entry.waiter?.resume(returning: .answer(answer(index))) }
         return answer(0)
     }
 

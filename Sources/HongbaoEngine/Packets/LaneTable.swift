@@ -10,7 +10,7 @@ package struct LaneTable<Waiter: Sendable>: Sendable {
         /// Claims of one packet that wait or are being carried out.
         package var waitingMax = 10_000
         /// Claims in one transaction.
-        package var batchMax = 1_000
+        package var batchMax = 512
         /// Packets with claims that wait, at a time.
         package var lanesMax = 100_000
         /// Packets that nobody claims now and that are still remembered.

@@ -178,22 +178,22 @@ extension Schema {
     private static let claimFits = """
         CREATE OR REPLACE TRIGGER claim_fits BEFORE INSERT ON claim FOR EACH ROW
         BEGIN
-            IF NOT coalesce(
-                NEW.packet = @claim_packet AND NEW.at = @claim_at AND NEW.book = @claim_book AND NEW.kind = @claim_kind
-                    AND NEW.position > @claim_first AND now(6) = @claim_began,
-                FALSE
-            ) THEN
+            IF NEW.packet = @claim_packet AND NEW.at = @claim_at AND NEW.book = @claim_book AND NEW.kind = @claim_kind
+                AND NEW.position BETWEEN @claim_first AND @claim_last AND NEW.share <= @claim_left
+                AND @@timestamp = @claim_began
+            THEN BEGIN END;
+            ELSE
                 SET @claim_packet = NEW.packet, @claim_at = NEW.at, @claim_book = NEW.book, @claim_kind = NEW.kind,
-                    @claim_first = NEW.position, @claim_began = now(6),
-                    @claim_end = (
-                        SELECT count FROM packet
+                    @claim_first = NEW.position, @claim_began = @@timestamp,
+                    @claim_last = (
+                        SELECT count - 1 FROM packet
                         WHERE id = NEW.packet AND state = 3 AND NEW.at < expires_at AND NEW.position >= claimed_count
                             AND book = NEW.book AND kind = NEW.kind
                     ),
                     @claim_left = (SELECT amount - claimed FROM packet WHERE id = NEW.packet);
-            END IF;
-            IF NOT coalesce(NEW.position < @claim_end AND NEW.share <= @claim_left, FALSE)
-                THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'M7: the packet has no such share to claim';
+                IF NOT coalesce(NEW.position <= @claim_last AND NEW.share <= @claim_left, FALSE)
+                    THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'M7: the packet has no such share to claim';
+                END IF;
             END IF;
         END
         """
