@@ -6,9 +6,9 @@ final class Connection {
     /// How many rows one statement of many writes.
     static let rowsMax = 1_024
     /// How many keys one statement looks for.
-    static let keysMax = 256
+    static let keysMax = 512
     /// A statement is compiled for each of these numbers of keys; a key is repeated to make one of them full.
-    static let keyCounts = [1, 4, 16, 64, keysMax]
+    static let keyCounts = [1, 4, 16, 64, 256, keysMax]
 
     private let handle: OpaquePointer
     private var statements: [Text: PreparedStatement] = [:]
