@@ -21,7 +21,7 @@ package struct TableCopy: Sendable {
     /// Answers how many rows there are. The next page is read while one is written.
     ///
     /// - Parameter told: is told how many are copied, before each further page.
-    package func copy(_ table: StoredTable, _ told: (Int) -> Void) async throws(StoreError) -> Int {
+    package func copy(_ table: StoredTable, _ told: (Int) async -> Void) async throws(StoreError) -> Int {
         var count = 0
         var rows = try await page(of: table, in: source, after: nil).get()
         while let last = rows.last {
@@ -30,7 +30,7 @@ package struct TableCopy: Sendable {
             try await target.add(rows, to: table)
             count += rows.count
             rows = try await next.get()
-            if !rows.isEmpty { told(count) }
+            if !rows.isEmpty { await told(count) }
         }
         return count
     }

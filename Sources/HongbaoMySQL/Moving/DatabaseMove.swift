@@ -35,7 +35,7 @@ package struct DatabaseMove: Sendable {
     private let addresses: [ServerAddress]
     private let options: Options
     private let servers: MovingServers
-    private let tell: @Sendable (String) -> Void
+    private let tell: @Sendable (String) async -> Void
 
     /// - Parameters:
     ///   - addresses: as the settings of the nodes name the database, with the store's user.
@@ -46,7 +46,7 @@ package struct DatabaseMove: Sendable {
         _ addresses: [ServerAddress],
         login: (user: String, password: String),
         options: Options,
-        tell: @escaping @Sendable (String) -> Void
+        tell: @escaping @Sendable (String) async -> Void
     ) {
         self.addresses = addresses
         self.options = options
@@ -75,27 +75,27 @@ package struct DatabaseMove: Sendable {
         // Since it was looked at, another one may have ended.
         guard try await source.server.elsewhere() == nil else { throw Fault("\(source): has changed; run this again") }
         let waits = try await check(source, target)
-        tell("\(source): has the database \(addresses[0].database)")
-        var tail: Duration = .zero
+        await tell("\(source): has the database \(addresses[0].database)")
         let rows: Int
+        let paused: Duration
         do {
             rows = try await copy(source, target, waits: waits)
-            tail = try await cutOver(source, target)
+            paused = try await cutOver(source, target)
         } catch let fault as Undecided {
             throw Fault(fault.description)
         } catch {
             await leave(target)
-            tell("\(source): still has the database")
+            await tell("\(source): still has the database")
             throw error
         }
-        tell("\(target): has the database now; for \(tail.milliseconds) ms nobody could write")
+        await tell("\(target): has the database now; for \(paused.milliseconds) ms nobody could write")
         await tidy(target)
-        return Report(moved: Report.Moved(rows: rows, paused: tail))
+        return Report(moved: Report.Moved(rows: rows, paused: paused))
     }
 
     private func isThere(_ source: End) async throws -> Report {
         if try await source.server.lock() { await tidy(source) }
-        tell("\(source): has the database already")
+        await tell("\(source): has the database already")
         return Report()
     }
 
@@ -130,7 +130,7 @@ package struct DatabaseMove: Sendable {
             guard try await end.server.elsewhere() == elsewhere else { throw Fault("\(end): has changed; run this again") }
         }
         try await fenced.end.server.serve()
-        tell("\(fenced.end): has the database again, after a move that broke off")
+        await tell("\(fenced.end): has the database again, after a move that broke off")
         return fenced.end
     }
 
@@ -230,17 +230,19 @@ package struct DatabaseMove: Sendable {
         var pace = Pace()
         var count = 0
         for table in tables {
+            try Task.checkCancellation()
             count += try await copy.copy(table) { more in
-                if pace.isTime { tell("\(count + more) of about \(total) rows are copied") }
+                if pace.isTime { await tell("\(count + more) of about \(total) rows are copied") }
             }
         }
-        let seconds = max((ContinuousClock.now - began) / .seconds(1), 0.001)
-        tell("\(target): \(count) rows of \(tables.count) tables are copied, \(Int(Double(count) / seconds)) a second")
+        let rate = Int(Double(count) / max((ContinuousClock.now - began) / .seconds(1), 0.001))
+        await tell("\(target): \(count) rows of \(tables.count) tables are copied, \(rate) a second")
         for table in tables {
+            try Task.checkCancellation()
             try await copy.compare(table)
-            if pace.isTime { tell("up to \(table.name) the copy is as it should be") }
+            if pace.isTime { await tell("up to \(table.name) the copy is as it should be") }
         }
-        tell("\(target): the copy is what was there when it began")
+        await tell("\(target): the copy is what was there when it began")
         return count
     }
 
@@ -252,11 +254,12 @@ package struct DatabaseMove: Sendable {
             let began = ContinuousClock.now
             while try await !target.server.hasFollowed(to: end, seconds: 0.5) {
                 try Task.checkCancellation()
-                if pace.isTime { tell("\(target): is behind; waiting") }
+                if pace.isTime { await tell("\(target): is behind; waiting") }
             }
             if ContinuousClock.now - began < .milliseconds(300) { break }
         }
-        tell("\(target): follows, and lags by nothing")
+        await tell("\(target): follows, and lags by nothing")
+        try Task.checkCancellation()
     }
 
     // MARK: Going over
@@ -271,7 +274,7 @@ package struct DatabaseMove: Sendable {
         do {
             try await source.server.send(to: Elsewhere(target.servers, isCopy: false))
             try await source.server.endConnections(within: options.patience)
-            tell("\(source): nobody is connected any more")
+            await tell("\(source): nobody is connected any more")
             let end = try await source.server.binlogEnd()
             while try await !target.server.hasFollowed(to: end, seconds: 0.1) {
                 if ContinuousClock.now - began > options.patience { throw Fault("\(target): doesn't get to the end") }
@@ -317,7 +320,8 @@ package struct DatabaseMove: Sendable {
     /// Nothing is left that follows the other server.
     private func leave(_ target: End) async {
         do throws(StoreError) { try await target.server.stopFollowing() } catch {
-            tell("\(target): \(error.message); it may follow still: run this again, or STOP SLAVE 'hongbao' there")
+            let advice = "it may follow still: run this again, or STOP SLAVE 'hongbao' there"
+            await tell("\(target): \(error.message); \(advice)")
         }
     }
 
@@ -326,7 +330,7 @@ package struct DatabaseMove: Sendable {
             try await target.server.stopFollowing()
             try await target.server.forgetOther()
         } catch {
-            tell("\(target): \(error.message); that doesn't matter to the database, only to a replica")
+            await tell("\(target): \(error.message); that doesn't matter to the database, only to a replica")
         }
     }
 
