@@ -115,6 +115,7 @@ package actor PromotionDatabase: PromotionTarget {
     }
 
     package func finish() throws(StoreError) {
-        try connected().connection.execute("UPDATE hongbao_migration SET is_done = 1 WHERE number = \(Migrations.promotion)")
+        let connection = try connected().connection
+        try connection.execute("UPDATE hongbao_migration SET is_done = 1 WHERE number = \(Migrations.promotion)")
     }
 }

@@ -37,7 +37,17 @@ package struct MovingDatabase: Sendable {
                 throw StartFault("\(database): other servers can't reach a socket; name its host")
             }
             let login = (user: login?.user ?? database.user, password: login?.password ?? database.password)
-            _ = try await DatabaseMove(ServerAddress.all(database), login: login, options: options, tell: tell).run()
+            let move = DatabaseMove(ServerAddress.all(database), login: login, options: options, tell: tell)
+            try await withThrowingTaskGroup { group in
+                group.addTask { _ = try await move.run() }
+                group.addTask {
+                    await Interrupt.wait()
+                    throw StartFault("interrupted")
+                }
+                defer { group.cancelAll() }
+                // One that is interrupted takes back what it has begun.
+                try await group.next()
+            }
         }
     #else
         package func run(_ tell: @escaping @Sendable (String) -> Void) async throws {

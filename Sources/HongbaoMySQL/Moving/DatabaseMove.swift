@@ -127,7 +127,9 @@ package struct DatabaseMove: Sendable {
         }
         for (end, elsewhere) in ring {
             guard try await end.server.lock() else { throw Fault("\(end): another move is under way there") }
-            guard try await end.server.elsewhere() == elsewhere else { throw Fault("\(end): has changed; run this again") }
+            guard try await end.server.elsewhere() == elsewhere else {
+                throw Fault("\(end): has changed; run this again")
+            }
         }
         try await fenced.end.server.serve()
         await tell("\(fenced.end): has the database again, after a move that broke off")
@@ -167,7 +169,8 @@ package struct DatabaseMove: Sendable {
                 """
             )
         }
-        let (own, others) = (from.position.sequences[UInt32(from.domain)], to.position.sequences[UInt32(from.domain)])
+        let domain = UInt32(clamping: from.domain)
+        let (own, others) = (from.position.sequences[domain], to.position.sequences[domain])
         if to.isStrict, let others, others > own ?? 0 { throw Fault("\(target): \(Self.hintOfDomains)") }
         for end in [source, target] where try await !end.server.showsConnections() {
             throw Fault("\(end): the user of switch-over.user lacks the privilege PROCESS")

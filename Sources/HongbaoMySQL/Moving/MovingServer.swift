@@ -287,18 +287,19 @@ actor MovingServer: StoredTablesTarget {
                 throw StoreError(.unavailable, "its replication was removed")
             }
             if following.applyError != 0 {
-                let hint = following.applyError == 1950 ? ": " + DatabaseMove.hintOfDomains : ""
-                throw StoreError(.unavailable, "can't apply what it receives (MySQL error \(following.applyError)\(hint))")
+                let hint = following.applyError == 1950 ? ": \(DatabaseMove.hintOfDomains)" : ""
+                let reason = "MySQL error \(following.applyError)\(hint)"
+                throw StoreError(.unavailable, "can't apply what it receives (\(reason))")
             }
             if !following.isApplying || following.onlyDatabase != address.database {
                 throw StoreError(.unavailable, "somebody has stopped or changed its replication")
             }
             // It connects again by itself when only the connection was lost.
-            if !following.isReceiving, ![0, 2_003, 2_013].contains(following.receiveError) {
+            if !following.isReceiving, ![0, 2_013].contains(following.receiveError) {
                 throw StoreError(.unavailable, "receives nothing: \(following.receiveErrorText)")
             }
-            let waited = "MASTER_POS_WAIT(\(Connection.quoted(end.file)), \(end.offset), \(seconds), '\(Self.replication)')"
-            return try desk.number("coalesce(\(waited), -1)") >= 0
+            let arguments = "\(Connection.quoted(end.file)), \(end.offset), \(seconds), '\(Self.replication)'"
+            return try desk.number("coalesce(MASTER_POS_WAIT(\(arguments)), -1)") >= 0
         } catch {
             throw DatabaseMove.Fault("\(address.place): \(error.message)")
         }

@@ -11,7 +11,7 @@ extension ClusterRun.Blow {
         case .hotMasterKilled: "totals have caught up after"
         case .reconcilerKilled: "an audit is clean after"
         case .shardKilled, .shardStalled: "the other people are served after"
-        case .upgraded: "nobody asked in vain for longer than"
+        case .upgraded, .shardMoved: "nobody asked in vain for longer than"
         default: isToPosting ? "all is posted after" : "all are served after"
         }
     }
@@ -23,7 +23,7 @@ extension ClusterRun {
     var blows: [Blow] {
         options.blows.filter { blow in
             (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
-                && (options.databases > 1 || blow != .shardKilled && blow != .shardStalled)
+                && (options.databases > 1 || ![.shardKilled, .shardStalled, .shardMoved].contains(blow))
         }
     }
 
