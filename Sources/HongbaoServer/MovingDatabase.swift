@@ -16,7 +16,7 @@ package struct MovingDatabase: Sendable {
             throw StartFault("store.url isn't set: books in a data folder can't be moved")
         }
         let all = [home] + configuration.shards
-        guard all.indices.contains(number - 1) else {
+        guard (1...all.count).contains(number) else {
             throw StartFault("--database \(number): the settings name databases 1 to \(all.count)")
         }
         let texts = target.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

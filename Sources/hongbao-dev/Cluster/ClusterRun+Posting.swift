@@ -5,6 +5,7 @@ import HongbaoTesting
 
 extension ClusterRun.Blow {
     var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
+    var isToShard: Bool { [.shardKilled, .shardStalled, .shardMoved, .shardMovedUnseen].contains(self) }
     /// What is measured.
     var recovered: String {
         switch self {
@@ -23,7 +24,7 @@ extension ClusterRun {
     var blows: [Blow] {
         options.blows.filter { blow in
             (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
-                && (options.databases > 1 || ![.shardKilled, .shardStalled, .shardMoved].contains(blow))
+                && (options.databases > 1 || !blow.isToShard)
         }
     }
 

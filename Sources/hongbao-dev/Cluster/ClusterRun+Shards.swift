@@ -40,6 +40,18 @@ extension ClusterRun {
         }
         return longest
     }
+
+    /// Who stands still while a database is moved away must not write where it was. Answers how long it was until all
+    /// were served when that node goes on.
+    func moveShardUnseen(_ world: ClusterWorld, _ random: inout Seeded) async throws -> Duration {
+        let core = try one(of: world.cores, &random)
+        let began = ContinuousClock.now
+        try world.signal(SIGSTOP, core)
+        try await world.moveShard(Int.random(in: 0..<world.shards.count, using: &random))
+        try await Task.sleep(until: began + .seconds(options.stallSeconds))
+        try world.signal(SIGCONT, core)
+        return try await untilAllAnswer(world, world.gateways.map(\.address), &random)
+    }
 }
 
 /// The database of a part of the people, and the servers between which it's moved.

@@ -203,12 +203,53 @@
                     try await notes.more(100)
                     try await pair.switchOver(to: 1)
                     try await notes.more(100)
-                    try await servers.move(to: 0)
+                    try await servers.asRoot(0, "SET GLOBAL rpl_semi_sync_slave_enabled = ON")
+                    try await servers.move(to: 0) { line in
+                        guard line.contains("lags by nothing") else { return }
+                        // Its word isn't a replica's.
+                        let clients = try await pair.rows(1, Self.semiSyncClients)
+                        let isOne = try await servers.rows(0, "SELECT @@rpl_semi_sync_slave_enabled")
+                        #expect(clients == [["1"]] && isOne == [["0"]])
+                    }
+                    #expect(try await servers.rows(0, "SELECT @@rpl_semi_sync_slave_enabled") == [["1"]])
                     try await notes.more(100)
                 }
                 try await notes.check(store)
                 await store.close()
                 for server in pair.servers { try await server.stop() }
+            }
+        }
+
+        private static let semiSyncClients = """
+            SELECT variable_value FROM information_schema.global_status
+            WHERE variable_name = 'RPL_SEMI_SYNC_MASTER_CLIENTS'
+            """
+
+        /// What the old server has can be removed, but for what says where the database is; processes that have been there
+        /// need the old server no more; and it's moved back to what was cleared.
+        @Test func theOldServerIsNeededNoMore() async throws {
+            try await Self.withServers { servers in
+                let store = try await servers.store()
+                try await store.fund(1_000)
+                try await servers.move(to: 1)
+                try await store.untilFunded(2_000, revision: 2)
+                let tables = "FROM information_schema.tables WHERE table_schema = 'hongbao' AND table_name <> 'place'"
+                let names = try await servers.rows(0, "SELECT table_name \(tables)").flatMap(\.self)
+                #expect(names.count > 10)
+                let drops = names.map { "DROP TABLE hongbao.\($0)" }
+                try await servers.asRoot(0, ["SET foreign_key_checks = 0"] + drops)
+                let other = try await servers.store()
+                #expect(try await other.account(.budget(of: Fixture.scene)).available == 2_000)
+                await other.close()
+
+                try await servers.servers[0].kill()
+                try await servers.endConnections(of: "store", on: 1)
+                try await store.fund(3_000, revision: 3)
+                try await servers.servers[0].start()
+                try await servers.move(to: 0)
+                try await store.untilFunded(4_000, revision: 4)
+                #expect(try await servers.rows(0, "SELECT servers FROM hongbao.place") == [])
+                await store.close()
             }
         }
 
@@ -317,7 +358,11 @@
             ServerAddress(.socket(servers[index].socket), user: "root", password: "", database: "mysql")
         }
 
-        func asRoot(_ index: Int, _ sql: String) async throws { try await SQLConsole.run(root(index), [sql]) }
+        func asRoot(_ index: Int, _ sql: String) async throws { try await asRoot(index, [sql]) }
+
+        func asRoot(_ index: Int, _ statements: [String]) async throws {
+            try await SQLConsole.run(root(index), statements)
+        }
 
         /// One column.
         func rows(_ index: Int, _ sql: String) async throws -> [[String]] {
