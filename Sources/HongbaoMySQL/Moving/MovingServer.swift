@@ -3,7 +3,7 @@ import HongbaoEngine
 /// A server between which and another one a database is moved, on two connections: one as the store's user, who sees
 /// to the rows, and one as an operator, who sees to the server.
 ///
-/// A connection that is lost isn't made again: the lock of the move, which goes with it, says that nobody else is at it.
+/// A connection that is lost isn't made again: the move's lock, which goes with it, says that nobody else is at it.
 actor MovingServer: StoredTablesTarget {
     nonisolated let address: ServerAddress
     private nonisolated let login: Login
@@ -59,19 +59,19 @@ actor MovingServer: StoredTablesTarget {
 
     // MARK: Connections
 
-    /// A server that is looked through for minutes may take as long over an answer.
-    private static let answerSeconds: UInt32 = 600
+    /// How long the server may take over an answer to an operator: nobody can write meanwhile, if it comes to that.
+    private static let answerSeconds: UInt32 = 10
 
     func connect() throws(StoreError) {
-        var address = address
-        address.answerSeconds = Self.answerSeconds
         let books = try Connection(address)
         // A day, and nothing in between.
         let waits = "wait_timeout = 86400, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
         try books.execute("SET SESSION \(waits), max_statement_time = 0, lock_wait_timeout = 10")
         try books.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        var address = address
         address.user = login.user
         address.password = login.password
+        address.answerSeconds = Self.answerSeconds
         let desk = try Connection(address)
         try desk.order(
             "SET SESSION wait_timeout = 86400, max_statement_time = 0, lock_wait_timeout = 10",

@@ -298,7 +298,8 @@ package actor SwitchOver {
             "SET GLOBAL gtid_slave_pos = @@global.gtid_current_pos",
             """
             CHANGE MASTER TO MASTER_HOST = \(Connection.quoted(host)), MASTER_PORT = \(port),
-                MASTER_USER = \(Connection.quoted(address.user)), MASTER_PASSWORD = \(Connection.quoted(address.password)),
+                MASTER_USER = \(Connection.quoted(address.user)),
+                MASTER_PASSWORD = \(Connection.quoted(address.password)),
                 MASTER_SSL = \(address.tls == nil ? 0 : 1), MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1
             """,
             "START SLAVE"

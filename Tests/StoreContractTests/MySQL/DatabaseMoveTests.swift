@@ -1,4 +1,5 @@
 #if MySQL
+    import Glibc
     import HongbaoCore
     import HongbaoEngine
     import HongbaoTesting
@@ -170,6 +171,35 @@
             }
         }
 
+        /// The new server has gone without a word while nobody could write: the old one goes on soon, and it may be tried
+        /// again when the new one is back.
+        @Test func aTargetThatIsSilentIsGivenUp() async throws {
+            try await Self.withServers { servers in
+                let store = try await servers.store()
+                try await store.fund(1_000)
+                let began = ContinuousClock.now
+                await #expect(throws: (any Error).self) {
+                    try await servers.move(to: 1) { line in
+                        if line.contains("nobody is connected") { await servers.servers[1].signal(SIGSTOP) }
+                    }
+                }
+                #expect(ContinuousClock.now - began < .seconds(30))
+                try await store.untilFunded(2_000, revision: 2)
+                await servers.servers[1].signal(SIGCONT)
+                // Until it has noticed that nobody has the lock any more.
+                while true {
+                    do {
+                        try await servers.move(to: 1)
+                        break
+                    } catch let fault as DatabaseMove.Fault {
+                        guard fault.description.contains("another move is under way") else { throw fault }
+                    }
+                }
+                try await store.untilFunded(3_000, revision: 3)
+                await store.close()
+            }
+        }
+
         /// The command was killed while nobody could write: nobody has it until it's run again, whatever it's told.
         @Test(arguments: [0, 1]) func killedAtTheEndItGoesOn(to index: Int) async throws {
             try await Self.withServers { servers in
@@ -225,8 +255,8 @@
             WHERE variable_name = 'RPL_SEMI_SYNC_MASTER_CLIENTS'
             """
 
-        /// What the old server has can be removed, but for what says where the database is; processes that have been there
-        /// need the old server no more; and it's moved back to what was cleared.
+        /// What the old server has can be removed, but for what says where the database is; processes that have been
+        /// there need the old server no more; and it's moved back to what was cleared.
         @Test func theOldServerIsNeededNoMore() async throws {
             try await Self.withServers { servers in
                 let store = try await servers.store()
