@@ -171,8 +171,8 @@
             }
         }
 
-        /// The new server has gone without a word while nobody could write: the old one goes on soon, and it may be tried
-        /// again when the new one is back.
+        /// The new server has gone without a word while nobody could write: the old one goes on soon, and it may be
+        /// tried again when the new one is back.
         @Test func aTargetThatIsSilentIsGivenUp() async throws {
             try await Self.withServers { servers in
                 let store = try await servers.store()
