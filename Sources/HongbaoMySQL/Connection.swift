@@ -20,8 +20,10 @@ final class Connection {
     var isLost: Bool { lastFault?.meaning == .lost || lastFault?.meaning == .readOnly }
     /// When its server was last asked whether it's the primary.
     var checkedAt = ContinuousClock.now
-    /// Which of several servers it's to.
-    var place = 0
+    /// The servers among which the database is, where it was found.
+    var servers: [ServerAddress.Place] = []
+    /// The `server_id` of the one that it's to, when that was asked.
+    var server: Int64 = 0
     /// The number that its server has for it.
     let id: UInt64
 

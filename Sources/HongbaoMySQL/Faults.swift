@@ -57,6 +57,8 @@ struct ServerFault: Error, Hashable {
         2055: .lost,  // CR_SERVER_LOST_EXTENDED
     ]
 
+    static let noSuchTable: UInt32 = 1146
+
     var meaning: Meaning { Self.meanings[number] ?? .unavailable }
 
     /// What may be said of it outside. The texts of most faults may contain values of rows, such as a person's number.

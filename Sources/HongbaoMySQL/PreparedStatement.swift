@@ -57,6 +57,9 @@ final class PreparedStatement {
         if code != 0 { hasLostBindings = true }
     }
 
+    /// Of a statement that nobody else closes, before its connection is.
+    func close() { client_close_statement(raw) }
+
     /// Lets go of what was bound.
     func clear() { client_clear(raw) }
 

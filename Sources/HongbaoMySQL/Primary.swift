@@ -1,13 +1,14 @@
 import HongbaoEngine
 import Synchronization
 
-/// The servers that have one database, and which of them is the primary: the only one that is used, to write and to
-/// read.
+/// Where one database is, and which of its servers is the primary: the only one that is used, to write and to read.
 ///
-/// One that is named alone is the primary without a question. Among several, a server is when it takes writes, when it
-/// is the one that the reign in its database names, when this process knows of no higher reign, and when it
-/// acknowledges nothing that no replica has (decision 0026).
+/// A server that is named alone is the primary without a question. Among several, one is when it takes writes, when
+/// it is the one that the reign in its database names, when this process knows of no higher reign, and when it
+/// acknowledges nothing that no replica has (decision 0026). A database that was moved away says where to, and is
+/// followed there (decision 0031).
 final class Primary: Sendable, CustomStringConvertible {
+    /// Those that the settings name.
     let servers: [ServerAddress]
     private let state = Mutex(State())
     /// How old an answer of the server's may be.
@@ -15,68 +16,76 @@ final class Primary: Sendable, CustomStringConvertible {
     /// For so long after none was found nobody looks for it again: many may wait for a server that doesn't answer.
     private static let pause = Duration.milliseconds(100)
     private static let connectSeconds: UInt32 = 2
+    /// How often it's followed from one place to another. A database that is moved often has its settings changed.
+    private static let placesMax = 8
 
     private struct State {
-        /// Where it was found last.
-        var place = 0
-        /// The highest that this process has met; `nil` until it has met one.
-        var reign: Int64?
+        /// Where it was found last, if that's not where the settings say.
+        var moved: [ServerAddress]?
+        var sights: [[ServerAddress.Place]: Sight] = [:]
         var lastFailure: (error: StoreError, at: ContinuousClock.Instant)?
         var doubts: [Doubt] = []
     }
 
+    /// What is known of several servers that have the database.
+    private struct Sight {
+        /// Which of them was the primary last.
+        var first = 0
+        /// The highest that this process has met; `nil` until it has met one.
+        var reign: Int64?
+    }
+
     /// A commit of which nobody knows what became, and with which its server may not be done.
     private struct Doubt: Hashable {
-        let place: Int
+        let server: Int64
         let connection: UInt64
         let since: ContinuousClock.Instant
     }
 
     init(among servers: [ServerAddress]) {
         precondition(!servers.isEmpty)
-        guard servers.count > 1 else {
-            self.servers = servers
-            return
-        }
-        self.servers = servers.map { server in
+        self.servers = Self.impatient(servers)
+    }
+
+    /// Of several, none is waited for long.
+    private static func impatient(_ servers: [ServerAddress]) -> [ServerAddress] {
+        guard servers.count > 1 else { return servers }
+        return servers.map { server in
             var server = server
             server.connectSeconds = min(server.connectSeconds, Self.connectSeconds)
             return server
         }
     }
 
-    var description: String {
-        let places = servers.map { "\($0.place)" }.joined(separator: ", ")
-        return "\(servers[0].database) at \(places)"
-    }
+    var description: String { "\(servers[0].database) at \(Elsewhere.text(servers.map(\.place)))" }
 
     /// A new connection to it. Throws `unavailable`, with what is wrong with each server.
     ///
     /// - Parameter answerSeconds: how long the server may take over one answer, of several servers. A commit that waits
     ///   for its replica is given up after that, and so is a server whose machine has gone without a word.
     func connect(answerSeconds: UInt32? = nil) throws(StoreError) -> Connection {
-        guard servers.count > 1 else { return try Connection(servers[0]) }
-        let now = ContinuousClock.now
-        let (first, failure) = state.withLock { ($0.place, $0.lastFailure) }
-        if let failure, now - failure.at < Self.pause { throw failure.error }
+        let (moved, failure) = state.withLock { ($0.moved, $0.lastFailure) }
+        if let failure, ContinuousClock.now - failure.at < Self.pause { throw failure.error }
+        var visited: [[ServerAddress.Place]] = []
         do throws(StoreError) {
-            let (place, connection) = try find(from: first, answerSeconds)
-            state.withLock { state in
-                state.place = place
-                state.lastFailure = nil
-            }
-            return connection
+            return try find(from: moved, answerSeconds, &visited)
         } catch {
-            state.withLock { $0.lastFailure = (error, ContinuousClock.now) }
+            // A server that is named alone is asked again at once.
+            if servers.count > 1 || visited.count > 1 {
+                state.withLock { $0.lastFailure = (error, ContinuousClock.now) }
+            }
             throw error
         }
     }
 
-    /// Whether its server is still the primary. The server is asked at most once a second.
+    /// Whether its server is still the primary. The server is asked at most once a second. A database that is moved has
+    /// its connections ended.
     func isStill(_ connection: Connection) -> Bool {
-        guard servers.count > 1, ContinuousClock.now - connection.checkedAt >= Self.trusted else { return true }
+        guard connection.servers.count > 1, ContinuousClock.now - connection.checkedAt >= Self.trusted else {
+            return true
+        }
         do throws(StoreError) {
-            return refusal(try Standing(connection)) == nil
+            return refusal(try Standing(connection), among: connection.servers) == nil
         } catch {
             return false
         }
@@ -86,17 +95,18 @@ final class Primary: Sendable, CustomStringConvertible {
 
     /// Takes note of a connection that was lost while it committed.
     func doubt(_ connection: Connection) {
-        let doubt = Doubt(place: connection.place, connection: connection.id, since: .now)
+        let doubt = Doubt(server: connection.server, connection: connection.id, since: .now)
         state.withLock { $0.doubts.append(doubt) }
     }
 
     /// Throws `unavailable` while the server is still at work on a commit that this process has given up, as when it
     /// waits for its replica: whoever read back now wouldn't find what is there in the end. When the server was started
-    /// since, or another one is the primary, it's decided.
+    /// since, or another one is the primary, it's decided; also when the database was moved, since all connections to
+    /// the former place have ended before.
     func settle(on connection: Connection) throws(StoreError) {
         let doubts = state.withLock { $0.doubts }
         for doubt in doubts {
-            if doubt.place == connection.place {
+            if doubt.server == connection.server {
                 let seconds = (ContinuousClock.now - doubt.since).components.seconds
                 let atWork = try connection.number(
                     """
@@ -111,186 +121,118 @@ final class Primary: Sendable, CustomStringConvertible {
         }
     }
 
-    // MARK: Finding it
+    // MARK: Following it
+
+    private enum Answer {
+        case here(Connection)
+        case elsewhere([ServerAddress.Place])
+    }
+
+    /// Begins where it was found last, and goes by the settings when it isn't found from there.
+    private func find(
+        from moved: [ServerAddress]?,
+        _ answerSeconds: UInt32?,
+        _ visited: inout [[ServerAddress.Place]]
+    ) throws(StoreError) -> Connection {
+        guard let moved else { return try follow(from: servers, answerSeconds, &visited) }
+        let failure: StoreError
+        do throws(StoreError) {
+            return try follow(from: moved, answerSeconds, &visited)
+        } catch {
+            failure = error
+        }
+        // What was asked in vain isn't asked again.
+        if visited.contains(servers.map(\.place)) { throw failure }
+        do throws(StoreError) {
+            return try follow(from: servers, answerSeconds, &visited)
+        } catch {
+            throw error == .isBeingMoved ? failure : error
+        }
+    }
+
+    private func follow(
+        from start: [ServerAddress],
+        _ answerSeconds: UInt32?,
+        _ visited: inout [[ServerAddress.Place]]
+    ) throws(StoreError) -> Connection {
+        var next = start
+        while true {
+            let places = next.map(\.place)
+            // While a database is moved, both places name the other one for a moment.
+            guard !visited.contains(places), visited.count < Self.placesMax else { throw .isBeingMoved }
+            visited.append(places)
+            switch try (next.count == 1 ? ask(next[0]) : ask(next, answerSeconds)) {
+            case .here(let connection):
+                connection.servers = places
+                let isAsNamed = places == servers.map(\.place)
+                state.withLock { state in
+                    state.moved = isAsNamed ? nil : next
+                    state.lastFailure = nil
+                }
+                return connection
+            case .elsewhere(let places): next = Self.impatient(servers[0].moved(to: places))
+            }
+        }
+    }
+
+    private func ask(_ server: ServerAddress) throws(StoreError) -> Answer {
+        let connection = try Connection(server)
+        if let elsewhere = try connection.elsewhere() { return .elsewhere(elsewhere.servers) }
+        return .here(connection)
+    }
 
     /// The first that is it. A process that knows of no reign yet looks at all servers: an old primary that was started
     /// by mistake may be named before the new one.
-    private func find(from first: Int, _ answerSeconds: UInt32?) throws(StoreError) -> (Int, Connection) {
-        var found: [(place: Int, connection: Connection, reign: Int64)] = []
+    private func ask(_ servers: [ServerAddress], _ answerSeconds: UInt32?) throws(StoreError) -> Answer {
+        var found: [(index: Int, connection: Connection, reign: Int64)] = []
         var refusals: [String] = []
-        let knowsReign = state.withLock { $0.reign != nil }
+        var elsewhere: Elsewhere?
+        let places = servers.map(\.place)
+        let sight = state.withLock { $0.sights[places] ?? Sight() }
         for offset in servers.indices {
-            let place = (first + offset) % servers.count
+            let index = (sight.first + offset) % servers.count
             do throws(StoreError) {
-                var address = servers[place]
+                var address = servers[index]
                 address.answerSeconds = answerSeconds ?? address.answerSeconds
                 let connection = try Connection(address)
-                connection.place = place
+                // Also a replica may say so: whoever it names says for itself whether it's there.
+                if let other = try connection.elsewhere() {
+                    elsewhere = other
+                    refusals.append("\(address.place): it was moved")
+                    continue
+                }
                 let settings = try ServerSettings(connection)
                 let refusalOfUser = try connection.refusalOfUser()
                 let standing = try Standing(connection)
-                if let refusal = settings.problem ?? refusalOfUser ?? refusal(standing) {
-                    refusals.append("\(servers[place].place): \(refusal)")
+                if let refusal = settings.problem ?? refusalOfUser ?? refusal(standing, among: places) {
+                    refusals.append("\(address.place): \(refusal)")
                     continue
                 }
-                found.append((place, connection, standing.reign?.number ?? 0))
-                if knowsReign { break }
+                found.append((index, connection, standing.reign?.number ?? 0))
+                if sight.reign != nil { break }
             } catch {
                 refusals.append(error.message)
             }
         }
         guard let best = found.max(by: { $0.reign < $1.reign }) else {
-            throw StoreError(.unavailable, "\(self): none is the primary; \(refusals.joined(separator: "; "))")
+            if let elsewhere { return .elsewhere(elsewhere.servers) }
+            let place = "\(servers[0].database) at \(Elsewhere.text(places))"
+            throw StoreError(.unavailable, "\(place): none is the primary; \(refusals.joined(separator: "; "))")
         }
         guard found.count(where: { $0.reign == best.reign }) == 1 else {
             throw StoreError(.unavailable, "\(self): more than one takes writes; say which by `hongbao switch-over`")
         }
-        return (best.place, best.connection)
+        state.withLock { $0.sights[places, default: Sight()].first = best.index }
+        return .here(best.connection)
     }
 
     /// Why a server isn't to be used; takes note of its reign otherwise.
-    private func refusal(_ standing: Standing) -> String? {
+    private func refusal(_ standing: Standing, among places: [ServerAddress.Place]) -> String? {
         state.withLock { state in
-            if let refusal = standing.refusal(seen: state.reign ?? 0) { return refusal }
+            if let refusal = standing.refusal(seen: state.sights[places]?.reign ?? 0) { return refusal }
             // Until a switch-over has named a primary there is nothing to go by.
-            if let reign = standing.reign { state.reign = reign.number }
+            if let reign = standing.reign { state.sights[places, default: Sight()].reign = reign.number }
             return nil
-        }
-    }
-}
-
-/// Which server is the primary, as it stands in the database. Every switch-over raises the number; it's at least the
-/// time in seconds, so that two servers that don't know of each other get different ones.
-struct Reign: Hashable {
-    var number: Int64
-    /// The primary's `server_id`. Replicas have the row, too, and aren't it.
-    var server: Int64
-    /// It may acknowledge what no replica has: there is none, and the operator knows.
-    var isAlone: Bool
-}
-
-/// What a server says of itself that decides whether it's the primary.
-struct Standing: Hashable {
-    var isReadOnly: Bool
-    var serverID: Int64
-    var reign: Reign?
-    var acknowledging: Acknowledging
-    /// Whether commits wait for a replica: `rpl_semi_sync_master_enabled` and `Rpl_semi_sync_master_status`.
-    var waits: Bool
-    var isWaiting: Bool
-
-    /// What of a server's settings keeps it from acknowledging what no replica has, once it waits for one at all.
-    struct Acknowledging: Hashable {
-        var waitPoint: String
-        var timeoutMilliseconds: Int64
-        var waitsWithoutReplica: Bool
-        var hasBinlog: Bool
-        var syncsBinlog: Int64
-        var isStrict: Bool
-        var flushesAtCommit: Int64
-
-        /// A year. When it's over, the server goes on without its replica and tells nobody, so it must never be.
-        static let timeoutLeast: Int64 = 31_536_000_000
-
-        var problem: String? {
-            if !hasBinlog { return "log_bin is OFF and must be ON: without it there can be no replica" }
-            if syncsBinlog != 1 {
-                return "sync_binlog is \(syncsBinlog) and must be 1: with less, a power cut parts it from its replica"
-            }
-            if !isStrict { return "gtid_strict_mode is OFF and must be ON: without it, servers part unnoticed" }
-            if flushesAtCommit != 3 {
-                return """
-                    innodb_flush_log_at_trx_commit is \(flushesAtCommit) and must be 3: with less, a server that is \
-                    started as a replica takes back what it acknowledged last
-                    """
-            }
-            if waitPoint != "AFTER_SYNC" {
-                return """
-                    rpl_semi_sync_master_wait_point is \(waitPoint) and must be AFTER_SYNC: otherwise others read what \
-                    no replica has
-                    """
-            }
-            if timeoutMilliseconds < Self.timeoutLeast {
-                return """
-                    rpl_semi_sync_master_timeout is \(timeoutMilliseconds) and must be \(Self.timeoutLeast) or more: \
-                    after it, the server acknowledges what no replica has
-                    """
-            }
-            if !waitsWithoutReplica {
-                return """
-                    rpl_semi_sync_master_wait_no_slave is OFF and must be ON: otherwise the server acknowledges what \
-                    no replica has as soon as there is none
-                    """
-            }
-            return nil
-        }
-    }
-
-    /// - Parameter seen: the highest reign that is known.
-    func refusal(seen: Int64) -> String? {
-        if isReadOnly { return "it's read-only" }
-        if let reign {
-            if reign.number < seen { return "its reign \(reign.number) is over; there has been \(seen)" }
-            if reign.server != serverID {
-                return "it isn't the primary of reign \(reign.number): that's the one with server_id \(reign.server)"
-            }
-        } else if seen > 0 {
-            return "it knows of no reign; there has been \(seen)"
-        }
-        if let problem = acknowledging.problem { return problem }
-        if reign?.isAlone == true { return nil }
-        if !waits {
-            return """
-                rpl_semi_sync_master_enabled is OFF and must be ON: without it, what is acknowledged is lost with the \
-                server
-                """
-        }
-        return isWaiting ? nil : "its commits don't wait for a replica (Rpl_semi_sync_master_status is OFF)"
-    }
-}
-
-extension Standing {
-    /// Asks the server, and takes note of when.
-    init(_ connection: Connection) throws(StoreError) {
-        connection.checkedAt = .now
-        let own = """
-            SELECT @@global.read_only, @@global.server_id, @@global.rpl_semi_sync_master_enabled,
-                @@global.rpl_semi_sync_master_wait_point, CAST(@@global.rpl_semi_sync_master_timeout AS SIGNED),
-                @@global.rpl_semi_sync_master_wait_no_slave, @@global.log_bin, @@global.sync_binlog,
-                @@global.gtid_strict_mode, (SELECT variable_value FROM information_schema.global_status
-                    WHERE variable_name = 'RPL_SEMI_SYNC_MASTER_STATUS'), @@global.innodb_flush_log_at_trx_commit,
-            """
-        let rows: [Standing]
-        do throws(StoreError) {
-            let sql = own + " number, server, is_alone FROM (SELECT 1) AS one LEFT JOIN reign ON id = 1"
-            rows = try connection.ask(sql) { row throws(StoreError) in Standing(row) }
-        } catch {
-            // No store has opened this database yet.
-            guard connection.lastFault?.number == Self.noSuchTable else { throw error }
-            rows = try connection.ask(own + " NULL, NULL, NULL") { row throws(StoreError) in Standing(row) }
-        }
-        guard let standing = rows.first else { throw StoreError(.unavailable, "the server says nothing of itself") }
-        self = standing
-    }
-
-    private static let noSuchTable: UInt32 = 1146
-
-    private init(_ row: borrowing PreparedStatement) {
-        isReadOnly = row.integer(0) != 0
-        serverID = row.integer(1)
-        waits = row.integer(2) != 0
-        acknowledging = Acknowledging(
-            waitPoint: row.text(3),
-            timeoutMilliseconds: row.integer(4),
-            waitsWithoutReplica: row.integer(5) != 0,
-            hasBinlog: row.integer(6) != 0,
-            syncsBinlog: row.integer(7),
-            isStrict: row.integer(8) != 0,
-            flushesAtCommit: row.integer(10)
-        )
-        isWaiting = row.text(9) == "ON"
-        if !row.isNull(11) {
-            reign = Reign(number: row.integer(11), server: row.integer(12), isAlone: row.integer(13) != 0)
         }
     }
 }

@@ -68,6 +68,24 @@ package actor MariaDBServer {
         return server
     }
 
+    /// Servers between which databases may be moved, as `docs/cluster.md` has them.
+    package static func movable(_ numbers: [Int], in parent: String = temporaryFolder) async throws -> [MariaDBServer] {
+        var servers: [MariaDBServer] = []
+        for number in numbers {
+            let options = [
+                "--server-id=\(number)", "--gtid-domain-id=\(number)", "--log-bin=log", "--relay-log=relay",
+                "--log-slave-updates", "--binlog-format=ROW", "--log-bin-trust-function-creators=ON",
+                "--gtid-strict-mode=ON", "--sync-binlog=1",
+            ]
+            let server = try MariaDBServer(options, in: parent)
+            try await server.install()
+            try await server.write(users)
+            try await server.start()
+            servers.append(server)
+        }
+        return servers
+    }
+
     private static func replicating(_ number: Int) -> [String] {
         [
             "--server-id=\(number)", "--log-bin=log", "--relay-log=relay", "--log-slave-updates", "--sync-binlog=1",

@@ -12,7 +12,7 @@ import HongbaoServer
         version: Version.current,
         subcommands: [
             ServeCommand.self, DemoCommand.self, AuditCommand.self, CheckConfigCommand.self, KeysCommand.self,
-            PromoteCommand.self, SwitchOverCommand.self, VerifySplitCommand.self,
+            PromoteCommand.self, SwitchOverCommand.self, MoveDatabaseCommand.self, VerifySplitCommand.self,
         ]
     )
 }

@@ -10,12 +10,13 @@
         private static func run(
             _ blows: [ClusterRun.Blow],
             stallSeconds: Int = 6,
-            gateways: Int = 1
+            gateways: Int = 1,
+            times: Int = 1
         ) async throws -> ClusterRun.Report {
             let folder = try TemporaryFolder()
             var options = ClusterRun.Options(programs: try FaultWorld.Programs.built(), folder: folder.path)
             options.campaignFile = "\(BuiltProgram.package)/campaigns/spring-festival-2022.yaml"
-            options.times = 1
+            options.times = times
             options.blows = blows
             options.gateways = gateways
             options.asyncs = ClusterWorld.asyncsByDefault
@@ -40,6 +41,15 @@
             let report = try await Self.run([.coreKilled, .databaseKilled, .coreRestarted], stallSeconds: 6)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
             #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+        }
+
+        /// DP-3, FC-8: the database of a part of the people is moved to another server and back under load, also past a
+        /// node that is stopped; and a node that starts meanwhile finds it from settings that name the old one.
+        @Test func aPartIsMoved() async throws {
+            let report = try await Self.run([.shardMoved, .shardMovedUnseen, .coreKilled], times: 2)
+            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
+            #expect(report.recoveries.values.map(\.count) == [2, 2, 2])
+            #expect(report.verdict.acknowledged > 1_000 && report.verdict.booked >= report.verdict.acknowledged)
         }
 
         #if NATS

@@ -27,4 +27,19 @@ import Testing
             #expect(DatabaseAddress.Server(text) == nil, "\(text)")
         }
     }
+
+    /// DP-3: what is moved is one of those that the settings name, to servers that others reach.
+    @Test func whatIsMovedIsNamed() throws {
+        var configuration = ServerConfiguration()
+        #expect(throws: StartFault.self) { try MovingDatabase(configuration, number: 1, to: "b:3306") }
+        configuration.store = DatabaseAddress("mysql://user@a/hongbao")
+        configuration.shards = [try #require(DatabaseAddress("mysql://user@b/hongbao"))]
+        for number in [1, 2] { _ = try MovingDatabase(configuration, number: number, to: "c:3306,d") }
+        for number in [Int.min, -1, 0, 3, Int.max] {
+            #expect(throws: StartFault.self, "\(number)") { try MovingDatabase(configuration, number: number, to: "c") }
+        }
+        for target in ["", "c,", "c,c", "u@c", "c:0", "/run/socket"] {
+            #expect(throws: StartFault.self, "\(target)") { try MovingDatabase(configuration, number: 1, to: target) }
+        }
+    }
 }

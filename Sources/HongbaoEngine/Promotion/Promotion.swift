@@ -60,8 +60,9 @@ package struct Promotion: Sendable {
         }
         try await target.begin()
         var rows: [(table: String, count: Int)] = []
-        for table in tables { rows.append((table.name, try await copy(table))) }
-        for table in tables { try await compare(table) }
+        let copy = TableCopy(from: pilot, to: target)
+        for table in tables { rows.append((table.name, try await self.copy(table, by: copy))) }
+        for table in tables { try await copy.compare(table) }
         say("all rows are the same in both")
         try await target.divide(among: division.mints)
         let store = try await target.store()
@@ -100,42 +101,12 @@ package struct Promotion: Sendable {
         while try await !poster.postNext() {}
     }
 
-    private func soleMint() async throws(StoreError) -> MintRecord {
-        let mints = try await pilot.read { (snapshot) throws(StoreError) in try snapshot.mints() }
-        guard let mint = mints.first else { throw StoreError(.unavailable, "no server has ever run on these data") }
-        guard mints.count == 1, mint.id == .first, mint.mints == 1, mint.commonSequence == 0 else {
-            throw StoreError(.unavailable, "these data are divided among mints already")
-        }
-        return mint
-    }
-
-    // MARK: Rows
-
-    private typealias Page = Result<[StoredRow], StoreError>
-
-    private func page(of table: StoredTable, in store: any StoredTables, after key: StoredRow?) async -> Page {
-        do throws(StoreError) {
-            return .success(try await store.rows(of: table, after: key, limit: table.pageRows))
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    /// Answers how many there are. The next page is read while one is written.
-    private func copy(_ table: StoredTable) async throws(StoreError) -> Int {
-        var count = 0
+    private func copy(_ table: StoredTable, by copy: TableCopy) async throws(StoreError) -> Int {
         var said = 0
-        var rows = try await page(of: table, in: pilot, after: nil).get()
-        while let last = rows.last {
-            let key = table.key(of: last)
-            async let next = page(of: table, in: pilot, after: key)
-            try await target.add(rows, to: table)
-            count += rows.count
-            rows = try await next.get()
-            if count - said >= Self.rowsBetweenLines, !rows.isEmpty {
-                say("\(table.name): \(count) rows so far")
-                said = count
-            }
+        let count = try await copy.copy(table) { count in
+            guard count - said >= Self.rowsBetweenLines else { return }
+            say("\(table.name): \(count) rows so far")
+            said = count
         }
         say("\(table.name): \(count) rows")
         return count
@@ -143,19 +114,12 @@ package struct Promotion: Sendable {
 
     private static let rowsBetweenLines = 500_000
 
-    /// Reads both again, row by row.
-    private func compare(_ table: StoredTable) async throws(StoreError) {
-        var last: StoredRow?
-        while true {
-            let key = last.map { table.key(of: $0) }
-            async let own = page(of: table, in: pilot, after: key)
-            async let copied = page(of: table, in: target, after: key)
-            let (rows, copies) = (try await own.get(), try await copied.get())
-            guard rows == copies else {
-                throw StoreError(.corrupt, "table \(table.name): the copy differs from what the pilot has")
-            }
-            last = rows.last
-            if last == nil { return }
+    private func soleMint() async throws(StoreError) -> MintRecord {
+        let mints = try await pilot.read { (snapshot) throws(StoreError) in try snapshot.mints() }
+        guard let mint = mints.first else { throw StoreError(.unavailable, "no server has ever run on these data") }
+        guard mints.count == 1, mint.id == .first, mint.mints == 1, mint.commonSequence == 0 else {
+            throw StoreError(.unavailable, "these data are divided among mints already")
         }
+        return mint
     }
 }

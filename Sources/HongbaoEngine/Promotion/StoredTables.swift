@@ -58,16 +58,20 @@ package protocol StoredTables: Sendable {
     func rows(of table: StoredTable, after key: StoredRow?, limit: Int) async throws(StoreError) -> [StoredRow]
 }
 
+/// A store that gets rows as they lie in another one.
+package protocol StoredTablesTarget: StoredTables {
+    /// Adds rows that must not be there yet.
+    func add(_ rows: [StoredRow], to table: StoredTable) async throws(StoreError)
+}
+
 /// The database of a cluster that is to have what a pilot has. Until `finish` nobody opens it for anything else.
-package protocol PromotionTarget: StoredTables {
+package protocol PromotionTarget: StoredTablesTarget {
     /// Brings the tables up to date. Of a promotion that was broken off nothing is left.
     ///
     /// - Throws: `unavailable` when the database isn't empty, or another process is promoting into it.
     func prepare() async throws(StoreError)
     /// Notes that a promotion is under way, and lets rows in that were made elsewhere.
     func begin() async throws(StoreError)
-    /// Adds rows that must not be there yet.
-    func add(_ rows: [StoredRow], to table: StoredTable) async throws(StoreError)
     /// Makes the one mint the first of a division, whose log all have in common up to here; refuses from now on what
     /// any store refuses.
     func divide(among mints: Int) async throws(StoreError)

@@ -33,6 +33,8 @@ struct Following: Hashable {
     var receiveError: Int64 = 0
     var receiveErrorText = ""
     var applyError: Int64 = 0
+    /// The one whose changes it applies; empty for all.
+    var onlyDatabase = ""
     var usesGTID = false
     /// What it has received.
     var received = ""
@@ -46,8 +48,20 @@ struct Following: Hashable {
 
 extension Connection {
     /// `nil` when the server is no replica.
-    func following() throws(StoreError) -> Following? {
-        try ask("SHOW SLAVE STATUS") { row throws(StoreError) in
+    ///
+    /// - Parameter name: of the replication, if it isn't the one that has no name.
+    func following(_ name: String? = nil) throws(StoreError) -> Following? {
+        do throws(StoreError) {
+            return try status("SHOW SLAVE \(name.map { "'\($0)' " } ?? "")STATUS")
+        } catch {
+            // Of one with a name the server says that there is none.
+            guard lastFault?.number == 1617 else { throw error }
+            return nil
+        }
+    }
+
+    private func status(_ sql: String) throws(StoreError) -> Following? {
+        try ask(sql) { row throws(StoreError) in
             var following = Following()
             for column in 0..<row.columnCount {
                 switch row.name(column) {
@@ -58,6 +72,7 @@ extension Connection {
                 case "Last_IO_Errno": following.receiveError = row.integer(column)
                 case "Last_IO_Error": following.receiveErrorText = row.text(column)
                 case "Last_SQL_Errno": following.applyError = row.integer(column)
+                case "Replicate_Do_DB": following.onlyDatabase = row.text(column)
                 case "Using_Gtid": following.usesGTID = row.text(column) != "No"
                 case "Gtid_IO_Pos": following.received = row.text(column)
                 case "Slave_SQL_Running_State":
@@ -84,6 +99,11 @@ extension Connection {
         let numbers = try ask("SELECT CAST((\(sql)) AS SIGNED)") { row throws(StoreError) in row.integer(0) }
         guard let number = numbers.first else { throw StoreError(.unavailable, "the server gives no answer") }
         return number
+    }
+
+    /// A text within a statement, with the sql_mode that `order` of a replication sets.
+    static func quoted(_ text: String) -> String {
+        "'" + text.replacing("\\", with: "\\\\").replacing("'", with: "\\'") + "'"
     }
 
     /// Runs statements that an operator would; a fault is told with its number.

@@ -297,8 +297,9 @@ package actor SwitchOver {
             "SET GLOBAL rpl_semi_sync_master_enabled = OFF",
             "SET GLOBAL gtid_slave_pos = @@global.gtid_current_pos",
             """
-            CHANGE MASTER TO MASTER_HOST = \(Self.quoted(host)), MASTER_PORT = \(port),
-                MASTER_USER = \(Self.quoted(address.user)), MASTER_PASSWORD = \(Self.quoted(address.password)),
+            CHANGE MASTER TO MASTER_HOST = \(Connection.quoted(host)), MASTER_PORT = \(port),
+                MASTER_USER = \(Connection.quoted(address.user)),
+                MASTER_PASSWORD = \(Connection.quoted(address.password)),
                 MASTER_SSL = \(address.tls == nil ? 0 : 1), MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = 1
             """,
             "START SLAVE"
@@ -311,10 +312,6 @@ package actor SwitchOver {
             return following.isReceiving && following.isApplying
         }
         tell("\(other): follows \(target)")
-    }
-
-    private static func quoted(_ text: String) -> String {
-        "'" + text.replacing("\\", with: "\\\\").replacing("'", with: "\\'") + "'"
     }
 
     /// Until it's so; tells once a second that it isn't yet.

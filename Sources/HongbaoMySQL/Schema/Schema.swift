@@ -1,8 +1,8 @@
 /// The steps that lead from an empty database to the tables of this build. A step that has shipped never changes.
 ///
-/// But for `reign`, the tables, columns, constraints and triggers are those of the SQLite file, in the words of
-/// MariaDB; a test holds both against each other. Every statement may run twice, since one of data definition can't be
-/// undone: what a step that broke off has done already is done again.
+/// But for `reign` and `place`, the tables, columns, constraints and triggers are those of the SQLite file, in the
+/// words of MariaDB; a test holds both against each other. Every statement may run twice, since one of data definition
+/// can't be undone: what a step that broke off has done already is done again.
 enum Schema {
     struct Migration {
         let number: Int
@@ -15,6 +15,7 @@ enum Schema {
 
     static let migrations = [
         books0001, redPackets0002, rewards0003, identities0004, cluster0005, merges0006, promotion0007, reign0008,
+        place0009,
     ]
 
     static var newest: Int { migrations.last?.number ?? 0 }

@@ -7,10 +7,10 @@ struct ClusterCommand: AsyncParsableCommand {
         commandName: "cluster",
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
-            Starts MariaDB with a replica, another one for another part of the people, a Redis Cluster of three \
+            Starts MariaDB with a replica, two more for another part of the people, a Redis Cluster of three \
             masters and another Redis, NATS, core nodes, gateways, async nodes, a reconcile node and a payout \
             channel on loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: members are \
-            killed, stopped for longer than the others wait, restarted, upgraded, and switched over. Its clients \
+            killed, stopped for longer than the others wait, restarted, upgraded, switched over, moved. Its clients \
             write down every answer. In the end every acknowledged grant must be booked exactly once with its \
             amount, nothing else may be booked that was never sent, every withdrawal must be final and the same in \
             the channel's file, all nodes must show the same running total as the ledger, no audit of the reconcile \

@@ -5,13 +5,14 @@ import HongbaoTesting
 
 extension ClusterRun.Blow {
     var isToPosting: Bool { [.queueLeaderKilled, .queueKilled, .asyncKilled].contains(self) }
+    var isToShard: Bool { [.shardKilled, .shardStalled, .shardMoved, .shardMovedUnseen].contains(self) }
     /// What is measured.
     var recovered: String {
         switch self {
         case .hotMasterKilled: "totals have caught up after"
         case .reconcilerKilled: "an audit is clean after"
         case .shardKilled, .shardStalled: "the other people are served after"
-        case .upgraded: "nobody asked in vain for longer than"
+        case .upgraded, .shardMoved: "nobody asked in vain for longer than"
         default: isToPosting ? "all is posted after" : "all are served after"
         }
     }
@@ -23,7 +24,7 @@ extension ClusterRun {
     var blows: [Blow] {
         options.blows.filter { blow in
             (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
-                && (options.databases > 1 || blow != .shardKilled && blow != .shardStalled)
+                && (options.databases > 1 || !blow.isToShard)
         }
     }
 

@@ -11,25 +11,14 @@ extension ClusterRun {
         let program = try newProgram(world)
         world.server.withLock { $0 = program }
         let order: [ClusterWorld.Member.Role] = [.reconcile, .async, .core, .gateway]
-        let longest = try await withThrowingTaskGroup(of: Duration.self) { group in
-            let watch = Watch()
-            for mint in 0..<ClusterWorld.mints {
-                group.addTask { try await watchServing(world, mint, Seeded(seed: seed &+ UInt64(mint)), watch) }
-            }
-            do {
-                var random = Seeded(seed: seed)
-                for role in order {
-                    for member in world.members where member.role == role {
-                        try await world.restart(member)
-                        _ = try await untilAllAnswer(world, world.gateways.map(\.address), &random)
-                    }
+        let longest = try await longestRefusal(world, seed) {
+            var random = Seeded(seed: seed)
+            for role in order {
+                for member in world.members where member.role == role {
+                    try await world.restart(member)
+                    _ = try await untilAllAnswer(world, world.gateways.map(\.address), &random)
                 }
-            } catch {
-                group.cancelAll()
-                throw error
             }
-            watch.end()
-            return try await group.reduce(.zero) { max($0, $1) }
         }
         if longest > Self.refusedMax {
             world.clients.grants.breach("FC-8: an upgrade, and somebody was refused for \(longest)")
@@ -37,8 +26,30 @@ extension ClusterRun {
         return longest
     }
 
-    /// The bound of the upgrade: whoever asks again for so long is served.
-    private static let refusedMax = Duration.seconds(15)
+    /// How long anybody was refused at most while `body` ran.
+    func longestRefusal(
+        _ world: ClusterWorld,
+        _ seed: UInt64,
+        while body: () async throws -> Void
+    ) async throws -> Duration {
+        try await withThrowingTaskGroup(of: Duration.self) { group in
+            let watch = Watch()
+            for mint in 0..<ClusterWorld.mints {
+                group.addTask { try await watchServing(world, mint, Seeded(seed: seed &+ UInt64(mint)), watch) }
+            }
+            do {
+                try await body()
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+            watch.end()
+            return try await group.reduce(.zero) { max($0, $1) }
+        }
+    }
+
+    /// The bound of what is planned: whoever asks again for so long is served.
+    static let refusedMax = Duration.seconds(15)
 
     /// The one that was asked for, or a second name of the same one; and back, if they run that. Not a copy: Linux
     /// doesn't start a file that was written just now while a process begun meanwhile still has it open (ETXTBSY).

@@ -29,6 +29,10 @@ struct ClusterRun: Sendable {
         /// SIGKILL to the database of another part of the people, and back when the others were served.
         case shardKilled
         case shardStalled
+        /// The database of another part of the people goes to another server, and the next time back.
+        case shardMoved
+        /// The same while a core node is stopped, which goes on afterwards where it was.
+        case shardMovedUnseen
         /// The Redis that is by itself.
         case hotStateKilled
         /// A master of the Redis Cluster, one that has a running total.
@@ -56,6 +60,8 @@ struct ClusterRun: Sendable {
             case .replicaStalled: "the replica is stopped, and goes on"
             case .shardKilled: "another part's MariaDB is killed"
             case .shardStalled: "another part's MariaDB is stopped"
+            case .shardMoved: "another part's database is moved"
+            case .shardMovedUnseen: "it's moved past a core node that is stopped"
             case .hotStateKilled: "a Redis is killed, and is empty"
             case .queueLeaderKilled: "the leader of the queue is killed"
             case .queueKilled: "all of the queue is killed"
@@ -198,6 +204,8 @@ struct ClusterRun: Sendable {
         case .databaseKilled, .databaseLost, .databaseSwitched, .databaseStalled, .replicaKilled, .replicaStalled:
             return try await strikeDatabase(blow, world, &random)
         case .shardKilled, .shardStalled: return try await strikeShard(blow, world, &random)
+        case .shardMoved: return try await moveShard(world, &random)
+        case .shardMovedUnseen: return try await moveShardUnseen(world, &random)
         case .hotStateKilled:
             try await world.secondHotState.kill()
             let recovery = try await untilAllAnswer(world, addresses, &random)

@@ -6,9 +6,10 @@ import HongbaoServer
 import HongbaoTesting
 import Synchronization
 
-/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, and another one for another
-/// part of the people; for running totals a Redis Cluster of three masters and another Redis; nodes that have the
-/// people divided among them, gateways that have none, a node that audits, and the sandbox outside.
+/// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, and two more between which
+/// the database of another part of the people is moved; for running totals a Redis Cluster of three masters and another
+/// Redis; nodes that have the people divided among them, gateways that have none, a node that audits, and the sandbox
+/// outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
@@ -28,7 +29,7 @@ final class ClusterWorld: Sendable {
     private let databases: [MariaDBServer]
     private let primaryIndex = Mutex(0)
     /// Those of the other parts of the people.
-    let shards: [MariaDBServer]
+    let shards: [ClusterShard]
     let hotCluster: RedisTrio
     /// Beside that, with the same in it.
     let secondHotState: RedisProcess
@@ -49,8 +50,10 @@ final class ClusterWorld: Sendable {
 
     init(_ clients: FaultWorld, _ options: ClusterRun.Options) async throws {
         databases = try await MariaDBServer.pair(in: clients.folder)
-        var shards: [MariaDBServer] = []
-        for _ in 1..<options.databases { shards.append(try await MariaDBServer.single(in: clients.folder)) }
+        var shards: [ClusterShard] = []
+        for number in 1..<options.databases {
+            shards.append(try await ClusterShard(number, in: clients.folder))
+        }
         self.shards = shards
         // Without the slots of one that is gone, the others go on.
         hotCluster = try await RedisTrio.started([
@@ -76,7 +79,7 @@ final class ClusterWorld: Sendable {
         server = Mutex(clients.programs.server)
         let (user, operatorUser) = (MariaDBServer.storeUser, MariaDBServer.operatorUser)
         let places = databases.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
-        let others = shards.map { "127.0.0.1:\($0.port)" }
+        let others = shards.map { "127.0.0.1:\($0.first.port)" }
         let urls = ([places] + others).map { "mysql://\(user.name):\(user.password)@\($0)/hongbao" }
         var clients = clients
         clients.environment["HONGBAO_STORE_URL"] = urls[0]
@@ -248,7 +251,8 @@ final class ClusterWorld: Sendable {
         try await sandbox.stop()
         for redis in hotCluster.servers + [secondHotState] { try await redis.kill() }
         try await queue?.killAll()
-        for database in databases + shards { try await database.stop() }
+        for database in databases { try await database.stop() }
+        for shard in shards { try await shard.stop() }
         return verdict
     }
 }
