@@ -36,11 +36,16 @@
             #expect(recovery < .seconds(30))
         }
 
-        /// GR-5, FC-8: what is killed is replaced, and the ledger has what the clients were told.
+        /// GR-5, FC-5, FC-8: what is killed is replaced, posting goes on without the queue and without one of those who
+        /// post, and the ledger has what the clients were told.
         @Test func theKilledAreReplaced() async throws {
-            let report = try await Self.run([.coreKilled, .databaseKilled, .coreRestarted], stallSeconds: 6)
+            let posting: [ClusterRun.Blow] = [.queueLeaderKilled, .queueKilled, .asyncKilled]
+            let report = try await Self.run([.coreKilled, .databaseKilled, .coreRestarted] + posting)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
-            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+            #expect(report.verdict.booked >= report.verdict.acknowledged)
+            #expect(report.recoveries.count == (ClusterWorld.asyncsByDefault > 0 ? 6 : 3))
+            let longest = posting.flatMap { report.recoveries[$0] ?? [] }.max() ?? .zero
+            #expect(longest < .seconds(20))
         }
 
         /// DP-3, FC-8: the database of a part of the people is moved to another server and back under load, also past a
@@ -52,31 +57,15 @@
             #expect(report.verdict.acknowledged > 1_000 && report.verdict.booked >= report.verdict.acknowledged)
         }
 
-        #if NATS
-            /// FC-5: posting goes on without the queue, and without one of those who post.
-            @Test func postingGoesOn() async throws {
-                let blows: [ClusterRun.Blow] = [.queueLeaderKilled, .queueKilled, .asyncKilled]
-                let report = try await Self.run(blows, stallSeconds: 6)
-                #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
-                let longest = report.recoveries.values.joined().max() ?? .zero
-                #expect(report.recoveries.count == 3 && longest < .seconds(20))
-            }
-        #endif
-
-        /// FC-8: the primary is lost under load and comes back as a replica, and roles are swapped again. Nothing that
-        /// was acknowledged is lost; while the replica is away, nothing is acknowledged.
-        @Test func theReplicaTakesOver() async throws {
-            let report = try await Self.run([.databaseLost, .databaseSwitched, .replicaKilled], stallSeconds: 6)
+        /// DP-3, CT-3, RC-5, FC-8: the primary is lost under load, alone and with one of everything, and comes back as a
+        /// replica. Nothing that was acknowledged is lost; while the replica is away, nothing is acknowledged. A master
+        /// of the Redis Cluster that lost everything gets it back; a reconcile node that was killed in its work begins
+        /// anew, and no audit takes what is under way for broken.
+        @Test func theBackupTakesOver() async throws {
+            let databases: [ClusterRun.Blow] = [.databaseLost, .databaseSwitched, .replicaKilled, .cellLost]
+            let report = try await Self.run(databases + [.hotMasterKilled, .reconcilerKilled], gateways: 2)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
-            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
-        }
-
-        /// CT-3, RC-5: a master of the Redis Cluster that lost everything gets it back; a reconcile node that was
-        /// killed in its work begins anew, and no audit takes what is under way for broken.
-        @Test func whatComparesComesBack() async throws {
-            let report = try await Self.run([.hotMasterKilled, .reconcilerKilled, .databaseSwitched])
-            #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
-            #expect(report.recoveries.count == 3 && report.verdict.booked >= report.verdict.acknowledged)
+            #expect(report.recoveries.count == 6 && report.verdict.booked >= report.verdict.acknowledged)
         }
 
         /// FC-8: all nodes run another program in the end, and whoever asked again for fifteen seconds was served.

@@ -43,6 +43,8 @@ struct ClusterRun: Sendable {
         case queueKilled
         case asyncKilled
         case reconcilerKilled
+        /// SIGKILL to the primary and to one of every kind at once, and over to the replica.
+        case cellLost
         /// Every node in turn, SIGTERM and started with another program.
         case upgraded
 
@@ -68,6 +70,7 @@ struct ClusterRun: Sendable {
             case .asyncKilled: "an async node is killed"
             case .hotMasterKilled: "a master of the Redis Cluster is killed"
             case .reconcilerKilled: "a reconcile node is killed"
+            case .cellLost: "one of everything is lost at once"
             case .upgraded: "all nodes are upgraded in turn"
             }
         }
@@ -213,6 +216,7 @@ struct ClusterRun: Sendable {
             return recovery
         case .hotMasterKilled: return try await strikeHotMaster(world, &random)
         case .reconcilerKilled: return try await strikeReconciler(world, &random)
+        case .cellLost: return try await loseCell(world, &random)
         case .upgraded: return try await upgrade(world, random.next())
         case .queueLeaderKilled, .queueKilled, .asyncKilled:
             return try await strikePosting(blow, world, &random)
