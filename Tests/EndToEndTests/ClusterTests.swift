@@ -4,8 +4,8 @@
 
     @testable import hongbao_dev
 
-    /// A cluster of real processes on a real MariaDB (DP-2). Its suites are two, each of one test at a time: a cluster is
-    /// twenty processes, and how long people are refused has bounds, which six clusters on a machine can't keep.
+    /// A cluster of real processes on a real MariaDB (DP-2). Its suites are two, each of one test at a time: a cluster
+    /// is twenty processes, and how long people are refused has bounds, which six clusters on a machine can't keep.
     private func clusterRun(
         _ blows: [ClusterRun.Blow],
         stallSeconds: Int = 6,
@@ -49,10 +49,10 @@
             #expect(longest < .seconds(20))
         }
 
-        /// DP-3, CT-3, RC-5, FC-8: the primary is lost under load, alone and with one of everything, and comes back as a
-        /// replica. Nothing that was acknowledged is lost; while the replica is away, nothing is acknowledged. A master
-        /// of the Redis Cluster that lost everything gets it back; a reconcile node that was killed in its work begins
-        /// anew, and no audit takes what is under way for broken.
+        /// DP-3, CT-3, RC-5, FC-8: the primary is lost under load, alone and with one of everything, and comes back as
+        /// a replica. Nothing that was acknowledged is lost; while the replica is away, nothing is acknowledged. A
+        /// master of the Redis Cluster that lost everything gets it back; a reconcile node that was killed in its work
+        /// begins anew, and no audit takes what is under way for broken.
         @Test func theBackupTakesOver() async throws {
             let databases: [ClusterRun.Blow] = [.databaseLost, .databaseSwitched, .replicaKilled, .cellLost]
             let report = try await clusterRun(databases + [.hotMasterKilled, .reconcilerKilled], gateways: 2)

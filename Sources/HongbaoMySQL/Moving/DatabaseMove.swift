@@ -145,8 +145,9 @@ package struct DatabaseMove: Sendable {
 
     /// Answers whether commits wait for a replica where the database is.
     private func check(_ source: End, _ target: End) async throws -> Bool {
-        let from = try await source.server.facts()
+        // In this order: after a move that broke off the target may still follow, and has no more than the source.
         let to = try await target.server.facts()
+        let from = try await source.server.facts()
         for (end, facts) in [(source, from), (target, to)] {
             if let problem = facts.problem { throw Fault("\(end): \(problem)") }
         }
