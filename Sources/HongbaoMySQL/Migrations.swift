@@ -5,7 +5,8 @@ struct Migrations {
     private let connection: Connection
     private let migrations: [Schema.Migration]
     private let opensUnfinished: Bool
-    private static let lockSeconds = 60
+    /// How long to wait for another process that changes the tables.
+    private static let patience = Duration.seconds(120)
     /// The number under which a promotion into the database is noted among the steps of its schema.
     static let promotion = 0
 
@@ -32,13 +33,7 @@ struct Migrations {
 
     /// Throws `tooNew` when a newer version has changed the tables, `corrupt` when a step isn't what was applied.
     func apply() throws(StoreError) {
-        // The lock is of the whole server, so it's named after the database.
-        let taken = try connection.ask("SELECT GET_LOCK(concat('hongbao:', database()), \(Self.lockSeconds))") {
-            row throws(StoreError) in row.integer(0)
-        }
-        guard taken == [1] else {
-            throw StoreError(.unavailable, "another process has been changing the tables for too long")
-        }
+        try lock()
         do throws(StoreError) {
             try applyLocked()
         } catch {
@@ -47,6 +42,16 @@ struct Migrations {
             throw error
         }
         release()
+    }
+
+    /// Asks again and again: one question mustn't take longer than the server may take over an answer.
+    private func lock() throws(StoreError) {
+        let began = ContinuousClock.now
+        while ContinuousClock.now - began < Self.patience {
+            // The lock is of the whole server, so it's named after the database.
+            if try connection.number("GET_LOCK(concat('hongbao:', database()), 5) <=> 1") == 1 { return }
+        }
+        throw StoreError(.unavailable, "another process has been changing the tables for too long")
     }
 
     private func release() {
