@@ -37,14 +37,14 @@
             #expect(recovery < .seconds(30))
         }
 
-        /// GR-5, FC-5, FC-8: what is killed is replaced, posting goes on without the queue and without one of those who
-        /// post, and the ledger has what the clients were told.
+        /// GR-5, FC-5, FC-8, WL-3: what is killed is replaced, posting goes on without the queue and without one of
+        /// those who post, wallets say what they leave out, and the ledger has what the clients were told.
         @Test func theKilledAreReplaced() async throws {
             let posting: [ClusterRun.Blow] = [.queueLeaderKilled, .queueKilled, .asyncKilled]
-            let report = try await clusterRun([.coreKilled, .databaseKilled, .coreRestarted] + posting)
+            let report = try await clusterRun([.coreKilled, .databaseKilled, .coreRestarted, .queryKilled] + posting)
             #expect(report.verdict.breaches.isEmpty, "\(report.verdict.breaches)")
             #expect(report.verdict.booked >= report.verdict.acknowledged)
-            #expect(report.recoveries.count == (ClusterWorld.asyncsByDefault > 0 ? 6 : 3))
+            #expect(report.recoveries.count == (ClusterWorld.asyncsByDefault > 0 ? 7 : 4))
             let longest = posting.flatMap { report.recoveries[$0] ?? [] }.max() ?? .zero
             #expect(longest < .seconds(20))
         }

@@ -8,14 +8,16 @@ struct ClusterCommand: AsyncParsableCommand {
         abstract: "Run a whole cluster on this machine under load, and kill and stop its members.",
         discussion: """
             Starts MariaDB with a replica, two more for another part of the people, a Redis Cluster of three \
-            masters and another Redis, NATS, core nodes, gateways, async nodes, a reconcile node and a payout \
-            channel on loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: members are \
-            killed, stopped for longer than the others wait, restarted, upgraded, switched over, moved. Its clients \
-            write down every answer. In the end every acknowledged grant must be booked exactly once with its \
-            amount, nothing else may be booked that was never sent, every withdrawal must be final and the same in \
-            the channel's file, all nodes must show the same running total as the ledger, no audit of the reconcile \
-            node may have found anything, and `hongbao audit` must confirm it. Needs a build with `--traits \
-            MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could not run.
+            masters and another Redis, NATS, core nodes, gateways, async nodes, a query node, a reconcile node and \
+            a payout channel on loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: \
+            members are killed, stopped for longer than the others wait, restarted, upgraded, switched over, moved. \
+            Its clients write down every answer, and look at wallets on query nodes all the time: none may leave \
+            out, and not say so, what was acknowledged 12 seconds before. In the end every acknowledged grant must \
+            be booked exactly once with its amount, nothing else may be booked that was never sent, every withdrawal \
+            must be final and the same in the channel's file, all nodes must show the same running total as the \
+            ledger, wallets what it has, no audit of the reconcile node may have found anything, and `hongbao audit` \
+            must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something \
+            doesn't, 2 could not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
             """
@@ -33,6 +35,8 @@ struct ClusterCommand: AsyncParsableCommand {
     var asyncs = ClusterWorld.asyncsByDefault
     @Option(help: "Databases, each for a part of the people; the first has a replica.")
     var databases = 2
+    @Option(help: "Nodes that show everybody's wallets.")
+    var queries = 1
     @Option(help: "Nodes that audit all the time.")
     var reconcilers = 1
     @Option(help: "The `hongbao` that nodes are upgraded to. Default: the one that they run, by another name.")
@@ -55,6 +59,7 @@ struct ClusterCommand: AsyncParsableCommand {
         guard (2...16).contains(cores) else { throw ValidationError("--cores: 2 to 16") }
         guard (1...16).contains(gateways) else { throw ValidationError("--gateways: 1 to 16") }
         guard (0...16).contains(asyncs) else { throw ValidationError("--asyncs: 0 to 16") }
+        guard (0...16).contains(queries) else { throw ValidationError("--queries: 0 to 16") }
         guard (0...16).contains(reconcilers) else { throw ValidationError("--reconcilers: 0 to 16") }
         guard (1...ClusterWorld.mints).contains(databases) else { throw ValidationError("--databases: 1 to 6") }
         if let upgradeTo, !FileManager.default.isExecutableFile(atPath: upgradeTo) {
@@ -78,6 +83,7 @@ struct ClusterCommand: AsyncParsableCommand {
             options.cores = cores
             options.gateways = gateways
             options.asyncs = asyncs
+            options.queries = queries
             options.reconcilers = reconcilers
             options.databases = databases
             options.upgradeTo = upgradeTo
@@ -87,6 +93,10 @@ struct ClusterCommand: AsyncParsableCommand {
             options.seed = seed
             if !blows.isEmpty { options.blows = blows.compactMap { ClusterRun.Blow(rawValue: $0) } }
             var cluster = ClusterRun(options: options)
+            cluster.onUp = { members in
+                for member in members { say("\(member.name): \(member.address)") }
+                say(times > 0 ? "all of them serve; blows fall" : "all of them serve, under load for \(seconds) s")
+            }
             cluster.onBlow = { blow, recovery, acknowledged in
                 say("\(blow.text): \(blow.recovered) \(recovery.milliseconds) ms; \(acknowledged) grants so far")
             }

@@ -7,7 +7,7 @@ extension ClusterRun {
     func loseCell(_ world: ClusterWorld, _ random: inout Seeded) async throws -> Duration {
         let (lost, backup) = (world.primary, world.replica)
         var members = [try one(of: world.cores, &random)]
-        for role in [ClusterWorld.Member.Role.async, .gateway] {
+        for role in [ClusterWorld.Member.Role.async, .query, .gateway] {
             let all = world.members.filter { $0.role == role }
             // What there is only one of stays.
             if all.count > 1 { members.append(try one(of: all, &random)) }

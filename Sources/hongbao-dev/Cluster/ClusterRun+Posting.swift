@@ -10,6 +10,7 @@ extension ClusterRun.Blow {
     var recovered: String {
         switch self {
         case .hotMasterKilled: "totals have caught up after"
+        case .queryKilled: "wallets are shown after"
         case .reconcilerKilled: "an audit is clean after"
         case .shardKilled, .shardStalled: "the other people are served after"
         case .upgraded, .shardMoved: "nobody asked in vain for longer than"
@@ -24,7 +25,7 @@ extension ClusterRun {
     var blows: [Blow] {
         options.blows.filter { blow in
             (options.asyncs > 0 || !blow.isToPosting) && (options.reconcilers > 0 || blow != .reconcilerKilled)
-                && (options.databases > 1 || !blow.isToShard)
+                && (options.queries > 0 || blow != .queryKilled) && (options.databases > 1 || !blow.isToShard)
         }
     }
 

@@ -10,7 +10,7 @@ extension ClusterRun {
     func upgrade(_ world: ClusterWorld, _ seed: UInt64) async throws -> Duration {
         let program = try newProgram(world)
         world.server.withLock { $0 = program }
-        let order: [ClusterWorld.Member.Role] = [.reconcile, .async, .core, .gateway]
+        let order: [ClusterWorld.Member.Role] = [.reconcile, .async, .query, .core, .gateway]
         let longest = try await longestRefusal(world, seed) {
             var random = Seeded(seed: seed)
             for role in order {

@@ -42,6 +42,7 @@ struct ClusterRun: Sendable {
         /// All servers of the queue, for as long as a core node is stopped.
         case queueKilled
         case asyncKilled
+        case queryKilled
         case reconcilerKilled
         /// SIGKILL to the primary and to one of every kind at once, and over to the replica.
         case cellLost
@@ -69,6 +70,7 @@ struct ClusterRun: Sendable {
             case .queueKilled: "all of the queue is killed"
             case .asyncKilled: "an async node is killed"
             case .hotMasterKilled: "a master of the Redis Cluster is killed"
+            case .queryKilled: "a query node is killed"
             case .reconcilerKilled: "a reconcile node is killed"
             case .cellLost: "one of everything is lost at once"
             case .upgraded: "all nodes are upgraded in turn"
@@ -86,6 +88,8 @@ struct ClusterRun: Sendable {
         var databases = 2
         /// Nodes that post for the core nodes, over a queue; 0: core nodes post themselves.
         var asyncs = 0
+        /// Nodes that show wallets of everybody.
+        var queries = 1
         /// Nodes that audit.
         var reconcilers = 1
         /// The program that nodes are upgraded to; `nil`: the one that they run, by another name.
@@ -113,6 +117,8 @@ struct ClusterRun: Sendable {
     }
 
     let options: Options
+    /// When all members serve.
+    var onUp: @Sendable (_ members: [ClusterWorld.Member]) -> Void = { _ in }
     var onBlow: @Sendable (_ blow: Blow, _ recovery: Duration, _ acknowledged: Int) -> Void = { _, _, _ in }
 
     func run() async throws -> Report {
@@ -134,6 +140,7 @@ struct ClusterRun: Sendable {
         try await world.startAll()
         let addresses = world.gateways.map(\.address)
         _ = try await untilAllAnswer(world, addresses, &random)
+        onUp(world.members)
         let began = ContinuousClock.now
         let recoveries = Recoveries()
         let seed = random.next()
@@ -142,6 +149,7 @@ struct ClusterRun: Sendable {
             for blow in (0..<options.times).flatMap({ _ in blows.shuffled(using: &random) }) {
                 try await Task.sleep(for: .seconds(options.pauseSeconds))
                 let recovery = try await strike(blow, world, &random)
+                _ = try await untilWalletsShow(world, &random)
                 recoveries.add(blow, recovery)
                 onBlow(blow, recovery, world.clients.grants.counts.acknowledged)
             }
@@ -152,21 +160,22 @@ struct ClusterRun: Sendable {
         report.acknowledgedPerSecond = Double(world.clients.grants.counts.acknowledged) / seconds
         try await world.settle(addresses[0], &random)
         try await world.checkTotals()
+        try await checkWallets(world, &random)
         try await world.checkAudits()
         try await world.stopMembers()
         report.verdict = try await world.verdict()
         return report
     }
 
-    /// All clients of all gateways, while `body` runs.
+    /// All clients of all gateways, and people who look at their wallets, while `body` runs.
     private func load(
         _ world: ClusterWorld,
         _ addresses: ArraySlice<String>,
         _ random: inout Seeded,
         while body: @Sendable () async throws -> Void
     ) async throws {
-        guard let address = addresses.first else { return try await body() }
         let seed = random.next()
+        guard let address = addresses.first else { return try await lookAtWallets(world, seed, while: body) }
         try await world.clients.load(address, &random) {
             var random = Seeded(seed: seed)
             try await load(world, addresses.dropFirst(), &random, while: body)
@@ -215,6 +224,7 @@ struct ClusterRun: Sendable {
             try await world.secondHotState.start()
             return recovery
         case .hotMasterKilled: return try await strikeHotMaster(world, &random)
+        case .queryKilled: return try await strikeQuery(world, &random)
         case .reconcilerKilled: return try await strikeReconciler(world, &random)
         case .cellLost: return try await loseCell(world, &random)
         case .upgraded: return try await upgrade(world, random.next())

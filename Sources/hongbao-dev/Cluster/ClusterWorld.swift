@@ -8,12 +8,12 @@ import Synchronization
 
 /// A whole cluster on one machine, of real processes on loopback: MariaDB with a replica, and two more between which
 /// the database of another part of the people is moved; for running totals a Redis Cluster of three masters and another
-/// Redis; nodes that have the people divided among them, gateways that have none, a node that audits, and the sandbox
-/// outside.
+/// Redis; nodes that have the people divided among them, gateways that have none, a node that shows wallets, one that
+/// audits, and the sandbox outside.
 final class ClusterWorld: Sendable {
     /// A `hongbao serve` that is started again and again at the same address.
     struct Member: Hashable, Sendable {
-        enum Role: String, Sendable { case core, gateway, async, reconcile }
+        enum Role: String, Sendable { case core, gateway, async, query, reconcile }
 
         let role: Role
         let name: String
@@ -71,6 +71,9 @@ final class ClusterWorld: Sendable {
         }
         for number in 0..<options.asyncs {
             members.append(Member(role: .async, name: "async\(number + 1)", port: try freePort()))
+        }
+        for number in 0..<options.queries {
+            members.append(Member(role: .query, name: "query\(number + 1)", port: try freePort()))
         }
         for number in 0..<options.reconcilers {
             members.append(Member(role: .reconcile, name: "reconcile\(number + 1)", port: try freePort()))
@@ -151,6 +154,8 @@ final class ClusterWorld: Sendable {
         settings["HONGBAO_CLUSTER_SILENCE_SECONDS"] = "\(Self.silenceSeconds)"
         settings["HONGBAO_ROLES"] = roles(member)
         settings["HONGBAO_QUEUE_URL"] = queue?.address
+        // Who has mints mirrors what isn't posted for those who show it.
+        if !queries.isEmpty { settings["HONGBAO_HOT_TOKENS_URL"] = hotCluster.address }
         settings["HONGBAO_RECONCILE_EVERY"] = "1s"
         settings["HONGBAO_LOG_LEVEL"] = "notice"
         settings["HONGBAO_TOTALS_MAIN_URL"] = hotCluster.address

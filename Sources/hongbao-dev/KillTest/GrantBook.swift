@@ -58,6 +58,19 @@ final class GrantBook: Sendable {
     /// How many people have been sent all the grants they can get, or have begun to.
     var peopleCount: Int { (counts.sent + ordersPerPerson - 1) / ordersPerPerson }
 
+    /// What somebody was sent, and what of that was acknowledged, in fen.
+    ///
+    /// - Parameter number: as of `person(_:)`.
+    func sums(ofPerson number: Int) -> (sent: Int64, acknowledged: Int64) {
+        state.withLock { state in
+            let orders = number * ordersPerPerson..<(number + 1) * ordersPerPerson
+            return orders.clamped(to: state.entries.indices).reduce(into: (0, 0)) { sums, index in
+                sums.sent += Self.amount(index)
+                if state.entries[index].token != nil { sums.acknowledged += Self.amount(index) }
+            }
+        }
+    }
+
     /// 1 to 20,000 fen: the scene's cap.
     private static func amount(_ index: Int) -> Int64 { Int64(1 + (index &* 7_919) % 20_000) }
 

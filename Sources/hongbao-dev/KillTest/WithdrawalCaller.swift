@@ -40,16 +40,38 @@ struct WithdrawalCaller: Sendable {
         return request
     }
 
-    private func take(_ request: HTTPClientRequest, _ asked: WithdrawalBook.Asked) async throws {
-        let status: UInt
-        let bytes: [UInt8]
+    /// Somebody's wallet, as far as it goes.
+    struct Shown: Decodable, Equatable, Sendable {
+        /// In fen: all that was ever given, what of it is left, and what of it isn't posted.
+        var income: Int64
+        var balance: Int64
+        var pending: Int64
+        /// Whether nothing is left out that is known to be there.
+        var complete: Bool
+    }
+
+    /// `nil` when it isn't shown now.
+    func wallet(of person: PersonID) async throws -> Shown? {
+        let (status, bytes) = try await answer(to: try request("/v1/wallet?campaign=\(campaign)", person))
+        if status == 200 { return try JSONDecoder().decode(Shown.self, from: Data(bytes)) }
+        if !Self.passing.contains(status) {
+            let text = String(decoding: bytes.prefix(300), as: UTF8.self)
+            book.breach("\(person.rawValue)'s wallet: \(status) with \(text)")
+        }
+        return nil
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws(GrantCaller.Unanswered) -> (UInt, [UInt8]) {
         do {
             let response = try await client.execute(request, timeout: .seconds(30))
-            status = response.status.code
-            bytes = Array(buffer: try await response.body.collect(upTo: 1 << 20))
+            return (response.status.code, Array(buffer: try await response.body.collect(upTo: 1 << 20)))
         } catch {
             throw GrantCaller.Unanswered()
         }
+    }
+
+    private func take(_ request: HTTPClientRequest, _ asked: WithdrawalBook.Asked) async throws {
+        let (status, bytes) = try await answer(to: request)
         if Self.passing.contains(status) { return }
         let text = String(decoding: bytes, as: UTF8.self)
         guard let answer = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
