@@ -93,6 +93,15 @@ package struct Budget: Hashable, Sendable {
         return min(rest, quota.amount.subtracting(leased) ?? .zero)
     }
 
+    /// A fair part for each of so many who lease: of what is left, or of a slice's quota when that is less. Parts get
+    /// smaller as the pool does, so that little of it lies with who doesn't need it when others have used it up (guided
+    /// self-scheduling: Polychronopoulos and Kuck, 1987). At least 1 while there is anything.
+    package func share(among count: Int) -> Amount {
+        let rest = available.subtracting(reserve) ?? .zero
+        let part = (min(rest, quota?.amount ?? rest).fen - 1) / Int64(count) + 1
+        return rest == .zero ? .zero : Amount(fen: part) ?? rest
+    }
+
     /// Whether nothing can be leased now although something could be later.
     package func isPaused(at now: Timestamp) -> Bool {
         leasable(at: now) == .zero && available > reserve

@@ -25,7 +25,7 @@ extension Granting {
                     await self.clock.pause(.seconds(1))
                     self.state.withLock { state in
                         state.mint.reopenPaused()
-                        for pool in self.poolsRunningLow(state.mint) where state.wantedLeases[pool] == nil {
+                        for pool in self.poolsRunningLow(state) where state.wantedLeases[pool] == nil {
                             state.wantedLeases[pool] = .zero
                         }
                     }
@@ -52,11 +52,14 @@ extension Granting {
         now < last || now >= last.advanced(bySeconds: configuration.leaseSeconds / 3)
     }
 
-    private func poolsRunningLow(_ mint: MintState) -> [PoolID] {
-        // A template that nobody was given a piece of isn't leased: it would be stranded for nothing.
-        campaigns.current.fundings.filter { funding in
-            (funding.pool.template == nil || mint.hasSlice(of: funding.pool))
-                && mint.remaining(of: funding.pool) < chunk(of: funding).half && !mint.isExhausted(funding.pool)
+    private func poolsRunningLow(_ state: State) -> [PoolID] {
+        let mint = state.mint
+        return campaigns.current.fundings.filter { funding in
+            // A template that nobody was given a piece of isn't leased: it would be stranded for nothing.
+            guard funding.pool.template == nil || mint.hasSlice(of: funding.pool) else { return false }
+            let chunk = chunk(of: funding)
+            let next = min(chunk, state.shares[funding.pool] ?? chunk)
+            return mint.remaining(of: funding.pool) < next.half && !mint.isExhausted(funding.pool)
         }.map(\.pool)
     }
 
@@ -68,14 +71,17 @@ extension Granting {
         let fundings = campaigns.current.fundings.filter { isRenewal || wanted[$0.pool] != nil }
         guard !fundings.isEmpty else { return resumeLeaseWaiters(isDone: true) }
         let pools = fundings.map(\.pool)
-        let amounts = fundings.map { funding in wanted[funding.pool].map { max($0, chunk(of: funding)) } ?? .zero }
+        let wishes = fundings.map { funding in
+            wanted[funding.pool].map { Wish(least: $0, chunk: chunk(of: funding)) } ?? .renewal
+        }
         do {
-            guard let (leases, epoch) = try await extended(pools, by: amounts) else {
+            guard let (leases, epoch) = try await extended(pools, by: wishes) else {
                 return resumeLeaseWaiters(isDone: false)
             }
             state.withLock { state in
                 if isRenewal { state.mint.reopenBudgets() }
                 for (pool, extended) in zip(pools, leases) {
+                    state.shares[pool] = extended.share
                     let added = state.added(by: extended.lease, of: epoch)
                     // What was found used up before budgets were reopened may have been raised since.
                     let isNews = wanted[pool] != nil && state.reopenings == reopenings
@@ -88,10 +94,29 @@ extension Granting {
         } catch {
             logger.error("can't extend leases", metadata: ["error": "\(error)"])
             if Mutant.isOn(.countsLostExtensionTwice), error.code == .outcomeUnknown {
-                state.withLock { for (pool, amount) in zip(pools, amounts) { $0.mint.extend(pool, by: amount) } }
+                state.withLock { for (pool, wish) in zip(pools, wishes) { $0.mint.extend(pool, by: wish.most) } }
             }
             resumeLeaseWaiters(isDone: false)
         }
+    }
+
+    /// What a lease is to grow by.
+    private struct Wish {
+        /// What somebody waits for.
+        let least: Amount
+        /// What is leased at once as long as there is much.
+        let chunk: Amount
+
+        static let renewal = Self(least: .zero, chunk: .zero)
+        var most: Amount { max(least, chunk) }
+        func amount(_ share: Amount) -> Amount { max(least, min(chunk, share)) }
+    }
+
+    private struct Extended {
+        let lease: Lease?
+        let isPaused: Bool
+        /// This mint's of what is left.
+        let share: Amount
     }
 
     /// The leases after an attempt to extend them, and this process's epoch.
@@ -100,8 +125,8 @@ extension Granting {
     /// one. `nil` when that is another process's, as it seems.
     private func extended(
         _ pools: [PoolID],
-        by amounts: [Amount]
-    ) async throws(StoreError) -> (leases: [(lease: Lease?, isPaused: Bool)], epoch: UInt32)? {
+        by wishes: [Wish]
+    ) async throws(StoreError) -> (leases: [Extended], epoch: UInt32)? {
         var footprint = Footprint()
         footprint.budgets = pools
         let mint = mint
@@ -111,7 +136,7 @@ extension Granting {
             let expiresAt = now.advanced(bySeconds: configuration.leaseSeconds)
             let shards = shards
             var leases = try await shards.home.transact(footprint) { books in
-                zip(pools, amounts).map { pool, amount in
+                zip(pools, wishes).map { pool, wish in
                     // What is left of a lease in another database isn't known here; its mint's next epoch has it.
                     for lease in books.leases(of: pool)
                     where shards.isHome(mint) && shards.isHome(lease.id.mint) && lease.id.mint != mint
@@ -120,8 +145,14 @@ extension Granting {
                         _ = books.reclaimLease(lease.id, now: now)
                     }
                     let id = LeaseID(pool: pool, mint: mint)
+                    let amount = wish.amount(books.budget(pool)?.share(among: shards.division.mints) ?? .zero)
                     _ = books.extendLease(id, epoch: epoch, by: amount, now: now, expiresAt: expiresAt)
-                    return (lease: books.lease(id), isPaused: books.budget(pool)?.isPaused(at: now) ?? false)
+                    let budget = books.budget(pool)
+                    return Extended(
+                        lease: books.lease(id),
+                        isPaused: budget?.isPaused(at: now) ?? false,
+                        share: budget?.share(among: shards.division.mints) ?? .zero
+                    )
                 }
             }
             if !shards.isHome(mint) { leases = try await matched(leases, pools, epoch, now, expiresAt) }
@@ -136,12 +167,12 @@ extension Granting {
     /// Brings the leases beside the log to what home has allotted. They are never allotted more than that, since they
     /// grow after and shrink before.
     private func matched(
-        _ home: [(lease: Lease?, isPaused: Bool)],
+        _ home: [Extended],
         _ pools: [PoolID],
         _ epoch: UInt32,
         _ now: Timestamp,
         _ expiresAt: Timestamp
-    ) async throws(StoreError) -> [(lease: Lease?, isPaused: Bool)] {
+    ) async throws(StoreError) -> [Extended] {
         var footprint = Footprint()
         footprint.budgets = pools
         let mint = mint
@@ -151,7 +182,7 @@ extension Granting {
                 let id = LeaseID(pool: pool, mint: mint)
                 let more = lease.allotted.subtracting(books.lease(id)?.allotted ?? .zero) ?? .zero
                 _ = books.extendLease(id, epoch: epoch, by: more, now: now, expiresAt: expiresAt)
-                return (books.lease(id), home.isPaused)
+                return Extended(lease: books.lease(id), isPaused: home.isPaused, share: home.share)
             }
         }
     }
@@ -167,12 +198,16 @@ extension Granting {
         for waiter in waiters { waiter.resume(returning: isDone) }
     }
 
+    /// So small that every mint can have several, of a slice's quota as well, before anybody is refused.
     private func chunk(of funding: Funding) -> Amount {
-        let part = max(1, funding.total.fen / configuration.leaseDivisor)
+        let bound = min(funding.total, funding.quota?.amount ?? funding.total)
+        let parts = max(configuration.leaseDivisor, Int64(shards.division.mints) * Self.chunksOfMint)
+        let part = max(1, bound.fen / parts)
         let most = funding.pool.template == nil ? part : min(part, Self.piecesAtOnceMax)
         return Amount(fen: most) ?? funding.total
     }
 
+    private static let chunksOfMint: Int64 = 4
     /// Of a template that nobody bounds.
     private static let piecesAtOnceMax: Int64 = 1_000_000
 

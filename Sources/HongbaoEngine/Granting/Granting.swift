@@ -55,6 +55,8 @@ package final class Granting: Sendable {
         var wantedLeases: [PoolID: Amount] = [:]
         /// What each lease was allotted when last heard of; what it has more has not been used yet.
         var allotted: [PoolID: Amount]
+        /// What this mint's fair part of the rest was then.
+        var shares: [PoolID: Amount] = [:]
         /// How often budgets were reopened; an extension begun before says nothing of what is there now.
         var reopenings = 0
         /// The home knows a newer epoch of this mint.

@@ -325,4 +325,34 @@ private func check(_ script: String, sourceLocation: SourceLocation = #_sourceLo
         #expect(slice.drain() == rest)
         #expect(slice.remaining == .zero && slice.drain() == .zero)
     }
+
+    /// BU-5: who leases its share again and again, one after the other, leaves little with the others in the end, and
+    /// takes all of it in few steps.
+    @Test(arguments: [1, 2, 7, 64])
+    func sharesShrink(count: Int) throws {
+        let total = try #require(Amount(fen: 1_000_000))
+        let reserve = try #require(Amount(fen: 1_000))
+        let pool = PoolID(SceneID(book: BookID(1), number: 1))
+        var shares: [Int64] = []
+        var allotted = Amount.zero
+        while true {
+            let budget = Budget(pool: pool, kind: .cash, total: total, allotted: allotted, reserve: reserve)
+            let share = budget.share(among: count)
+            if share == .zero { break }
+            shares.append(share.fen)
+            allotted = try #require(allotted.adding(share))
+        }
+        #expect(shares.reduce(0, +) == 999_000)
+        #expect(shares == shares.sorted(by: >) && shares.first == (999_000 + Int64(count) - 1) / Int64(count))
+        #expect(shares.count <= count * 15)
+    }
+
+    /// A slice's quota is for all, too.
+    @Test func sharesOfAQuota() throws {
+        let total = try #require(Amount(fen: 1_000_000))
+        let quota = Quota(amount: try #require(Amount(fen: 100)), seconds: 60)
+        let pool = PoolID(SceneID(book: BookID(1), number: 1))
+        let budget = Budget(pool: pool, kind: .cash, total: total, allotted: .zero, quota: quota)
+        #expect(budget.share(among: 8).fen == 13)
+    }
 }

@@ -100,6 +100,24 @@ import Testing
         try await town.close()
     }
 
+    /// BU-5: however many mints there are, each has its part of the budget, and of a slice's quota, before anybody is
+    /// refused.
+    @Test(arguments: [nil, Quota(amount: Amount(fen: 2_000) ?? .zero, seconds: 86_400)])
+    func everyMintHasItsPart(quota: Quota?) async throws {
+        let town = try await Town(mints: 24, [.forTests(budget: 20_000, quota: quota)])
+        let house = town.house("a")
+        try await running(house.services) {
+            try await House.until([house], have: [24])
+            for mint in town.division.all {
+                let people = (1...10_000 as ClosedRange<UInt64>).lazy.map { PersonID($0) }
+                let person = try #require(people.first { town.division.mint(of: $0) == mint })
+                #expect(try await [house].grant(person, rain: 1, 10).granted != nil, "mint \(mint.rawValue)")
+            }
+        }
+        try await town.expectSound(24)
+        try await town.close()
+    }
+
     private static func faulty(_ store: SQLiteStore, _ seed: UInt64?, oneIn: Int) -> any Store {
         guard let seed else { return store }
         return FaultyStore(store, seed: seed, oneIn: oneIn)

@@ -22,7 +22,7 @@ struct Town: Sendable {
     let store: SQLiteStore
     let stores: [SQLiteStore]
     let shards: Shards
-    let division = Division(mints: 4)
+    let division: Division
     private let folders: [TemporaryFolder]
 
     /// - Parameters:
@@ -30,10 +30,12 @@ struct Town: Sendable {
     ///   - wrap: puts faults between the engines and a database.
     init(
         databases: Int = 1,
+        mints: Int = 4,
         _ campaigns: [Campaign] = [.forTests()],
         hotTokens: (any HotTokens)? = nil,
         wrap: (Int, SQLiteStore) -> any Store = { $1 }
     ) async throws {
+        division = Division(mints: mints)
         var rig = try EngineRig(campaigns)
         rig.hotTokens = hotTokens
         self.rig = rig
