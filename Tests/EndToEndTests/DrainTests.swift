@@ -49,7 +49,7 @@ import Testing
         var random = Seeded(seed: seed)
         do {
             while true { try await caller.send(caller.book.take(20, &random), as: .batches(20)) }
-        } catch is GrantCaller.Unanswered {
+        } catch is Caller.Unanswered {
             return
         } catch {
             caller.book.breach("\(error)")

@@ -101,8 +101,7 @@ struct LiveServer: Sendable {
 
     func caller(_ book: GrantBook) -> GrantCaller {
         GrantCaller(
-            client: Self.client,
-            base: address,
+            caller: Caller(client: Self.client, base: address),
             serviceKey: KillTest.serviceKey,
             campaign: KillTest.campaign,
             book: book
@@ -121,7 +120,7 @@ struct LiveServer: Sendable {
         #expect(code == 0, "\(program.errors.suffix(2000))")
     }
 
-    static func book() throws -> GrantBook { GrantBook(scene: try KillTest.rainScene(campaignFile)) }
+    static func book() throws -> GrantBook { GrantBook(scene: try KillTest.scene(of: campaignFile)) }
 
     /// Every acknowledged grant is in the ledger once, nothing else is, and the audit agrees.
     static func expectBooked(_ book: GrantBook, in data: String, others: Int = 0) async throws {

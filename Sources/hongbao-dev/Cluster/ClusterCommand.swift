@@ -9,15 +9,17 @@ struct ClusterCommand: AsyncParsableCommand {
         discussion: """
             Starts MariaDB with a replica, two more for another part of the people, a Redis Cluster of three \
             masters and another Redis, NATS, core nodes, gateways, async nodes, a query node, a reconcile node and \
-            a payout channel on loopback, loads the gateways with grants and withdrawals over HTTP, and strikes: \
-            members are killed, stopped for longer than the others wait, restarted, upgraded, switched over, moved. \
-            Its clients write down every answer, and look at wallets on query nodes all the time: none may leave \
-            out, and not say so, what was acknowledged 12 seconds before. In the end every acknowledged grant must \
-            be booked exactly once with its amount, nothing else may be booked that was never sent, every withdrawal \
-            must be final and the same in the channel's file, all nodes must show the same running total as the \
-            ledger, wallets what it has, no audit of the reconcile node may have found anything, and `hongbao audit` \
-            must confirm it. Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something \
-            doesn't, 2 could not run.
+            a payout channel on loopback, loads the gateways with grants, withdrawals, red packets and people who \
+            turn out to be one, over HTTP, and strikes: members are killed, stopped for longer than the others wait, \
+            restarted, upgraded, switched over, moved. Its clients write down every answer, and look at wallets on \
+            query nodes all the time: none may leave out, and not say so, what was acknowledged 12 seconds before. \
+            In the end every acknowledged grant must be booked exactly once with its amount, nothing else may be \
+            booked that was never sent, every withdrawal must be final and the same in the channel's file, every \
+            share of every packet must be the one that somebody was told of and in their account, and all that two \
+            had who are one in one account; all nodes must show the same running total as the ledger, wallets what \
+            it has, no audit of the reconcile node may have found anything, and `hongbao audit` must confirm it. \
+            Needs a build with `--traits MySQL,NATS`. Exit codes: 0 all of it holds, 1 something doesn't, 2 could \
+            not run.
 
             Blows: \(ClusterRun.Blow.allCases.map { "\($0.rawValue) (\($0.text))" }.joined(separator: ", ")).
             """

@@ -110,7 +110,7 @@ extension ClusterWorld {
         }
         do {
             return try await clients.grantCaller(address).send([asked], as: .single) == 1
-        } catch is GrantCaller.Unanswered {
+        } catch is Caller.Unanswered {
             return false
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import HongbaoCore
 import HongbaoEngine
 import HongbaoTesting
@@ -27,9 +28,8 @@ extension ClusterRun {
         let people = (0..<world.clients.grants.peopleCount).map(GrantBook.person).shuffled(using: &random)
         let ofEachMint = Dictionary(people.map { (division.mint(of: $0), $0) }) { first, _ in first }
         for node in world.queries {
-            let caller = world.clients.withdrawalCaller(node.address)
             for (mint, person) in ofEachMint {
-                while try await shown(person, by: caller)?.complete != true {
+                while try await shown(person, by: node, in: world)?.complete != true {
                     guard ContinuousClock.now - began < .seconds(60) else {
                         world.clients.grants.breach("WL-3: \(node.name) shows nobody of mint \(mint) all they have")
                         return ContinuousClock.now - began
@@ -41,11 +41,29 @@ extension ClusterRun {
         return ContinuousClock.now - began
     }
 
-    /// `nil` also when there is no answer.
-    private func shown(_ person: PersonID, by caller: WithdrawalCaller) async throws -> WithdrawalCaller.Shown? {
+    /// Somebody's wallet, as far as it goes.
+    private struct Shown: Decodable, Equatable {
+        /// In fen: all that was ever given, what of it is left, and what of it isn't posted.
+        var income: Int64 = 0
+        var balance: Int64 = 0
+        var pending: Int64 = 0
+        /// Whether nothing is left out that is known to be there.
+        var complete = true
+    }
+
+    /// `nil` when it isn't shown now.
+    private func shown(
+        _ person: PersonID,
+        by node: ClusterWorld.Member,
+        in world: ClusterWorld
+    ) async throws -> Shown? {
         do {
-            return try await caller.wallet(of: person)
-        } catch is GrantCaller.Unanswered {
+            let people = world.clients.personCaller(node.address)
+            let answer = try await people.get("/v1/wallet?campaign=\(KillTest.campaign)", as: person)
+            if answer.status == 200 { return try JSONDecoder().decode(Shown.self, from: Data(answer.bytes)) }
+            if !answer.isPassing { world.clients.grants.breach("\(node.name), a wallet: \(answer.text)") }
+            return nil
+        } catch is Caller.Unanswered {
             return nil
         }
     }
@@ -69,7 +87,6 @@ extension ClusterRun {
     private func look(_ world: ClusterWorld, _ node: ClusterWorld.Member, _ seeded: Seeded) async throws {
         var random = seeded
         let clients = world.clients
-        let caller = clients.withdrawalCaller(node.address)
         while !Task.isCancelled {
             let people = max(clients.grants.peopleCount, 1)
             let asked = (0..<20).map { place in
@@ -80,7 +97,7 @@ extension ClusterRun {
             await pause(Self.unseenMax, on: ContinuousClock())
             for one in asked where one.acknowledged > 0 {
                 let person = GrantBook.person(one.number)
-                guard let shown = try await shown(person, by: caller) else { continue }
+                guard let shown = try await shown(person, by: node, in: world) else { continue }
                 let most = clients.grants.sums(ofPerson: one.number).sent
                 let least = shown.complete ? one.acknowledged : 0
                 if !(least...most).contains(shown.income) {
@@ -95,23 +112,24 @@ extension ClusterRun {
     func checkWallets(_ world: ClusterWorld, _ random: inout Seeded) async throws {
         if world.queries.isEmpty { return }
         let rows = try await world.clients.readRows()
-        var booked: [PersonID: WithdrawalCaller.Shown] = [:]
-        let nothing = WithdrawalCaller.Shown(income: 0, balance: 0, pending: 0, complete: true)
-        for (order, fen) in rows.grants {
-            booked[order.person, default: nothing].income += fen
-            booked[order.person, default: nothing].balance += fen
+        var booked: [PersonID: Shown] = [:]
+        func add(_ fen: Int64, to person: PersonID) {
+            booked[person, default: Shown()].income += fen
+            booked[person, default: Shown()].balance += fen
         }
+        for (order, fen) in rows.grants where order.scene == world.clients.grants.scene { add(fen, to: order.person) }
+        for claim in rows.claims { add(claim.share.fen, to: claim.key.person) }
+        for (person, fen) in world.clients.twins?.incomes ?? [:] { add(fen, to: person) }
         for withdrawal in rows.withdrawals where withdrawal.state != .failed {
-            booked[withdrawal.key.person, default: nothing].balance -= withdrawal.amount.fen
+            booked[withdrawal.key.person, default: Shown()].balance -= withdrawal.amount.fen
         }
         for node in world.queries {
-            let caller = world.clients.withdrawalCaller(node.address)
             for (person, expected) in booked.shuffled(using: &random).prefix(200) {
                 let end = ContinuousClock.now + .seconds(30)
-                var last = try await shown(person, by: caller)
+                var last = try await shown(person, by: node, in: world)
                 while last != expected, ContinuousClock.now < end {
                     try await Task.sleep(for: .milliseconds(50))
-                    last = try await shown(person, by: caller)
+                    last = try await shown(person, by: node, in: world)
                 }
                 if last != expected {
                     let text = last.map { "\($0)" } ?? "nothing"

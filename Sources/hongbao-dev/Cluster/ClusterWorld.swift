@@ -93,6 +93,8 @@ final class ClusterWorld: Sendable {
         self.urls = urls
         clients.environment["HONGBAO_SWITCH_OVER_USER"] = operatorUser.name
         clients.environment["HONGBAO_SWITCH_OVER_PASSWORD"] = operatorUser.password
+        clients.packets = PacketBook(scene: try KillTest.scene(PacketCaller.scene, of: clients.campaignFile))
+        clients.twins = TwinBook(scene: try KillTest.scene(TwinCaller.scene, of: clients.campaignFile))
         clients.dataFolder = "\(clients.folder)/core1"
         clients.readRows = {
             var rows = FaultWorld.Rows()
@@ -217,21 +219,22 @@ final class ClusterWorld: Sendable {
         do {
             let answered = try await clients.grantCaller(address).send(asked, as: .batches(100))
             return answered == asked.count && places.count == division.all.count(where: isAsked)
-        } catch is GrantCaller.Unanswered {
+        } catch is Caller.Unanswered {
             return false
         }
     }
 
-    /// Until everything that is accepted is posted and every withdrawal is final.
+    /// Until everything that is accepted is posted, every withdrawal final, and every share where it belongs.
     func settle(_ address: String, _ random: inout Seeded, within limit: Duration = .seconds(180)) async throws {
         try await clients.askAgain(address, &random)
         let end = ContinuousClock.now + limit
+        try await finishPlays(address, within: limit)
         while true {
             for asked in clients.withdrawals.open() { try await clients.withdrawalCaller(address).look(asked) }
             let (unposted, pending) = try await left()
             if unposted == 0, pending == 0, clients.withdrawals.open().isEmpty { return }
             guard ContinuousClock.now < end else {
-                return clients.grants.breach("M5, M10: \(unposted) batches and \(pending) withdrawals after \(limit)")
+                return clients.grants.breach("M5, M10: \(unposted) batches and \(pending) orders after \(limit)")
             }
             try await Task.sleep(for: .milliseconds(500))
         }
@@ -246,7 +249,29 @@ final class ClusterWorld: Sendable {
                 }
             }
         }
-        return (unposted, try await clients.readRows().withdrawals.count { $0.state == .pending })
+        let rows = try await clients.readRows()
+        let pending = rows.withdrawals.count { $0.state == .pending } + rows.claims.count { $0.state == .pending }
+        return (unposted, pending)
+    }
+
+    /// Until everybody knows whether they have a share, and who they are.
+    private func finishPlays(_ address: String, within limit: Duration) async throws {
+        guard let packets = clients.packets, let twins = clients.twins else { return }
+        let (packetCaller, twinCaller) = (clients.packetCaller(address, packets), clients.twinCaller(address, twins))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for plan in packets.unfinished() { try await packetCaller.play(plan) }
+                for two in twins.unfinished() { try await twinCaller.play(two) }
+            }
+            group.addTask {
+                await pause(limit, on: ContinuousClock())
+                if Task.isCancelled { return }
+                packets.breach("RP-8: \(packets.unfinished().count) packets have no end after \(limit)")
+                twins.breach("ID-3: \(twins.unfinished().count) merges have no end after \(limit)")
+            }
+            try await group.next()
+            group.cancelAll()
+        }
     }
 
     /// `hongbao audit`, and clients = ledger = channel; then all the rest ends.

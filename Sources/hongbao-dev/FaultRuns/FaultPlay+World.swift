@@ -90,7 +90,7 @@ extension FaultPlay {
         )
         world.sides.append(
             FaultWorld.Side(
-                grants: GrantBook(scene: try KillTest.rainScene(file, in: .rollout)),
+                grants: GrantBook(scene: try KillTest.scene(of: file, in: .rollout)),
                 withdrawals: WithdrawalBook(prefix: "r")
             )
         )

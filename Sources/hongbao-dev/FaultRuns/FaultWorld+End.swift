@@ -17,6 +17,10 @@ extension FaultWorld {
         var asked = 0
         var accepted = 0
         var withdrawals = WithdrawalBook.Comparison()
+        /// Red packets that were sent, and how many of their shares somebody was told of.
+        var packets: (sent: Int, shares: Int)?
+        /// People who turned out to be one.
+        var twins: Int?
         var breaches: [String] = []
 
         var text: String {
@@ -26,6 +30,8 @@ extension FaultWorld {
             withdrawals   \(asked) asked, \(accepted) accepted; \(withdrawals.paid) paid and \(withdrawals.failed) \
             failed at the channel, \(withdrawals.untold) of them without an answer that arrived
             """
+                + (packets.map { "\nred packets   \($0.sent) sent, \($0.shares) shares claimed" } ?? "")
+                + (twins.map { "\nmerges        \($0) times two were one" } ?? "")
         }
     }
 
@@ -111,6 +117,19 @@ extension FaultWorld {
             verdict.accepted += side.withdrawals.counts.accepted
             verdict.breaches += side.grants.breaches + side.withdrawals.breaches
         }
+        if let packets {
+            rest = rest.filter { $0.key.scene != packets.scene }
+            verdict.packets = (packets.counts.sent, packets.counts.shares)
+            verdict.breaches += packets.compare(with: rows.claims, received: rows.received)
+        }
+        if let twins {
+            verdict.twins = twins.merged
+            verdict.breaches += twins.compare(
+                with: rest.filter { $0.key.scene == twins.scene },
+                balances: rows.balances
+            )
+            rest = rest.filter { $0.key.scene != twins.scene }
+        }
         if !rest.isEmpty { verdict.breaches.append("M3: \(rest.count) grants are booked in a scene that nobody plays") }
         if !remaining.isEmpty { verdict.breaches.append("M9: \(remaining.count) withdrawals were never asked") }
         verdict.breaches += verdict.withdrawals.compare(rows.withdrawals, paidOut: rows.paidOut, file: file)
@@ -122,11 +141,19 @@ extension FaultWorld {
         var withdrawals: [Withdrawal] = []
         /// What all payouts accounts have received, in fen.
         var paidOut: Int64 = 0
+        var claims: [Claim] = []
+        /// What people's accounts have received out of red packets, in fen.
+        var received: [AccountID: Int64] = [:]
+        /// What people's accounts have, in fen.
+        var balances: [AccountID: Int64] = [:]
 
         /// The same of another database.
         mutating func add(_ other: Rows) {
             grants.merge(other.grants) { first, _ in first }
             withdrawals += other.withdrawals
+            claims += other.claims
+            received.merge(other.received, uniquingKeysWith: +)
+            balances.merge(other.balances, uniquingKeysWith: +)
             paidOut += other.paidOut
         }
     }
@@ -140,14 +167,36 @@ extension FaultWorld {
     }
 
     static func rows(in store: some Store) async throws -> Rows {
-        let check = try await LedgerCheck.read(store)
+        let (check, claims) = try await store.read { (snapshot) throws(StoreError) in
+            (try LedgerCheck(snapshot), try Self.claims(snapshot))
+        }
         var rows = Rows()
         for transfer in check.transfers.values {
             if let order = transfer.id.order { rows.grants[order] = transfer.amount.fen }
+            if transfer.id.packet != nil, transfer.credit.kind == .person {
+                rows.received[transfer.credit, default: 0] += transfer.amount.fen
+            }
         }
+        for account in check.accounts.values where account.id.kind == .person {
+            rows.balances[account.id] = account.credits.fen - account.debits.fen
+        }
+        rows.claims = claims
         rows.withdrawals = Array(check.withdrawals.values)
         rows.paidOut = check.accounts.values.filter { $0.id.kind == .payouts }.reduce(0) { $0 + $1.credits.fen }
         return rows
+    }
+
+    private static func claims(_ snapshot: any StoreSnapshot) throws(StoreError) -> [Claim] {
+        var claims: [Claim] = []
+        var last: RedPacketID?
+        while true {
+            let page = try snapshot.packets(after: last, limit: 1_000)
+            for packet in page {
+                claims += try snapshot.claims(of: packet.id, from: 0, limit: packet.split.count)
+            }
+            guard let end = page.last else { return claims }
+            last = end.id
+        }
     }
 
     /// Today and, in case of midnight, the days around it.

@@ -26,6 +26,10 @@ struct FaultWorld: Sendable {
     let client: HTTPClient
     /// What the clients know, for each phase of the campaign that they play in.
     var sides: [Side]
+    /// Red packets, if people send any.
+    var packets: PacketBook?
+    /// People who turn out to be one, if there are any.
+    var twins: TwinBook?
     /// The side that is played on now.
     var current = 0
     /// When people's tokens are made.
@@ -56,6 +60,8 @@ struct FaultWorld: Sendable {
         .batches(100), .batches(40), .batches(7), .single, .single, .single,
     ]
     private static let peopleAsking = 2
+    /// Between two red packets of a client, and two pairs of twins.
+    private static let playPause = Duration.milliseconds(200)
 
     init(programs: Programs, folder: String, campaignFile: String, client: HTTPClient) throws {
         self.programs = programs
@@ -67,7 +73,7 @@ struct FaultWorld: Sendable {
         readRows = { try await Self.rows(of: data) }
         sides = [
             Side(
-                grants: GrantBook(scene: try KillTest.rainScene(campaignFile)),
+                grants: GrantBook(scene: try KillTest.scene(of: campaignFile)),
                 withdrawals: WithdrawalBook(prefix: "k")
             )
         ]
@@ -198,24 +204,40 @@ struct FaultWorld: Sendable {
 
     // MARK: The clients
 
+    func caller(_ address: String) -> Caller { Caller(client: client, base: address) }
+
     func grantCaller(_ address: String) -> GrantCaller {
         GrantCaller(
-            client: client,
-            base: address,
+            caller: caller(address),
             serviceKey: KillTest.serviceKey,
             campaign: KillTest.campaign,
             book: grants
         )
     }
 
+    func personCaller(_ address: String) -> PersonCaller {
+        PersonCaller(caller: caller(address), accounts: accounts, now: now)
+    }
+
     func withdrawalCaller(_ address: String) -> WithdrawalCaller {
-        WithdrawalCaller(
-            client: client,
-            base: address,
+        WithdrawalCaller(people: personCaller(address), campaign: KillTest.campaign, book: withdrawals)
+    }
+
+    func packetCaller(_ address: String, _ book: PacketBook) -> PacketCaller {
+        PacketCaller(
+            people: personCaller(address),
+            serviceKey: KillTest.serviceKey,
             campaign: KillTest.campaign,
-            accounts: accounts,
-            book: withdrawals,
-            now: now
+            book: book
+        )
+    }
+
+    func twinCaller(_ address: String, _ book: TwinBook) -> TwinCaller {
+        TwinCaller(
+            caller: caller(address),
+            serviceKey: KillTest.serviceKey,
+            campaign: KillTest.campaign,
+            book: book
         )
     }
 
@@ -233,6 +255,14 @@ struct FaultWorld: Sendable {
             for _ in 0..<Self.peopleAsking {
                 let seed = random.next()
                 group.addTask { try await withdraw(withdrawalCaller(address), seed) }
+            }
+            if let packets {
+                let caller = packetCaller(address, packets)
+                group.addTask { try await untilCancelled { try await caller.play(packets.take()) } }
+            }
+            if let twins {
+                let caller = twinCaller(address, twins)
+                group.addTask { try await untilCancelled { if let two = twins.take() { try await caller.play(two) } } }
             }
             // Its end is the others' end.
             try await body()
@@ -254,6 +284,15 @@ struct FaultWorld: Sendable {
         }
     }
 
+    private func untilCancelled(_ play: () async throws -> Void) async throws {
+        do {
+            while true {
+                try await play()
+                try await Task.sleep(for: Self.playPause)
+            }
+        } catch is CancellationError {}
+    }
+
     private func withdraw(_ caller: WithdrawalCaller, _ seed: UInt64) async throws {
         var random = Seeded(seed: seed)
         while !Task.isCancelled {
@@ -269,7 +308,7 @@ struct FaultWorld: Sendable {
     private func untilCutOff(_ body: () async throws -> Void) async throws {
         do {
             try await body()
-        } catch is GrantCaller.Unanswered {
+        } catch is Caller.Unanswered {
             do {
                 try await Task.sleep(for: .milliseconds(5))
             } catch {

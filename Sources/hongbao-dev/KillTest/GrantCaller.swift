@@ -1,9 +1,6 @@
-import AsyncHTTPClient
 import Foundation
 import HongbaoCore
 import HongbaoProto
-import NIOCore
-import NIOHTTP1
 import SwiftProtobuf
 
 /// A campaign's back-end as a kill test plays it: sends grants until the server is gone, and writes down every answer.
@@ -15,14 +12,10 @@ struct GrantCaller: Sendable {
         case single
     }
 
-    let client: HTTPClient
-    let base: String
+    let caller: Caller
     let serviceKey: String
     let campaign: String
     let book: GrantBook
-
-    /// The connection broke, or the answer can't be read: nothing is known of what was asked.
-    struct Unanswered: Error {}
 
     /// Answers how many were granted, now or before.
     @discardableResult
@@ -50,12 +43,13 @@ struct GrantCaller: Sendable {
             request.amount = asked.amount
             return request
         }
-        let (status, bytes) = try await post("/v1/grants/batch", try batch.serializedBytes(), "application/x-protobuf")
-        guard status == 200 else {
-            refused(status, bytes)
+        let bytes: [UInt8] = try batch.serializedBytes()
+        let answer = try await caller.post("/v1/grants/batch", bytes, type: "application/x-protobuf", as: serviceKey)
+        guard answer.status == 200 else {
+            refused(answer)
             return 0
         }
-        let results = try WireGrantBatchResult(serializedBytes: bytes).results
+        let results = try WireGrantBatchResult(serializedBytes: answer.bytes).results
         guard results.count == asked.count else {
             book.breach("POST /v1/grants/batch: \(results.count) results for \(asked.count) grants")
             return 0
@@ -77,25 +71,28 @@ struct GrantCaller: Sendable {
     }
 
     private func sendSingle(_ asked: GrantBook.Asked) async throws -> Bool {
-        let order = asked.order
-        let body =
-            #"{"campaign":"\#(campaign)","scene":"rain","rain":\#(order.rain.rawValue),"awardType":\#(order.awardType)"#
-            + #","stage":\#(order.stage),"person":"\#(order.person.rawValue)","app":"douyin""#
-            + #","amount":\#(asked.amount)}"#
-        let (status, bytes) = try await post("/v1/grants", Array(body.utf8), "application/json")
-        guard status == 200 else {
-            refused(status, bytes)
+        let body = Self.body(campaign, scene: "rain", asked.order, amount: asked.amount)
+        let answer = try await caller.post("/v1/grants", Array(body.utf8), as: serviceKey)
+        guard answer.status == 200 else {
+            refused(answer)
             return false
         }
-        guard let answer = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
-            let number = answer["order"] as? String, let amount = (answer["amount"] as? NSNumber)?.int64Value,
-            let token = (answer["token"] as? String).flatMap(Self.bytes), let isReplay = answer["replayed"] as? Bool
+        guard let told = try answer.object(),
+            let number = told["order"] as? String, let amount = (told["amount"] as? NSNumber)?.int64Value,
+            let token = (told["token"] as? String).flatMap(Self.bytes), let isReplay = told["replayed"] as? Bool
         else {
-            book.breach("POST /v1/grants: 200 with \(String(decoding: bytes, as: UTF8.self))")
+            book.breach("POST /v1/grants: \(answer.text)")
             return false
         }
         book.note(asked, order: number, amount: amount, token: token, isReplay: isReplay)
         return true
+    }
+
+    /// One grant, as JSON.
+    static func body(_ campaign: String, scene: String, _ order: OrderNumber, amount: Int64) -> String {
+        #"{"campaign":"\#(campaign)","scene":"\#(scene)","rain":\#(order.rain.rawValue)"#
+            + #","awardType":\#(order.awardType),"stage":\#(order.stage),"person":"\#(order.person.rawValue)""#
+            + #","app":"douyin","amount":\#(amount)}"#
     }
 
     /// The token as bytes, so that it can be compared with one from a protobuf answer.
@@ -105,10 +102,9 @@ struct GrantCaller: Sendable {
         return Data(base64Encoded: text).map { Array($0) }
     }
 
-    /// A server that starts or ends may say 503; no other refusal is due.
-    private func refused(_ status: UInt, _ body: [UInt8]) {
-        if status == 503 || status == 429 { return }
-        book.breach("refused with \(status): \(String(decoding: body.prefix(300), as: UTF8.self))")
+    /// No other refusal is due.
+    private func refused(_ answer: Caller.Answer) {
+        if !answer.isPassing { book.breach("refused: \(answer.text)") }
     }
 
     /// Grants that are accepted and not posted, as the server's metrics tell.
@@ -116,27 +112,10 @@ struct GrantCaller: Sendable {
 
     /// A metric without labels.
     func metric(_ name: String) async throws -> Double {
-        let response = try await client.execute(HTTPClientRequest(url: base + "/metrics"), timeout: .seconds(30))
-        let text = String(buffer: try await response.body.collect(upTo: 16 << 20))
+        let text = String(decoding: try await caller.get("/metrics").bytes, as: UTF8.self)
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("\(name) ") }),
             let value = Double(line.dropFirst(name.count + 1))
         else { throw KillTestFault("the metrics have no \(name)") }
         return value
-    }
-
-    private func post(_ path: String, _ body: [UInt8], _ type: String) async throws -> (UInt, [UInt8]) {
-        var request = HTTPClientRequest(url: base + path)
-        request.method = .POST
-        request.headers.add(name: "Authorization", value: "Bearer \(serviceKey)")
-        request.headers.add(name: "Content-Type", value: type)
-        request.headers.add(name: "Accept", value: type)
-        request.body = .bytes(body)
-        do {
-            let response = try await client.execute(request, timeout: .seconds(30))
-            let bytes = Array(buffer: try await response.body.collect(upTo: 16 << 20))
-            return (response.status.code, bytes)
-        } catch {
-            throw Unanswered()
-        }
     }
 }

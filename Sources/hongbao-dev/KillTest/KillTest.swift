@@ -46,7 +46,7 @@ struct KillTest: Sendable {
     static let serviceKey = "kill-test"
     /// The setting that lets `serviceKey` in.
     static var serviceKeySetting: String {
-        "kill-test:\(SHA256.hash(data: Array(serviceKey.utf8)).hex):grant+read"
+        "kill-test:\(SHA256.hash(data: Array(serviceKey.utf8)).hex):grant+read+accounts"
     }
 
     func run() async throws -> Report {
@@ -93,11 +93,11 @@ struct KillTest: Sendable {
         return report
     }
 
-    /// The scene that all grants are made in.
-    static func rainScene(_ campaignFile: String, in phase: PhaseKind = .live) throws -> SceneID {
+    /// Of the rain, that which all grants are made in, or another one.
+    static func scene(_ key: String = "rain", of campaignFile: String, in phase: PhaseKind = .live) throws -> SceneID {
         guard case .loaded(let campaign, _) = try CampaignFile.load(path: campaignFile).reading,
-            let scene = campaign.phase(phase)?.scenes.first(where: { $0.key == "rain" })
-        else { throw KillTestFault("\(campaignFile): has no scene `rain`") }
+            let scene = campaign.phase(phase)?.scenes.first(where: { $0.key == key })
+        else { throw KillTestFault("\(campaignFile): has no scene `\(key)`") }
         return scene.id
     }
 
