@@ -12,7 +12,7 @@ extension Audit {
         signatures: VerifiedSignatures = VerifiedSignatures(),
         pace: AuditPace = AuditPace()
     ) async throws(StoreError) -> AuditReport {
-        guard let report = try await settled(shards, keyring, signatures, pace, isAlone: false) else {
+        guard let report = try await readAll(shards, keyring, signatures, pace, isAlone: false) else {
             preconditionFailure("only who wants to be alone may be sent away")
         }
         return report
@@ -34,60 +34,44 @@ extension Audit {
         signatures: VerifiedSignatures,
         pace: AuditPace
     ) async throws(StoreError) -> AuditReport? {
-        try await settled(shards, keyring, signatures, pace, isAlone: true)
+        try await readAll(shards, keyring, signatures, pace, isAlone: true)
     }
 
-    /// How often it's done again because there were new merges while several databases were read.
-    private static let attemptsMax = 3
-
-    private static func settled(
+    private static func readAll(
         _ shards: Shards,
         _ keyring: Keyring,
         _ signatures: VerifiedSignatures,
         _ pace: AuditPace,
         isAlone: Bool
     ) async throws(StoreError) -> AuditReport? {
-        var attempts = 1
-        while true {
-            let merges = shards.isOne ? [] : try await merges(shards)
-            let report = try await attempt(shards, merges, keyring, signatures, pace, isAlone: isAlone)
-            guard let report, !report.holds, !shards.isOne, attempts < attemptsMax else { return report }
-            if try await self.merges(shards).count == merges.count { return report }
-            attempts += 1
-        }
-    }
-
-    private static func merges(_ shards: Shards) async throws(StoreError) -> [Merge] {
-        try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
-    }
-
-    private static func attempt(
-        _ shards: Shards,
-        _ merges: [Merge],
-        _ keyring: Keyring,
-        _ signatures: VerifiedSignatures,
-        _ pace: AuditPace,
-        isAlone: Bool
-    ) async throws(StoreError) -> AuditReport? {
-        let readHome: @Sendable (any StoreSnapshot) throws(StoreError) -> (AuditReport, CrossingAudit.Found) = {
-            (snapshot) throws(StoreError) in
+        let readHome: @Sendable (any StoreSnapshot) throws(StoreError) -> Part = { (snapshot) throws(StoreError) in
             try read(AuditedRows(snapshot, pace), 0, of: shards, nil, keyring, signatures)
         }
-        let home = isAlone ? try await shards.home.readAlone(readHome) : try await shards.home.read(readHome)
-        guard var (whole, found) = home else { return nil }
+        let first = isAlone ? try await shards.home.readAlone(readHome) : try await shards.home.read(readHome)
+        guard var home = first else { return nil }
+        home.settle([])
+        let targets = home.identities.targets
+        var whole = home.report
         var crossing = CrossingAudit(shards)
-        if !shards.isOne || !found.arrived.isEmpty { try await crossing.read(found, of: 0) }
+        if !shards.isOne || !home.crossing.arrived.isEmpty { try await crossing.read(home.crossing, of: 0, targets) }
         for index in shards.stores.indices.dropFirst() {
-            let part: AuditReport
-            (part, found) = try await shards.stores[index].read { (snapshot) throws(StoreError) in
-                try read(AuditedRows(snapshot, pace), index, of: shards, merges, keyring, signatures)
+            var part = try await shards.stores[index].read { (snapshot) throws(StoreError) in
+                try read(AuditedRows(snapshot, pace), index, of: shards, targets, keyring, signatures)
             }
-            try await crossing.read(found, of: index)
-            whole.add(part, of: "database \(index + 1)")
+            // Merges go on all the time, and this snapshot is younger than the home's.
+            if part.identities.isOpen || !part.crossing.arrived.isEmpty {
+                part.settle(try await merges(shards))
+            }
+            try await crossing.read(part.crossing, of: index, part.identities.targets)
+            whole.add(part.report, of: "database \(index + 1)")
         }
         if !shards.isOne || !crossing.promises.breaches.isEmpty {
             whole.checks += [crossing.promises, crossing.leases]
         }
         return whole
+    }
+
+    private static func merges(_ shards: Shards) async throws(StoreError) -> [Merge] {
+        try await shards.home.read { (snapshot) throws(StoreError) in try snapshot.merges() }
     }
 }

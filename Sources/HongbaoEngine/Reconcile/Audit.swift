@@ -136,15 +136,15 @@ package struct Audit {
     ///
     /// - Parameters:
     ///   - index: which of the databases it is.
-    ///   - merges: where it doesn't have them itself.
+    ///   - targets: into whom who was merged, where the database doesn't say so itself.
     static func read(
         _ rows: AuditedRows,
         _ index: Int,
         of shards: Shards,
-        _ merges: [Merge]?,
+        _ targets: [PersonID: PersonID]?,
         _ keyring: Keyring,
         _ signatures: VerifiedSignatures
-    ) throws(StoreError) -> (report: AuditReport, crossing: CrossingAudit.Found) {
+    ) throws(StoreError) -> Part {
         var audit = Audit(
             verifier: TokenVerifier(root: keyring.rootPublicKey, signatures: signatures),
             reader: LogReader(wrappingKey: keyring.walletWrapping),
@@ -155,8 +155,11 @@ package struct Audit {
             audit.kinds[budget.pool] = budget.kind
             audit.crossing.leases += leases
         }
-        let known = if let merges { merges } else { try rows.merges() }
-        audit.identities.learn(known, &audit.totals)
+        if let targets {
+            audit.identities.learn(targets, &audit.totals)
+        } else {
+            audit.identities.learn(try rows.merges(), &audit.totals)
+        }
         let mints = try rows.mints()
         for mint in mints { try audit.readLog(of: mint, common: mints.first?.commonSequence, rows) }
         audit.compareCaps()
@@ -169,8 +172,21 @@ package struct Audit {
         try audit.identities.read(rows)
         try audit.packets.read(rows, &audit.forward, &audit.payouts, &audit.totals)
         audit.crossing.departed = audit.packets.departed
-        audit.crossing.targets = audit.identities.targets
-        return (audit.report, audit.crossing)
+        return Part(report: audit.report, crossing: audit.crossing, identities: audit.identities)
+    }
+
+    /// What was found in one database.
+    struct Part: Sendable {
+        private(set) var report: AuditReport
+        let crossing: CrossingAudit.Found
+        private(set) var identities: IdentityAudit
+
+        mutating func settle(_ merges: [Merge]) {
+            identities.settle(merges)
+            for place in report.checks.indices where report.checks[place].title == identities.check.title {
+                report.checks[place] = identities.check
+            }
+        }
     }
 
     private var report: AuditReport {

@@ -13,8 +13,6 @@ struct CrossingAudit {
         /// What has come to it.
         var arrived: [Transfer] = []
         var leases: [Lease] = []
-        /// Into whom who was merged.
-        var targets: [PersonID: PersonID] = [:]
     }
 
     private(set) var promises = AuditCheck(invariant: "M15", title: "what leaves a database comes to another, once")
@@ -24,9 +22,14 @@ struct CrossingAudit {
 
     init(_ shards: Shards) { self.shards = shards }
 
-    mutating func read(_ found: Found, of index: Int) async throws(StoreError) {
+    /// - Parameter targets: into whom who was merged, before anything of that came to this database.
+    mutating func read(
+        _ found: Found,
+        of index: Int,
+        _ targets: [PersonID: PersonID]
+    ) async throws(StoreError) {
         try await readDeparted(found.departed)
-        try await readArrived(found.arrived, found.targets)
+        try await readArrived(found.arrived, targets)
         if index > 0, !found.leases.isEmpty { try await readLeases(found.leases, of: index) }
     }
 

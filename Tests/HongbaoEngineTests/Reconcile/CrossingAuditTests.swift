@@ -78,6 +78,54 @@ import Testing
         try await town.close()
     }
 
+    /// ID-3, RC-5: who turns out to be somebody else while databases are read one after the other, and has been moved
+    /// in the second one when that is read, is no breach.
+    @Test func mergesGoOnMeanwhile() async throws {
+        let town = try await Town(databases: 2)
+        let house = town.house("a", silence: .seconds(1))
+        let home = try await running(house.services) {
+            try await House.until([house], have: [4])
+            let home = try await Self.read(town, 0, nil)
+            let identities = try await [house].engine(of: .person(PersonID(1))).identities
+            // From either database into the other.
+            for number in 1...12 {
+                let pair = try await Pair(number, identities) { town.shards.index(of: $0) }
+                _ = try #require(try await [house].grant(pair.source, rain: 1, 100).granted)
+                _ = try await pair.bind(house)
+                let (source, account) = (town.stores[town.shards.index(of: pair.source)], pair.source)
+                try await eventually {
+                    try await source.read { (snapshot) throws(StoreError) in
+                        let left = try snapshot.account(.person(account, in: Self.book))
+                        return left.credits.fen == 100 && left.available == 0
+                    }
+                }
+            }
+            return home
+        }
+        var part = try await Self.read(town, 1, home.identities.targets)
+        #expect(part.identities.isOpen)
+        var blind = part
+        blind.settle([])
+        #expect(!blind.report.holds)
+        part.settle(try await town.store.read { (snapshot) throws(StoreError) in try snapshot.merges() })
+        #expect(part.report.holds)
+        var crossing = CrossingAudit(town.shards)
+        try await crossing.read(part.crossing, of: 1, part.identities.targets)
+        #expect(crossing.promises.breachCount == 0 && crossing.promises.examined > 0)
+        try await town.close()
+    }
+
+    private static func read(
+        _ town: Town,
+        _ index: Int,
+        _ targets: [PersonID: PersonID]?
+    ) async throws -> Audit.Part {
+        try await town.stores[index].read { (snapshot) throws(StoreError) in
+            let rows = AuditedRows(snapshot, AuditPace())
+            return try Audit.read(rows, index, of: town.shards, targets, town.rig.keyring, VerifiedSignatures())
+        }
+    }
+
     /// A lease that the home hasn't allotted.
     @Test func aLeaseOfOnesOwn() async throws {
         let town = try await Self.town()
