@@ -67,11 +67,12 @@ final class Primary: Sendable, CustomStringConvertible {
         let (moved, failure) = state.withLock { ($0.moved, $0.lastFailure) }
         if let failure, ContinuousClock.now - failure.at < Self.pause { throw failure.error }
         var visited: [[ServerAddress.Place]] = []
+        let began = ContinuousClock.now
         do throws(StoreError) {
             return try find(from: moved, answerSeconds, &visited)
         } catch {
-            // A server that is named alone is asked again at once.
-            if servers.count > 1 || visited.count > 1 {
+            // A server that is named alone, and that says at once that it can't be used, is asked again at once.
+            if servers.count > 1 || visited.count > 1 || ContinuousClock.now - began > Self.pause {
                 state.withLock { $0.lastFailure = (error, ContinuousClock.now) }
             }
             throw error

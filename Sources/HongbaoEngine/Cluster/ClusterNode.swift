@@ -23,8 +23,8 @@ package final class ClusterNode: Service {
         var seating: Seating
         /// Of those that it has, or is about to have. `nil` until the engine's services run.
         var running: [MintID: ServiceGroup?] = [:]
-        /// Those that end to be handed over, and those that end because they were lost.
-        var ending: Set<MintID> = []
+        /// Those that end to be handed over, and those that end because they were lost; since when, by `uptime`.
+        var ending: [MintID: Duration] = [:]
         var isEnding = false
         /// What each database said when it was last seen.
         var records: [Int: [MintRecord]] = [:]
@@ -91,7 +91,10 @@ package final class ClusterNode: Service {
                 await self.clock.pause(self.configuration.beat)
             }
         }
-        state.withLock { $0.isEnding = true }
+        state.withLock { state in
+            state.isEnding = true
+            for mint in state.running.keys where state.ending[mint] == nil { state.ending[mint] = clock.uptime() }
+        }
         // Whoever is cancelled takes none of those any more that were to be taken.
         while !Task.isCancelled, state.withLock({ $0.running.keys.contains { shards.index(of: $0) == index } }) {
             _ = await look(at: index)
@@ -116,6 +119,7 @@ package final class ClusterNode: Service {
                 return (actions.filter { shards.index(of: $0.mint) == index }, state.seating.addresses)
             }
             engines.note(addresses)
+            try await leaveLate(at: index)
             return await perform(actions)
         } catch {
             let metadata: Logger.Metadata = ["error": "\(error)", "database": "\(index + 1)"]
@@ -181,7 +185,8 @@ package final class ClusterNode: Service {
     /// Lets an engine finish what it has accepted; then `hold` leaves the mint.
     private func end(_ mint: MintID, _ why: String) async {
         let group = state.withLock { state -> ServiceGroup? in
-            guard let group = state.running[mint] ?? nil, state.ending.insert(mint).inserted else { return nil }
+            guard let group = state.running[mint] ?? nil, state.ending[mint] == nil else { return nil }
+            state.ending[mint] = clock.uptime()
             return group
         }
         guard let group else { return }
@@ -218,7 +223,20 @@ package final class ClusterNode: Service {
         await leave(mint)
         state.withLock { state in
             state.running[mint] = nil
-            state.ending.remove(mint)
+            state.ending[mint] = nil
+        }
+    }
+
+    /// Leaves mints whose engines should have ended and haven't, as when one waits for another database. What such an
+    /// engine still does is done in its epoch, and is refused when somebody has taken the mint.
+    private func leaveLate(at index: Int) async throws(StoreError) {
+        let before = clock.uptime() - configuration.silence * 2
+        let late = state.withLock { state in
+            state.ending.filter { $0.value < before && shards.index(of: $0.key) == index }.map(\.key)
+        }
+        for mint in late {
+            engines.remove(mint)
+            try await write([mint]) { $0.leave(mint, by: $1) }
         }
     }
 

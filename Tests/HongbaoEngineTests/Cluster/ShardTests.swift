@@ -309,6 +309,55 @@ import Testing
         try await town.close()
     }
 
+    /// DP-3: a node that ends while one of its engines waits for another database, which never answers, keeps nobody
+    /// from its mints.
+    @Test func whatWaitsForAnotherIsLeft() async throws {
+        let other = Other()
+        let town = try await Town(databases: 2, [.forTests(subsidies: 1_000_000)]) { index, store in
+            index == 0 ? store : other.wrap(store)
+        }
+        let (first, second) = (town.house("a", silence: .seconds(1)), town.house("b", silence: .seconds(1)))
+        let (here, there) = try #require(Self.onePersonEach(town))
+        let isStuck = Away()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await running(first.services) {
+                    try await House.until([first], have: [4])
+                    let packet = try await Self.send([first], here, shares: 2)
+                    #expect(town.shards.index(of: packet) == 0)
+                    other.hold()
+                    _ = try await Self.claimAll([first], packet, [there])
+                    // The share is on its way.
+                    try await Task.sleep(for: .milliseconds(800))
+                    isStuck.set(true)
+                }
+            }
+            try await eventually { isStuck.isOn }
+            try await running(second.services) {
+                // Both mints of the database that answers.
+                try await eventually { second.engines.all.count == 2 && first.engines.all.isEmpty }
+                _ = try #require(try await [second].grant(here, rain: 1, 100).granted)
+                other.letGo()
+                try await House.until([second], have: [4])
+            }
+            try await group.waitForAll()
+        }
+        try await town.expectSound(2)
+        try await town.close()
+    }
+
+    private final class Other: Sendable {
+        private let store = Mutex<FaultyStore<SQLiteStore>?>(nil)
+
+        func wrap(_ base: SQLiteStore) -> any Store {
+            let faulty = FaultyStore(base) { _, _ in nil }
+            store.withLock { $0 = faulty }
+            return faulty
+        }
+        func hold() { store.withLock { $0?.hold() } }
+        func letGo() { store.withLock { $0?.letGo() } }
+    }
+
     private static func onePersonEach(_ town: Town) -> (PersonID, PersonID)? {
         let persons = (1...100 as ClosedRange<UInt64>).map { PersonID($0) }
         guard let here = persons.first(where: { town.shards.index(of: $0) == 0 }),
