@@ -119,7 +119,7 @@ extension FaultWorld {
         }
         if let packets {
             rest = rest.filter { $0.key.scene != packets.scene }
-            verdict.packets = (packets.counts.sent, packets.counts.shares)
+            verdict.packets = packets.counts
             verdict.breaches += packets.compare(with: rows.claims, received: rows.received)
         }
         if let twins {

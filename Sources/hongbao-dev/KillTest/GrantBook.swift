@@ -25,8 +25,7 @@ final class GrantBook: Sendable {
         var entries: [Entry] = []
         var acknowledged = 0
         var replayed = 0
-        var breaches: [String] = []
-        var breachCount = 0
+        var breaches = BreachList()
     }
 
     let scene: SceneID
@@ -127,7 +126,7 @@ final class GrantBook: Sendable {
         let token = token.hashValue
         state.withLock { state in
             func expect(_ holds: Bool, _ breach: String) {
-                if !holds { Self.add("order \(asked.index): \(breach)", to: &state) }
+                if !holds { state.breaches.add("order \(asked.index): \(breach)") }
             }
             let earlier = state.entries[asked.index]
             state.entries[asked.index].unansweredCount -= 1
@@ -142,18 +141,13 @@ final class GrantBook: Sendable {
         }
     }
 
-    func breach(_ text: String) { state.withLock { Self.add(text, to: &$0) } }
-
-    private static func add(_ text: String, to state: inout State) {
-        state.breachCount += 1
-        if state.breaches.count < 20 { state.breaches.append(text) }
-    }
+    func breach(_ text: String) { state.withLock { $0.breaches.add(text) } }
 
     var counts: (sent: Int, acknowledged: Int, replayed: Int, breaches: Int) {
-        state.withLock { ($0.entries.count, $0.acknowledged, $0.replayed, $0.breachCount) }
+        state.withLock { ($0.entries.count, $0.acknowledged, $0.replayed, $0.breaches.count) }
     }
 
-    var breaches: [String] { state.withLock { $0.breaches } }
+    var breaches: [String] { state.withLock { $0.breaches.texts } }
 
     // MARK: Against the ledger
 

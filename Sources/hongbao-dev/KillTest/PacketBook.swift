@@ -36,8 +36,7 @@ final class PacketBook: Sendable {
 
     private struct State {
         var entries: [Entry] = []
-        var replayed = 0
-        var breaches: [String] = []
+        var breaches = BreachList()
     }
 
     static let shares = 8
@@ -98,7 +97,7 @@ final class PacketBook: Sendable {
     func noteSent(_ plan: Plan, _ id: RedPacketID) {
         state.withLock { state in
             let earlier = state.entries[plan.number].id
-            if let earlier, earlier != id { Self.add("M14: \(plan.name) is two packets", to: &state) }
+            if let earlier, earlier != id { state.breaches.add("M14: \(plan.name) is two packets") }
             state.entries[plan.number].id = id
         }
     }
@@ -107,10 +106,9 @@ final class PacketBook: Sendable {
     func note(_ plan: Plan, _ person: PersonID, _ told: Told) {
         state.withLock { state in
             func expect(_ holds: Bool, _ breach: String) {
-                if !holds { Self.add("\(plan.name): \(breach)", to: &state) }
+                if !holds { state.breaches.add("\(plan.name): \(breach)") }
             }
             let earlier = state.entries[plan.number].told[person]
-            if earlier != nil { state.replayed += 1 }
             expect(earlier == nil || earlier == told, "M14: \(person.rawValue) was told two things")
             state.entries[plan.number].told[person] = told
             let shares = state.entries[plan.number].shares
@@ -121,15 +119,12 @@ final class PacketBook: Sendable {
         }
     }
 
-    func breach(_ text: String) { state.withLock { Self.add(text, to: &$0) } }
+    func breach(_ text: String) { state.withLock { $0.breaches.add(text) } }
 
-    private static func add(_ text: String, to state: inout State) {
-        if state.breaches.count < 20 { state.breaches.append(text) }
-    }
-
-    var counts: (sent: Int, shares: Int, replayed: Int) {
+    /// Packets, and shares that somebody was told of.
+    var counts: (sent: Int, shares: Int) {
         state.withLock { state in
-            (state.entries.count { $0.id != nil }, state.entries.reduce(0) { $0 + $1.shares.count }, state.replayed)
+            (state.entries.count { $0.id != nil }, state.entries.reduce(0) { $0 + $1.shares.count })
         }
     }
 
@@ -142,7 +137,7 @@ final class PacketBook: Sendable {
     ///   - claims: all of the ledger's.
     ///   - received: what accounts have got out of packets, in fen.
     func compare(with claims: [Claim], received: [AccountID: Int64]) -> [String] {
-        var breaches = state.withLock { $0.breaches }
+        var breaches = state.withLock { $0.breaches.texts }
         var rest = Dictionary(claims.map { ($0.key, $0.share.fen) }) { first, _ in first }
         if rest.count < claims.count { breaches.append("RP-8: the ledger has a claim twice") }
         for (number, entry) in state.withLock({ $0.entries }).enumerated() {
@@ -159,6 +154,6 @@ final class PacketBook: Sendable {
         for (account, fen) in due where received[account] != fen {
             breaches.append("M15: \(account.owner) got \(received[account] ?? 0) of \(fen) fen out of packets")
         }
-        return Array(breaches.prefix(20))
+        return Array(breaches.prefix(BreachList.shownMax))
     }
 }

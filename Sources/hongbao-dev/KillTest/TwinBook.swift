@@ -19,15 +19,19 @@ final class TwinBook: Sendable {
     enum Name: Int, Sendable { case first, second }
 
     private struct Entry {
+        let twins: Twins
         var people: [PersonID] = []
         /// By stage.
         var orders: [UInt8: OrderNumber] = [:]
         var isDone = false
+
+        /// Of all that was answered, in fen.
+        var sum: Int64 { orders.keys.reduce(0) { $0 + twins.amount($1) } }
     }
 
     private struct State {
         var entries: [Entry] = []
-        var breaches: [String] = []
+        var breaches = BreachList()
     }
 
     /// Phones have so many numbers.
@@ -43,15 +47,14 @@ final class TwinBook: Sendable {
     func take() -> Twins? {
         state.withLock { state in
             guard state.entries.count < Self.most else { return nil }
-            state.entries.append(Entry())
-            return Twins(number: state.entries.count - 1)
+            let twins = Twins(number: state.entries.count)
+            state.entries.append(Entry(twins: twins))
+            return twins
         }
     }
 
     func unfinished() -> [Twins] {
-        state.withLock { state in
-            state.entries.indices.filter { !state.entries[$0].isDone }.map { Twins(number: $0) }
-        }
+        state.withLock { state in state.entries.filter { !$0.isDone }.map(\.twins) }
     }
 
     // MARK: What came back
@@ -63,7 +66,7 @@ final class TwinBook: Sendable {
         state.withLock { state in
             let earlier = state.entries[twins.number].people
             if !earlier.isEmpty, earlier != people {
-                Self.add("ID-3: twins \(twins.number) were others before", to: &state)
+                state.breaches.add("ID-3: twins \(twins.number) were others before")
             }
             state.entries[twins.number].people = people
         }
@@ -74,18 +77,14 @@ final class TwinBook: Sendable {
         state.withLock { state in
             let earlier = state.entries[twins.number].orders[stage]
             if let earlier, earlier != order || !isReplay {
-                Self.add("M3, M14: twins \(twins.number) had \(earlier), and now \(order)", to: &state)
+                state.breaches.add("M3, M14: twins \(twins.number) had \(earlier), and now \(order)")
             }
             state.entries[twins.number].orders[stage] = earlier ?? order
         }
     }
 
     func noteDone(_ twins: Twins) { state.withLock { $0.entries[twins.number].isDone = true } }
-    func breach(_ text: String) { state.withLock { Self.add(text, to: &$0) } }
-
-    private static func add(_ text: String, to state: inout State) {
-        if state.breaches.count < 20 { state.breaches.append(text) }
-    }
+    func breach(_ text: String) { state.withLock { $0.breaches.add(text) } }
 
     /// How many were made one.
     var merged: Int { state.withLock { $0.entries.count(where: \.isDone) } }
@@ -96,9 +95,8 @@ final class TwinBook: Sendable {
     var incomes: [PersonID: Int64] {
         state.withLock { state in
             var incomes: [PersonID: Int64] = [:]
-            for (number, entry) in state.entries.enumerated() {
-                let sum = entry.orders.keys.reduce(0) { $0 + Twins(number: number).amount($1) }
-                for person in entry.people { incomes[person] = sum }
+            for entry in state.entries {
+                for person in entry.people { incomes[person] = entry.sum }
             }
             return incomes
         }
@@ -110,20 +108,19 @@ final class TwinBook: Sendable {
     ///   - booked: the grants of the scene.
     ///   - balances: what accounts have, in fen.
     func compare(with booked: [OrderNumber: Int64], balances: [AccountID: Int64]) -> [String] {
-        var breaches = state.withLock { $0.breaches }
+        var breaches = state.withLock { $0.breaches.texts }
         var rest = booked
-        for (number, entry) in state.withLock({ $0.entries }).enumerated() {
-            let twins = Twins(number: number)
+        for entry in state.withLock({ $0.entries }) {
+            let (twins, number) = (entry.twins, entry.twins.number)
             for (stage, order) in entry.orders where rest.removeValue(forKey: order) != twins.amount(stage) {
                 breaches.append("M3: \(order) of twins \(number) isn't booked with its amount")
             }
-            let sum = entry.orders.keys.reduce(0) { $0 + twins.amount($1) }
-            for (person, expected) in zip(entry.people, [sum, 0]) {
+            for (person, expected) in zip(entry.people, [entry.sum, 0]) {
                 let fen = balances[.person(person, in: scene.book)] ?? 0
                 if fen != expected { breaches.append("ID-3: twins \(number) have \(fen) of \(expected) fen") }
             }
         }
         breaches += rest.keys.map { "M3: \($0) is booked, and no twin was told of it" }
-        return Array(breaches.prefix(20))
+        return Array(breaches.prefix(BreachList.shownMax))
     }
 }
